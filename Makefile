@@ -1,0 +1,37 @@
+# Two verbs do everything on a fresh machine with python3 (3.11 or newer): `make run` and `make test`.
+
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+
+.PHONY: setup run test check fix lock
+
+setup: .venv/ready ## the environment the others need
+
+.venv/ready: requirements-dev.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	touch $@
+
+run: setup ## serve with the demo documents
+	$(BIN)/python -m marginalia serve --port $(PORT) --demo
+
+test: setup ## every test, on SQLite and on PostgreSQL
+	$(BIN)/python -m pytest
+
+check: setup ## what a machine can say about the code without running it
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: setup ## what a machine can mend, and the committed schema
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python -m marginalia schema > schema.graphql
+
+lock: setup ## the lock files, from pyproject.toml: versions and hashes, no addresses
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" pyproject.toml --group dev -o requirements-dev.txt

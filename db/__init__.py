@@ -1,0 +1,1 @@
+"""The data: tables, queries, loaders and transactions. The only place where SQL stands."""

@@ -1,0 +1,192 @@
+"""A database: where it is, its connections, and the two ways to use them, reading and writing."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from db import faults
+
+T = TypeVar("T")
+
+ATTEMPTS = 5
+"""How often a transaction that lost against another one is run in all."""
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+}
+
+_SQLITE_WRITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF")
+_SQLITE_READ_PRAGMAS = ("query_only=ON", "trusted_schema=OFF")
+
+
+class BadDatabaseUrl(ValueError):
+    """The text does not name a database that we can use."""
+
+
+def parse_url(plain: str) -> URL:
+    """Return the URL with our driver in it, for a plain one such as `sqlite:///path` or `postgresql://user@host/db`.
+
+    Raises `BadDatabaseUrl` with a sentence for the person who wrote it.
+    """
+    try:
+        url = make_url(plain)
+    except ArgumentError:
+        raise BadDatabaseUrl(
+            "A database is named by a URL such as sqlite:///path or postgresql://user@host/db."
+        ) from None
+    driver = _DRIVERS.get(url.drivername)
+    if driver is None:
+        raise BadDatabaseUrl(f"Only sqlite:// and postgresql:// databases are served, not {url.drivername}://.")
+    if driver.startswith("sqlite") and url.database in (None, "", ":memory:"):
+        # Reading and writing use different connections, and each would get an empty database of its own.
+        raise BadDatabaseUrl("An SQLite database must be a file, for example sqlite:///var/marginalia.db.")
+    query = dict(url.query)
+    if "sslmode" in query:
+        query["ssl"] = query.pop("sslmode")  # the name that asyncpg gives it
+    return url.set(drivername=driver, query=query)
+
+
+class Database:
+    """The connections of one process to one database.
+
+    Reads go outside any transaction, each statement a snapshot of its own; writes go in short transactions.
+    On SQLite all writes of the process share one connection, so that readers never wait and no two connections
+    of a process write to the file at once.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, lock_timeout: float = 5.0) -> None:
+        self.url = parse_url(url)
+        options = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": 2 * lock_timeout}
+        if self.url.drivername.startswith("sqlite"):
+            self._writes, self._reads = _sqlite_engines(self.url, options, lock_timeout)
+        else:
+            self._writes, self._reads = _postgresql_engines(self.url, options, lock_timeout)
+        self._running: set[asyncio.Future[Any]] = set()
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._writes.dialect.name
+
+    @property
+    def engines(self) -> tuple[AsyncEngine, ...]:
+        """The engines behind it, for tools that watch what they send."""
+        return tuple({id(engine.sync_engine.pool): engine for engine in (self._writes, self._reads)}.values())
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """Give a session for reading, outside any transaction. Raises `Unavailable`."""
+        with faults.translated():
+            async with AsyncSession(self._reads, expire_on_commit=False, autoflush=False) as session:
+                yield session
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncSession]:
+        """Give a session in a transaction that leaving the block commits, and an exception rolls back."""
+        async with AsyncSession(self._writes, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def transact(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Run `work` in a transaction, again as a whole if it lost against another one. Raises `Unavailable`.
+
+        Once begun it runs to its end, whatever becomes of the caller: a call that is cancelled half way would
+        leave SQLite's thread at work on a connection that somebody else believes to be free.
+        """
+        running = asyncio.ensure_future(self._attempt(work))
+        self._running.add(running)
+        running.add_done_callback(self._ended)
+        return await asyncio.shield(running)
+
+    def _ended(self, running: asyncio.Future[Any]) -> None:
+        self._running.discard(running)
+        if not running.cancelled():
+            running.exception()  # seen, in case that nobody waits for it any more
+
+    async def _attempt(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        with faults.translated():
+            for attempt in range(1, ATTEMPTS):
+                try:
+                    async with self.begin() as session:
+                        return await work(session)
+                except Exception as error:
+                    if not faults.is_conflict(error):
+                        raise
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
+            async with self.begin() as session:
+                return await work(session)
+
+    async def version(self) -> str:
+        """Read the version of the engine. Raises `Unavailable`."""
+        function = "sqlite_version()" if self.dialect == "sqlite" else "current_setting('server_version')"
+        async with self.read() as session:
+            return str(await session.scalar(text(f"SELECT {function}")))
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run plain SQLAlchemy `work` in a write transaction, for tools that know no asyncio."""
+        with faults.translated():
+            async with self._writes.begin() as connection:
+                return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        """Let what is running end, then give every connection back."""
+        if self._running:
+            await asyncio.wait(self._running)
+        # The writer last: whoever closes an SQLite file last writes the log back into it.
+        for engine in reversed(self.engines):
+            await engine.dispose()
+
+
+def _postgresql_engines(url: URL, options: dict[str, Any], lock_timeout: float) -> tuple[AsyncEngine, AsyncEngine]:
+    settings = {
+        "application_name": "marginalia",
+        "lock_timeout": f"{lock_timeout * 1000:.0f}ms",
+        "statement_timeout": "30s",
+        "idle_in_transaction_session_timeout": "60s",
+        "jit": "off",  # compiling a plan costs more than any statement of ours
+    }
+    writes = create_async_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        connect_args={"server_settings": settings, "timeout": lock_timeout},
+        **options,
+    )
+    # Outside AUTOCOMMIT each read would cost a BEGIN and a ROLLBACK of its own.
+    return writes, writes.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _sqlite_engines(url: URL, options: dict[str, Any], lock_timeout: float) -> tuple[AsyncEngine, AsyncEngine]:
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    # isolation_level=None: the driver begins nothing by itself, we say when and how.
+    connect_args = {"isolation_level": None, "timeout": lock_timeout}
+    writes = create_async_engine(url, connect_args=connect_args, **{**options, "pool_size": 1})
+    reads = create_async_engine(url, connect_args=connect_args, **options)
+
+    def begin(connection: Connection) -> None:
+        # A deferred transaction would fail at once when it turns from reading to writing beside another writer.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    event.listen(writes.sync_engine, "connect", _configured_by(_SQLITE_WRITE_PRAGMAS))
+    event.listen(reads.sync_engine, "connect", _configured_by(_SQLITE_READ_PRAGMAS))
+    event.listen(writes.sync_engine, "begin", begin)
+    return writes, reads
+
+
+def _configured_by(pragmas: tuple[str, ...]) -> Callable[[Any, ConnectionPoolEntry], None]:
+    def configure(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return configure

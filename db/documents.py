@@ -1,0 +1,170 @@
+"""Documents and the sections placed in them: what is read, what is added, what is taken out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db import positions
+from db.inserts import values
+from db.models import Document, Placement, Section
+from db.paging import Connection, Edge, Order, Page, read_page, read_pages
+from db.times import utcnow
+
+NEWEST_FIRST = Order("documents", (Document.created_at, Document.id), newest_first=True)
+READING_ORDER = Order("sections", (Placement.position, Placement.section_id))
+
+
+@dataclass(frozen=True)
+class PlacedSection(Edge[Section]):
+    """A section as it stands in one document."""
+
+    position: str
+    is_copy: bool
+
+
+async def page(session: AsyncSession, workspace_id: str, page: Page) -> Connection[Document]:
+    """Read a page of a workspace's documents, the newest first."""
+    return await read_page(session, _living(workspace_id), NEWEST_FIRST, page, _edge)
+
+
+async def of_sections(
+    session: AsyncSession, workspace_id: str, section_ids: Sequence[str], page: Page
+) -> Mapping[str, Connection[Document]]:
+    """Read, for each section, a page of the documents it stands in, the newest first."""
+    return await read_pages(
+        session,
+        _living(workspace_id).join(Placement, _stands_in_document()),
+        NEWEST_FIRST,
+        page,
+        _edge,
+        parent=Placement.section_id,
+        parents=section_ids,
+        identity=(Placement.workspace_id, Placement.document_id, Placement.section_id),
+    )
+
+
+async def sections(
+    session: AsyncSession, workspace_id: str, document_ids: Sequence[str], page: Page
+) -> Mapping[str, Connection[Section]]:
+    """Read, for each document, a page of its sections in reading order; the edges say how each is placed."""
+    return await read_pages(
+        session,
+        select(Section, Placement).join(Placement, _is_placed()).where(*_living_placement(workspace_id)),
+        READING_ORDER,
+        page,
+        lambda row, cursor: PlacedSection(row.Section, cursor, row.Placement.position, row.Placement.is_copy),
+        parent=Placement.document_id,
+        parents=document_ids,
+        identity=(Placement.workspace_id, Placement.document_id, Placement.section_id),
+    )
+
+
+async def all_sections(
+    session: AsyncSession, workspace_id: str, document_ids: Sequence[str]
+) -> Mapping[str, Sequence[Section]]:
+    """Read, for each document, all of its sections in reading order."""
+    rows = await session.execute(
+        select(Placement.document_id, Section)
+        .join(Section, _is_placed())
+        .where(*_living_placement(workspace_id), Placement.document_id.in_(document_ids))
+        .order_by(*READING_ORDER.columns)
+    )
+    found: dict[str, list[Section]] = {document_id: [] for document_id in document_ids}
+    for document_id, section in rows:
+        found[document_id].append(section)
+    return found
+
+
+async def add_sections(session: AsyncSession, document: Document, rows: Sequence[Section]) -> None:
+    """Insert the sections of a new document, in order."""
+    if not rows:
+        return
+    await session.execute(insert(Section), [values(row) for row in rows])
+    placements = [
+        {
+            "workspace_id": document.workspace_id,
+            "document_id": document.id,
+            "section_id": row.id,
+            "position": position,
+        }
+        for row, position in zip(rows, positions.after(None, len(rows)), strict=True)
+    ]
+    await session.execute(insert(Placement), placements)
+
+
+async def touch(session: AsyncSession, workspace_id: str, document_id: str) -> bool:
+    """Note that the arrangement of a document changes; False: there is no such document.
+
+    The row stays locked until the transaction ends, so that one caller at a time arranges a document,
+    while the chats of its sections open freely.
+    """
+    touched = await session.execute(
+        update(Document)
+        .where(Document.workspace_id == workspace_id, Document.id == document_id, Document.deleted_at.is_(None))
+        .values(version=Document.version + 1, updated_at=utcnow())
+        .returning(Document.id)
+        .execution_options(synchronize_session=False)
+    )
+    return touched.first() is not None
+
+
+async def hold_section(session: AsyncSession, workspace_id: str, section_id: str) -> bool:
+    """Keep a section from being removed until the transaction ends; False: there is no such section."""
+    held = await session.execute(
+        select(Section.id)
+        .where(Section.workspace_id == workspace_id, Section.id == section_id, Section.deleted_at.is_(None))
+        .with_for_update(read=True, key_share=True)
+    )
+    return held.first() is not None
+
+
+async def append(session: AsyncSession, workspace_id: str, document_id: str, section_id: str) -> Placement:
+    """Place a section at the end of a document that was touched; where it stands already, it stays."""
+    key = {"workspace_id": workspace_id, "document_id": document_id, "section_id": section_id}
+    standing = await session.scalar(select(Placement).filter_by(**key))
+    if standing is not None:
+        return standing
+    last = await session.scalar(
+        select(func.max(Placement.position)).filter_by(workspace_id=workspace_id, document_id=document_id)
+    )
+    (position,) = positions.after(last)
+    placed = await session.execute(insert(Placement).values(position=position, **key).returning(Placement))
+    return placed.scalar_one()
+
+
+async def take_out(session: AsyncSession, workspace_id: str, document_id: str, section_id: str) -> bool:
+    """Take a section out of a document; False: it does not stand there."""
+    standing = (
+        Placement.workspace_id == workspace_id,
+        Placement.document_id == document_id,
+        Placement.section_id == section_id,
+    )
+    # First the lock, which waits for whoever opens a chat there; then, in a statement that sees it, the removal.
+    held = await session.execute(select(Placement.section_id).where(*standing).with_for_update())
+    if held.first() is None:
+        return False
+    await session.execute(delete(Placement).where(*standing).execution_options(synchronize_session=False))
+    return True
+
+
+def _living(workspace_id: str) -> Select[Document]:
+    return select(Document).where(Document.workspace_id == workspace_id, Document.deleted_at.is_(None))
+
+
+def _is_placed() -> Any:
+    return and_(Placement.workspace_id == Section.workspace_id, Placement.section_id == Section.id)
+
+
+def _stands_in_document() -> Any:
+    return and_(Placement.workspace_id == Document.workspace_id, Placement.document_id == Document.id)
+
+
+def _living_placement(workspace_id: str) -> tuple[Any, ...]:
+    return Placement.workspace_id == workspace_id, Section.deleted_at.is_(None)
+
+
+def _edge(row: Row[Any], cursor: str) -> Edge[Document]:
+    return Edge(row.Document, cursor)

@@ -1,0 +1,65 @@
+"""What went wrong in a database: worth another try, out of reach for now, or a fault."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+RETRY_AFTER_MS = 1_000
+
+# PostgreSQL: the transaction lost against another one; run again as a whole, it can win.
+_CONFLICTS = {"40001", "40P01"}
+# PostgreSQL: no lock or no answer in time; starting, stopping, full; no such database, no such user.
+_OUT_OF_REACH = {"55P03", "57014", "57P01", "57P02", "57P03", "3D000", "28000", "28P01"}
+_OUT_OF_REACH_CLASSES = {"08", "53"}  # connections; resources
+_SQLITE_OUT_OF_REACH = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_NOTADB,
+}
+
+
+class Unavailable(Exception):
+    """The database could not decide in time; the same call may succeed later. The text says why, for the log."""
+
+    retry_after_ms = RETRY_AFTER_MS
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Tell whether the transaction lost against another one and deserves to run again as a whole."""
+    return _sqlstate(error) in _CONFLICTS
+
+
+def is_out_of_reach(error: BaseException) -> bool:
+    """Tell whether the database could not be asked, or could not answer in time."""
+    if isinstance(error, PoolTimeout | OSError):
+        return True  # the errors of a socket come through as they are
+    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        # The low byte is the primary code; the others say more about the same thing.
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUT_OF_REACH
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    state = _sqlstate(error)
+    return state in _OUT_OF_REACH or state[:2] in _OUT_OF_REACH_CLASSES
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise `Unavailable` in place of the many errors that mean it; let faults through."""
+    try:
+        yield
+    except Exception as error:
+        if is_conflict(error) or is_out_of_reach(error):
+            raise Unavailable(str(getattr(error, "orig", error))) from error
+        raise
+
+
+def _sqlstate(error: BaseException) -> str:
+    # An error in a statement is wrapped; one in making the connection is asyncpg's own.
+    return getattr(getattr(error, "orig", error), "sqlstate", None) or ""

@@ -1,0 +1,33 @@
+"""Inserts: new rows, and the key that says whether one is new."""
+
+from typing import Any, TypeVar
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.models import Base
+
+R = TypeVar("R", bound=Base)
+
+# The two engines share the ON CONFLICT clause but not the class that writes it.
+_INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+
+async def insert_new(session: AsyncSession, row: R, *key: str) -> R | None:
+    """Insert a row and return it as stored; None: there is one with this key, and it stays as it is.
+
+    A violation of any other constraint is a fault, raised as `IntegrityError`.
+    """
+    model = type(row)
+    inserted: R | None = await session.scalar(
+        _INSERT[session.get_bind().dialect.name](model)
+        .values(values(row))
+        .on_conflict_do_nothing(index_elements=key)
+        .returning(model)
+    )
+    return inserted
+
+
+def values(row: Base) -> dict[str, Any]:
+    """Return what was set of a row that is not stored yet, by attribute."""
+    return {name: value for name, value in vars(row).items() if not name.startswith("_")}

@@ -1,0 +1,8 @@
+"""Where Alembic meets our connection: `db.revisions` opens it and owns its transaction."""
+
+from alembic import context
+
+from db.models import Base
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
+context.run_migrations()

@@ -1,0 +1,154 @@
+"""Pages: a stretch of an ordered set of rows, of one parent or of many in one statement."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from db.cursors import Key, encode
+
+T = TypeVar("T", covariant=True)
+Column = InstrumentedAttribute[Any]
+Query = Select[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Order:
+    """The columns that order a connection, all one way; `name` tells its cursors from those of others."""
+
+    name: str
+    columns: tuple[Column, ...]
+    newest_first: bool = False
+
+    @property
+    def types(self) -> tuple[type, ...]:
+        """The Python types of the columns, as they stand in a cursor."""
+        return tuple(column.type.python_type for column in self.columns)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which stretch is asked for: `size` rows behind `after` or before `before`, from the front or the back."""
+
+    size: int
+    after: Key | None = None
+    before: Key | None = None
+    from_end: bool = False
+
+
+@dataclass(frozen=True)
+class Edge(Generic[T]):
+    """A row of a page, and the cursor from which to go on."""
+
+    node: T
+    cursor: str
+
+
+@dataclass(frozen=True)
+class PageInfo:
+    """Where a page stands in the whole."""
+
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@dataclass(frozen=True)
+class Connection(Generic[T]):
+    """A page of rows, in order."""
+
+    edges: Sequence[Edge[T]]
+    page_info: PageInfo
+
+
+def connection(edges: Sequence[Edge[T]], page: Page) -> Connection[T]:
+    """Make a page of what was read for it: one row more than asked for means that there is more that way."""
+    more = len(edges) > page.size
+    edges = edges[: page.size]
+    if page.from_end:
+        edges = edges[::-1]
+    # Beyond a cursor of the client there is at least the row that it named.
+    return Connection(
+        edges,
+        PageInfo(
+            has_next_page=(more and not page.from_end) or page.before is not None,
+            has_previous_page=(more and page.from_end) or page.after is not None,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+    )
+
+
+async def read_page(
+    session: AsyncSession, query: Query, order: Order, page: Page, edge: Callable[[Row[Any], str], Edge[T]]
+) -> Connection[T]:
+    """Read one page of a query."""
+    rows = await session.execute(_page_query(query, order, page).limit(page.size + 1))
+    return connection([edge(row, _cursor(order, row)) for row in rows], page)
+
+
+async def read_pages(
+    session: AsyncSession,
+    query: Query,
+    order: Order,
+    page: Page,
+    edge: Callable[[Row[Any], str], Edge[T]],
+    *,
+    parent: Column,
+    parents: Sequence[str],
+    identity: Sequence[Column],
+) -> Mapping[str, Connection[T]]:
+    """Read the same page of every parent in one statement; every parent has its entry in the answer.
+
+    `identity` is the primary key of the row that makes an edge.
+    """
+    if len(parents) == 1:
+        only = await read_page(session, query.where(parent == parents[0]), order, page, edge)
+        return {parents[0]: only}
+    query = query.where(parent.in_(parents))
+    rank = func.row_number().over(partition_by=parent, order_by=_sorted(order, page)).label("page_rank")
+    ranked = _stretch(query, order, page).with_only_columns(*identity, rank, maintain_column_froms=True).subquery()
+    joined = query.join(ranked, and_(*(column == ranked.c[column.key] for column in identity)))
+    rows = await session.execute(
+        joined.where(ranked.c.page_rank <= page.size + 1)
+        .add_columns(parent.label("page_parent"), *_keys(order))
+        .order_by(ranked.c.page_rank)
+    )
+    edges = defaultdict(list)
+    for row in rows:
+        edges[row.page_parent].append(edge(row, _cursor(order, row)))
+    return {key: connection(edges[key], page) for key in parents}
+
+
+def _page_query(query: Query, order: Order, page: Page) -> Query:
+    return _stretch(query, order, page).add_columns(*_keys(order)).order_by(*_sorted(order, page))
+
+
+def _stretch(query: Query, order: Order, page: Page) -> Query:
+    def key(values: Key) -> ColumnElement[Any]:
+        return tuple_(*(literal(value, column.type) for value, column in zip(values, order.columns, strict=True)))
+
+    columns = tuple_(*order.columns)
+    if page.after is not None:
+        query = query.where(columns < key(page.after) if order.newest_first else columns > key(page.after))
+    if page.before is not None:
+        query = query.where(columns > key(page.before) if order.newest_first else columns < key(page.before))
+    return query
+
+
+def _sorted(order: Order, page: Page) -> list[ColumnElement[Any]]:
+    descending = order.newest_first != page.from_end
+    return [column.desc() if descending else column.asc() for column in order.columns]
+
+
+def _keys(order: Order) -> list[ColumnElement[Any]]:
+    return [column.label(f"page_key_{number}") for number, column in enumerate(order.columns)]
+
+
+def _cursor(order: Order, row: Row[Any]) -> str:
+    return encode(order.name, tuple(row._mapping[f"page_key_{number}"] for number in range(len(order.columns))))

@@ -1,0 +1,45 @@
+"""Times: UTC, from the database's clock, the same on every engine."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import FunctionElement
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC. SQLite keeps it as text without a zone, so the zone is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware datetime into what the engine stores."""
+        if value is None:
+            return None
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn what the engine stores into an aware datetime."""
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class utcnow(FunctionElement[datetime]):  # noqa: N801 - it reads as the SQL function it is
+    """The database's clock at the start of the statement, so that a row's times agree with each other."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(utcnow, "postgresql")
+def _postgresql(element: utcnow, compiler: Any, **kwargs: Any) -> str:
+    return "statement_timestamp()"
+
+
+@compiles(utcnow, "sqlite")
+def _sqlite(element: utcnow, compiler: Any, **kwargs: Any) -> str:
+    # SQLAlchemy reads six fractional digits; SQLite's clock gives three.
+    return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"

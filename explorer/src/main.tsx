@@ -1,0 +1,46 @@
+/** The explorer page: GraphiQL on our own endpoint, with tabs that show a first visitor the way. */
+import "./workers";
+import "./style.css";
+import { createGraphiQLFetcher, createLocalStorage, StorageAPI } from "@graphiql/toolkit";
+import { GraphiQL } from "graphiql";
+import { createRoot } from "react-dom/client";
+import logo from "./logo.svg";
+import { fetchNewestIds } from "./newest";
+import { type Tab, welcomeTabs } from "./tabs";
+
+const ENDPOINT = "/graphql";
+
+const fetcher = createGraphiQLFetcher({ url: ENDPOINT, enableIncrementalDelivery: false });
+const storage = createLocalStorage({ namespace: "marginalia" });
+
+/** The tabs to open with, or null on a later visit: GraphiQL then restores the visitor's own. */
+async function firstTabs(): Promise<Tab[] | null> {
+  const saved = new StorageAPI(storage);
+  if (saved.get("tabState")) return null;
+  const tabs = welcomeTabs(await fetchNewestIds(ENDPOINT));
+  // GraphiQL takes the editors' first contents from here, not from `defaultTabs`: without this the
+  // first tab would open with empty variables, and so would a reload before the first edit.
+  saved.set("query", tabs[0].query);
+  saved.set("variables", tabs[0].variables);
+  return tabs;
+}
+
+const tabs = await firstTabs();
+
+createRoot(document.getElementById("root")!).render(
+  <GraphiQL
+    fetcher={fetcher}
+    storage={storage}
+    {...(tabs && { defaultTabs: tabs })}
+    defaultEditorToolsVisibility="variables"
+    inputValueDeprecation
+    schemaDescription
+  >
+    <GraphiQL.Logo>
+      <a className="marginalia-logo" href="/graphiql">
+        <img src={logo} alt="" width="20" height="20" />
+        Marginalia
+      </a>
+    </GraphiQL.Logo>
+  </GraphiQL>,
+);

@@ -1,0 +1,166 @@
+"""The command line: serve, import, migrate, schema."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, NoReturn, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import Progress
+
+from db import revisions
+from db.database import BadDatabaseUrl, Database
+from db.faults import Unavailable
+from db.models import Document
+from db.store import Store
+from marginalia import demo, logs, serving
+from marginalia.principals import LOCAL_OWNER
+from marginalia.settings import Settings
+from marginalia.startup import NotReady, prepare
+from schema.build import sdl
+from services import documents
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Marginalia: a GraphQL server for a chat in the margin of every section of every document.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="Where the data is: sqlite:///path or postgresql://user@host/db. Default: MARGINALIA_DATABASE_URL, "
+        "or an SQLite file under var/.",
+    ),
+]
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Where to listen; loopback only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8000,
+    database: DatabaseOption = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes serve.")] = 1,
+    load_demo: Annotated[bool, typer.Option("--demo", help="Import our own documentation, once.")] = False,
+    reload: Annotated[bool, typer.Option("--reload", help="Start again when the code changes.")] = False,
+) -> None:
+    """Serve the API and the explorer."""
+    settings = _settings(database)
+    if reload and workers > 1:
+        _fail("--reload works with one worker only.")
+    try:
+        serving.check_host(host)
+        listening = serving.listen(host, port)
+    except (serving.NotLoopback, OSError) as error:
+        _fail(str(error))
+    loaded = _with_database(settings, lambda opened: _load_demo(opened, load_demo))
+    address = serving.address(listening)
+    print(f"GraphQL   {address}/graphql")
+    if settings.explorer:
+        print(f"Explorer  {address}/graphiql")
+    print(f"Health    {address}/readyz")
+    if loaded is not None:
+        print(f"\nTry it:\n{loaded.curl(address)}\n")
+    sys.stdout.flush()
+    serving.run(listening, workers=workers, reload=reload)
+
+
+@app.command("import")
+def import_files(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Markdown files.", show_default=False)],
+    database: DatabaseOption = None,
+) -> None:
+    """Import Markdown files, each as one document; print the id of each document on a line."""
+    if not _with_database(_settings(database), lambda opened: _import(opened, files)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def migrate(database: DatabaseOption = None) -> None:
+    """Bring the schema of the database up to date."""
+
+    async def upgrade(opened: Database) -> str:
+        found = await revisions.read(opened)
+        if not found.known:
+            raise NotReady(f"The database has schema {found.present}, made by a newer version than this one.")
+        before = await revisions.upgrade(opened)
+        return "is up to date" if before.agree else f"went from {before.present or 'none'} to {before.needed}"
+
+    print(f"The schema {_with_database(_settings(database), upgrade, prepared=False)}.")
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema, in the form of the committed schema.graphql."""
+    print(sdl(), end="")
+
+
+async def _load_demo(database: Database, wanted: bool) -> demo.Demo | None:
+    return await demo.load(database) if wanted else None
+
+
+async def _import(database: Database, files: list[Path]) -> bool:
+    errors = Console(stderr=True)
+    store = Store(database, LOCAL_OWNER.workspace_id)
+    failed = 0
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        for file in progress.track(files, description="Importing"):
+            try:
+                text = file.read_bytes().decode()
+            except (OSError, UnicodeDecodeError) as error:
+                print(f"{file}: {error}", file=sys.stderr)
+                failed += 1
+                continue
+            made = await documents.import_document(store, LOCAL_OWNER, None, text, None)
+            if isinstance(made, Document):
+                print(made.id, flush=True)
+            else:
+                print(f"{file}: {made.message}", file=sys.stderr)
+                failed += 1
+    return not failed
+
+
+def _settings(database: str | None) -> Settings:
+    if database is not None:
+        # Through the environment, because the worker processes read it too.
+        os.environ["MARGINALIA_DATABASE_URL"] = database
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        _fail("; ".join(f"MARGINALIA_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()))
+    logs.configure(settings.log_level)
+    return settings
+
+
+def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]], *, prepared: bool = True) -> T:
+    """Run `work` on the database of the settings, or end the process with one line that says what is wrong."""
+
+    async def run() -> T:
+        opened = Database(settings.database_url, lock_timeout=settings.lock_timeout)
+        try:
+            if prepared:
+                await prepare(opened)
+            return await work(opened)
+        finally:
+            await opened.close()
+
+    try:
+        return asyncio.run(run())
+    except (BadDatabaseUrl, NotReady, OSError) as error:
+        _fail(str(error))
+    except Unavailable as error:
+        _fail(f"The database cannot be reached: {error}")
+
+
+def _fail(line: str) -> NoReturn:
+    print(f"marginalia: {line}", file=sys.stderr)
+    raise typer.Exit(1)

@@ -1,0 +1,53 @@
+"""The demo: our own documentation as documents, and a line to try the server with."""
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.database import Database
+from db.models import Document
+from db.paging import Page
+from db.store import Store
+from marginalia.principals import LOCAL_OWNER
+from services import documents
+from services.outcomes import IdTaken
+
+_DOCS = Path(__file__).parents[1] / "docs"
+
+_ENSURE = (
+    "mutation Ensure($docId: ID!, $sectionId: ID!) { "
+    "ensureSectionChat(docId: $docId, sectionId: $sectionId) { "
+    "__typename ... on ChatSession { id ensured section { title } document { title } } "
+    "... on Error { code message } } }"
+)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A document of the demo and one of its sections."""
+
+    document_id: str
+    section_id: str
+
+    def curl(self, address: str) -> str:
+        """Return a shell line that ensures the chat of that section."""
+        body = {"query": _ENSURE, "variables": {"docId": self.document_id, "sectionId": self.section_id}}
+        return f"curl -s {address}/graphql -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"
+
+
+async def load(database: Database) -> Demo:
+    """Import each page of our documentation that is not there yet; return where to begin."""
+    store = Store(database, LOCAL_OWNER.workspace_id)
+    ids = []
+    for page in sorted(_DOCS.rglob("*.md")):
+        own_id = "doc_demo-" + "-".join(page.relative_to(_DOCS).with_suffix("").parts)
+        made = await documents.import_document(store, LOCAL_OWNER, None, page.read_text("utf-8"), own_id)
+        if not isinstance(made, Document | IdTaken):
+            raise RuntimeError(f"{page}: {made.message}")
+        ids.append(own_id)
+    first = "doc_demo-guide"
+    document = await documents.document(store, first)
+    assert document is not None  # noqa: S101
+    sections = await documents.sections(store, document, Page(1))
+    return Demo(first, sections.edges[0].node.id)

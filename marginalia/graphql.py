@@ -1,0 +1,136 @@
+"""GraphQL over HTTP: from a request to an operation, and from its result to a response."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import structlog
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLRequestData
+from strawberry.types import ExecutionResult
+
+from db.database import Database
+from db.store import Store
+from resolvers.context import Context
+from schema.build import Schema
+from services.principals import Principal
+
+Identify = Callable[[Request | WebSocket], Principal]
+"""Tells who is asking."""
+
+_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,99}")
+
+_log = structlog.stdlib.get_logger("marginalia.graphql")
+
+
+class GraphQLView(GraphQL[Context, None]):
+    """Strawberry's view, with a JSON answer to every body a client can send, and a store of its own per request."""
+
+    def __init__(self, schema: Schema, database: Database, identify: Identify, *, max_body_bytes: int) -> None:
+        super().__init__(schema, graphql_ide=None, subscription_protocols=())
+        self._database = database
+        self._identify = identify
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive=_limited(receive, self._max_body_bytes))
+        try:
+            response = await self.run(request)
+        except HTTPException as refused:
+            response = _refusal(refused.status_code, refused.reason)
+        except ClientDisconnect:
+            return  # nobody is left to be told
+        await response(scope, receive, send)
+
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
+        """Make the context of one operation."""
+        principal = self._identify(request)
+        return Context(principal, Store(self._database, principal.workspace_id))
+
+    def should_render_graphql_ide(self, request: Any) -> bool:
+        """Say no: the explorer has an address of its own."""
+        return False
+
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
+        """Read the operation out of a request, or refuse it with a 400 that says why."""
+        if request.method == "GET":
+            data: object = self.parse_query_params(request.query_params)
+        elif (request.content_type or "").partition(";")[0].strip().lower() == "application/json":
+            data = self.decode_json(await request.get_body())
+        else:
+            raise HTTPException(415, "The body must be application/json")
+        if not isinstance(data, dict):
+            raise HTTPException(400, "The body must be a JSON object")
+        return GraphQLRequestData(
+            query=_member(data, "query", str),
+            variables=_member(data, "variables", dict),
+            operation_name=_member(data, "operationName", str),
+            extensions=_member(data, "extensions", dict),
+        )
+
+    def decode_json(self, data: str | bytes) -> object:
+        """Read JSON strictly, or refuse the request: no other encoding, no NaN, no bottomless nesting."""
+        try:
+            text = data if isinstance(data, str) else data.decode()
+            return json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            raise HTTPException(400, "This is not JSON") from None
+
+    async def execute_single(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        request_data: GraphQLRequestData,
+        context: Context,
+        root_value: None,
+        sub_response: Response,
+    ) -> ExecutionResult:
+        """Run the operation and note that it ran: its name and its time, nothing that was sent with it."""
+        started = time.perf_counter()
+        result = await super().execute_single(request, request_adapter, request_data, context, root_value, sub_response)
+        name = request_data.operation_name
+        _log.info(
+            "operation",
+            operation=name if name and _NAME.fullmatch(name) else None,
+            errors=len(result.errors or ()),
+            ms=round((time.perf_counter() - started) * 1000, 1),
+        )
+        return result
+
+
+def _member(data: dict[str, Any], name: str, kind: type) -> Any:
+    value = data.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise HTTPException(400, f"{name} must be {'a string' if kind is str else 'an object'} or null")
+    return value
+
+
+def _limited(receive: Receive, most: int) -> Receive:
+    received = 0
+
+    async def limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > most:
+            raise HTTPException(413, f"The body is longer than {most:,} bytes")
+        return message
+
+    return limited
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refusal(status: int, reason: str) -> Response:
+    headers = {"Allow": "GET, POST"} if status == 405 else None
+    return JSONResponse({"errors": [{"message": reason}]}, status, headers)

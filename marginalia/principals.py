@@ -1,0 +1,13 @@
+"""Principals: who is asking. For now everyone is the same local person, so only loopback is served."""
+
+from starlette.requests import Request
+from starlette.websockets import WebSocket
+
+from services.principals import Principal, Role
+
+LOCAL_OWNER = Principal(user_id="local", workspace_id="local", role=Role.OWNER)
+
+
+def local_owner(_request: Request | WebSocket) -> Principal:
+    """Take everyone for the owner of the local workspace."""
+    return LOCAL_OWNER

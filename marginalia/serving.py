@@ -1,0 +1,61 @@
+"""Serving: the socket, the processes behind it, and what is printed once they listen."""
+
+import socket
+import sys
+
+import uvicorn
+from uvicorn.supervisors import ChangeReload, Multiprocess
+
+from marginalia.app import LOOPBACK
+
+
+class NotLoopback(ValueError):
+    """The host is not one that may be served; the text is one line for the person who starts the server."""
+
+
+def check_host(host: str) -> None:
+    """Refuse to be reached from other machines. Raises `NotLoopback`."""
+    if host not in LOOPBACK:
+        raise NotLoopback(
+            f"Marginalia does not know who is asking yet, so it serves this machine only: "
+            f"--host is one of {', '.join(LOOPBACK)}, not {host}."
+        )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that queues callers from now on, so that an address that was printed is one that answers."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=2048)
+    listening.set_inheritable(True)
+    return listening
+
+
+def run(listening: socket.socket, *, workers: int, reload: bool) -> None:
+    """Serve on a listening socket until told to stop."""
+    config = uvicorn.Config(
+        "marginalia.app:from_environment",
+        factory=True,
+        workers=workers,
+        reload=reload,
+        log_config=None,
+        access_log=False,  # a GET carries its query, and with it what was written
+        proxy_headers=False,
+        server_header=False,
+        ws="none",
+        lifespan="on",
+    )
+    server = uvicorn.Server(config)
+    if config.should_reload:
+        ChangeReload(config, target=server.run, sockets=[listening]).run()
+    elif workers > 1:
+        Multiprocess(config, sockets=[listening]).run()
+    else:
+        server.run(sockets=[listening])
+        if not server.started:
+            sys.exit(3)
+
+
+def address(listening: socket.socket) -> str:
+    """Return the URL of a listening socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -1,0 +1,1 @@
+"""From GraphQL arguments to use cases: resolvers translate, they do not decide."""

@@ -1,0 +1,59 @@
+"""Chat sessions and their messages: finding, ensuring, reading and posting."""
+
+from db.chats import BY_NUMBER
+from db.models import ChatSession, Document, Message, Section
+from db.paging import Connection
+from resolvers.arguments import (
+    After,
+    Before,
+    ChatId,
+    ClientId,
+    DocId,
+    FirstMessages,
+    LastMessages,
+    MessageContent,
+    SectionId,
+)
+from resolvers.context import Info
+from services import chats, documents, sections
+from services import messages as posts
+from services.chats import EnsuredChat
+from services.messages import PostedMessage
+from services.paging import page
+
+
+async def ensure_section_chat(info: Info, doc_id: DocId, section_id: SectionId) -> EnsuredChat:
+    return await chats.ensure_section_chat(info.context.store, info.context.principal, doc_id, section_id)
+
+
+async def chat_session(info: Info, id: ChatId) -> ChatSession | None:
+    return await chats.chat(info.context.store, id)
+
+
+async def section(root: ChatSession, info: Info) -> Section | None:
+    return await sections.section(info.context.store, root.section_id)
+
+
+async def document(root: ChatSession, info: Info) -> Document | None:
+    return None if root.document_id is None else await documents.document(info.context.store, root.document_id)
+
+
+async def messages(
+    root: ChatSession,
+    info: Info,
+    first: FirstMessages = None,
+    after: After = None,
+    last: LastMessages = None,
+    before: Before = None,
+) -> Connection[Message]:
+    return await chats.messages(info.context.store, root, page(BY_NUMBER, first, after, last, before))
+
+
+async def message_chat(root: Message, info: Info) -> ChatSession | None:
+    return await chats.chat(info.context.store, root.chat_id)
+
+
+async def post_message(
+    info: Info, chat_id: ChatId, content: MessageContent, client_id: ClientId = None
+) -> PostedMessage:
+    return await posts.post_message(info.context.store, info.context.principal, chat_id, content, client_id)

@@ -1,0 +1,51 @@
+"""Sections: reading, making, placing and removing them."""
+
+from db.documents import NEWEST_FIRST
+from db.models import ChatSession, Document, Placement, Section
+from db.paging import Connection
+from resolvers.arguments import After, DocId, First, Level, NewSectionId, SectionContent, SectionId, Title
+from resolvers.context import Info
+from services import chats, documents, inputs, sections
+from services.paging import page
+from services.sections import CreatedSection, PlacedSection, RemovedSection
+
+
+async def section(info: Info, id: SectionId) -> Section | None:
+    return await sections.section(info.context.store, id)
+
+
+async def chat(root: Section, info: Info) -> ChatSession | None:
+    return await chats.chat_of_section(info.context.store, root.id)
+
+
+async def documents_of(
+    root: Section, info: Info, first: First = inputs.PAGE_SIZE, after: After = None
+) -> Connection[Document]:
+    return await sections.documents_of(info.context.store, root, page(NEWEST_FIRST, first, after))
+
+
+async def placed_document(root: Placement, info: Info) -> Document | None:
+    return await documents.document(info.context.store, root.document_id)
+
+
+async def placed_section(root: Placement, info: Info) -> Section | None:
+    return await sections.section(info.context.store, root.section_id)
+
+
+async def create_section(
+    info: Info,
+    doc_id: DocId,
+    title: Title,
+    content: SectionContent = "",
+    level: Level = 1,
+    id: NewSectionId = None,
+) -> CreatedSection:
+    return await sections.create_section(info.context.store, info.context.principal, doc_id, title, content, level, id)
+
+
+async def place_section(info: Info, doc_id: DocId, section_id: SectionId) -> PlacedSection:
+    return await sections.place_section(info.context.store, info.context.principal, doc_id, section_id)
+
+
+async def remove_section(info: Info, doc_id: DocId, section_id: SectionId) -> RemovedSection:
+    return await sections.remove_section(info.context.store, info.context.principal, doc_id, section_id)

@@ -1,0 +1,1 @@
+"""What clients see: types as views over domain objects, result unions, the roots, the schema."""

@@ -1,0 +1,69 @@
+"""The schema: the roots put together, and what becomes of errors."""
+
+import uuid
+
+import strawberry
+import structlog
+from graphql import GraphQLError
+from strawberry.extensions import MaxTokensLimiter
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from db.faults import Unavailable
+from schema.roots import Mutation, Query
+from services.outcomes import BadArgument, ErrorCode
+
+MAX_TOKENS = 10_000
+"""How many tokens an operation may have: far more than a person writes, far fewer than hurt."""
+
+_log = structlog.stdlib.get_logger("marginalia.graphql")
+
+
+class Schema(strawberry.Schema):
+    """Our schema: clients see their own mistakes in full, and of our faults only an id that is in the log."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Log each error for what it is, and mask it in place where it is a fault."""
+        for error in errors:
+            match error.original_error:
+                case None | GraphQLError():
+                    _tell(error, "BAD_REQUEST")
+                case BadArgument():
+                    _tell(error, "BAD_USER_INPUT")
+                case RecursionError() if error.path is None:
+                    error.message = "The operation is nested too deeply"
+                    _tell(error, "BAD_REQUEST")
+                case Unavailable(retry_after_ms=retry_after_ms):
+                    error.message = "Temporarily unavailable, please retry"
+                    _tell(error, ErrorCode.TEMPORARILY_UNAVAILABLE, retryAfterMs=retry_after_ms)
+                case fault:
+                    _mask(error, fault)
+
+
+def build_schema() -> Schema:
+    """Build the schema; everything in it is made here, nothing by import."""
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        extensions=[lambda: MaxTokensLimiter(MAX_TOKENS)],
+        config=StrawberryConfig(sort_schema=True),
+    )
+
+
+def sdl() -> str:
+    """Return the schema as clients know it, in the form of the committed `schema.graphql`."""
+    return build_schema().as_str() + "\n"
+
+
+def _tell(error: GraphQLError, code: str, **more: object) -> None:
+    # Not the text of the error: it can quote what the client sent.
+    error.extensions = {"code": code, **(error.extensions or {}), **more}
+    _log.info("client error", code=error.extensions["code"])
+
+
+def _mask(error: GraphQLError, fault: Exception) -> None:
+    fault_id = uuid.uuid4().hex
+    path = ".".join(map(str, error.path or ()))
+    _log.error("fault", fault_id=fault_id, path=path, exc_info=fault)
+    error.message = f"Internal error {fault_id}"
+    error.extensions = {"code": "INTERNAL", "faultId": fault_id}

@@ -1,0 +1,74 @@
+"""Documents: titled, ordered arrangements of sections."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from db import documents, models, paging
+from resolvers import documents as resolvers
+from schema.nodes import Node, PageInfo
+from schema.view import View, resolved_by, shown
+
+if TYPE_CHECKING:
+    from schema.sections import Section
+
+
+@strawberry.type(description="A titled, ordered arrangement of sections.")
+class Document(View, Node):
+    """A document."""
+
+    represents = models.Document
+
+    title: str = shown("One line of plain text.")
+    description: str | None = shown("What it is about.")
+    created_by: str = shown("The user who made it.")
+    created_at: datetime = shown("When it was made.")
+    updated_at: datetime = shown("When it, or the arrangement of its sections, was changed last.")
+    sections: "DocumentSectionConnection" = resolved_by(resolvers.sections, "Its sections, in reading order.")
+    markdown: str = resolved_by(
+        resolvers.markdown,
+        "The whole document as CommonMark: importing it again gives equal sections.",
+    )
+
+
+@strawberry.type(description="A document in a page of documents.")
+class DocumentEdge(View):
+    """An edge to a document."""
+
+    represents = paging.Edge
+
+    cursor: str = shown("Where to go on from here.")
+    node: Document = shown("The document.")
+
+
+@strawberry.type(description="A page of documents, the newest first.")
+class DocumentConnection(View):
+    """A page of documents."""
+
+    represents = paging.Connection
+
+    edges: list[DocumentEdge] = shown("The documents of this page.")
+    page_info: PageInfo = shown("Where this page stands in the whole.")
+
+
+@strawberry.type(description="A section as it stands in a document.")
+class DocumentSectionEdge(View):
+    """An edge to a section, with its placement."""
+
+    represents = documents.PlacedSection
+
+    cursor: str = shown("Where to go on from here.")
+    position: str = shown("Its place: positions ordered by their bytes give the reading order.")
+    is_copy: bool = shown("Whether it was placed as a copy; otherwise it is shared with other documents.")
+    node: Annotated["Section", strawberry.lazy("schema.sections")] = shown("The section.")
+
+
+@strawberry.type(description="A page of the sections of a document, in reading order.")
+class DocumentSectionConnection(View):
+    """A page of sections."""
+
+    represents = paging.Connection
+
+    edges: list[DocumentSectionEdge] = shown("The sections of this page.")
+    page_info: PageInfo = shown("Where this page stands in the whole.")

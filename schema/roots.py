@@ -1,0 +1,65 @@
+"""The roots: where every operation begins. Their fields are nullable, so one fault does not blank the others."""
+
+import strawberry
+
+from resolvers import chats, documents, nodes, sections
+from schema.chats import ChatSession
+from schema.documents import Document, DocumentConnection
+from schema.nodes import Node
+from schema.results import (
+    CreateDocumentResult,
+    CreateSectionResult,
+    EnsureSectionChatResult,
+    ImportDocumentResult,
+    PlaceSectionResult,
+    PostMessageResult,
+    RemoveSectionResult,
+)
+from schema.sections import Section
+from schema.view import resolved_by
+
+
+@strawberry.type(description="What can be read.")
+class Query:
+    """The root of queries."""
+
+    document: Document | None = resolved_by(documents.document, "A document, if you may see it.")
+    documents: DocumentConnection | None = resolved_by(
+        documents.all_documents, "The documents of your workspace, the newest first."
+    )
+    section: Section | None = resolved_by(sections.section, "A section, if you may see it.")
+    chat_session: ChatSession | None = resolved_by(chats.chat_session, "A chat session, if you may see it.")
+    node: Node | None = resolved_by(nodes.node, "Anything with an id, if you may see it.")
+    nodes: list[Node | None] | None = resolved_by(
+        nodes.nodes, "Many things with ids, in the order of the ids; null for each that you may not see."
+    )
+
+
+@strawberry.type(description="What can be changed. Each field answers with what it made, or with an Error.")
+class Mutation:
+    """The root of mutations."""
+
+    ensure_section_chat: EnsureSectionChatResult | None = resolved_by(
+        chats.ensure_section_chat,
+        "Return the chat of a section of a document, opening it on first use. Safe to repeat at any moment.",
+    )
+    post_message: PostMessageResult | None = resolved_by(
+        chats.post_message, "Add a message to a chat. Safe to repeat with a client id."
+    )
+    import_document: ImportDocumentResult | None = resolved_by(
+        documents.import_document,
+        "Make a document from CommonMark: one section for each heading, and one for the text before the first.",
+    )
+    create_document: CreateDocumentResult | None = resolved_by(
+        documents.create_document, "Make a document without sections."
+    )
+    create_section: CreateSectionResult | None = resolved_by(
+        sections.create_section, "Make a section at the end of a document."
+    )
+    place_section: PlaceSectionResult | None = resolved_by(
+        sections.place_section,
+        "Place an existing section at the end of a document, by reference; where it stands already, it stays.",
+    )
+    remove_section: RemoveSectionResult | None = resolved_by(
+        sections.remove_section, "Take a section out of a document; the section and its chat are kept."
+    )

@@ -1,0 +1,45 @@
+"""Sections: pieces of text that stand in documents, one or several."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from db import models
+from resolvers import sections as resolvers
+from schema.documents import Document, DocumentConnection
+from schema.nodes import Node
+from schema.view import View, resolved_by, shown
+
+if TYPE_CHECKING:
+    from schema.chats import ChatSession
+
+
+@strawberry.type(description="A piece of text with a title and a level. It can stand in several documents.")
+class Section(View, Node):
+    """A section."""
+
+    represents = models.Section
+
+    title: str | None = shown("The heading, as inline Markdown; null for the text before the first heading.")
+    level: int = shown("The level of the heading, 1 to 6.")
+    content: str = shown("The text beneath the heading, as Markdown, kept as it was written.")
+    created_by: str = shown("The user who made it.")
+    created_at: datetime = shown("When it was made.")
+    updated_at: datetime = shown("When its title, level or text was changed last.")
+    chat: Annotated["ChatSession", strawberry.lazy("schema.chats")] | None = resolved_by(
+        resolvers.chat, "The chat of this section; null until somebody opens it with ensureSectionChat."
+    )
+    documents: DocumentConnection = resolved_by(resolvers.documents_of, "The documents it stands in, the newest first.")
+
+
+@strawberry.type(description="The fact that a section stands in a document, at a position.")
+class Placement(View):
+    """A placement."""
+
+    represents = models.Placement
+
+    document: Document | None = resolved_by(resolvers.placed_document, "The document.")
+    section: Section | None = resolved_by(resolvers.placed_section, "The section.")
+    position: str = shown("Its place: positions ordered by their bytes give the reading order.")
+    is_copy: bool = shown("Whether it was placed as a copy; otherwise it is shared with other documents.")

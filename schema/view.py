@@ -1,0 +1,41 @@
+"""Views: how a GraphQL type stands before the domain object it shows."""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, ClassVar, TypeVar
+
+import strawberry
+
+E = TypeVar("E", bound=Enum)
+
+
+class View:
+    """A GraphQL type that shows an object of another class, whose attributes its fields read by name."""
+
+    represents: ClassVar[type]
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: object) -> bool:
+        """Tell, for unions and interfaces, whether this is the type that shows the value."""
+        return isinstance(value, cls.represents)
+
+
+def shown(description: str) -> Any:
+    """Make a field that reads the attribute of its name; it costs no more than that."""
+    return strawberry.field(description=description)
+
+
+def resolved_by(resolver: Callable[..., Any], description: str) -> Any:
+    """Make a field whose resolver returns the object that the field's type represents.
+
+    This is the one gap in our typing: the annotation on the class says what clients see, the one on the resolver
+    what it returns, and Strawberry does not compare them. `test_every_view_represents_something` looks after it.
+    """
+    return strawberry.field(resolver=resolver, description=description)
+
+
+def enum_of(values: type[E], description: str, meanings: Mapping[E, str]) -> None:
+    """Make a domain enum a GraphQL enum, with a description for each value; the enum itself knows no GraphQL."""
+    strawberry.enum(values, description=description)
+    for value in values.__strawberry_definition__.values:  # type: ignore[attr-defined] # put there by strawberry.enum
+        value.description = meanings[values[value.name]]

@@ -1,0 +1,1 @@
+"""The use cases and their outcomes. No GraphQL, no HTTP, no SQL."""

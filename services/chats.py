@@ -1,0 +1,80 @@
+"""Chat sessions: the one conversation anchored to each section."""
+
+import asyncio
+import random
+
+from db import anchors, ids
+from db.anchors import AnchorKey
+from db.models import ChatSession, Ensured, Message
+from db.paging import Connection, Page
+from db.store import Store
+from services.outcomes import (
+    DocumentNotFound,
+    Forbidden,
+    SectionNotFound,
+    SectionNotInDocument,
+    TemporarilyUnavailable,
+    or_unavailable,
+)
+from services.principals import Principal
+
+ROUNDS = 5
+"""How often an ensure that lost a race looks again before it gives up."""
+
+EnsuredChat = (
+    ChatSession | DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden | TemporarilyUnavailable
+)
+
+
+@or_unavailable
+async def ensure_section_chat(store: Store, principal: Principal, document_id: str, section_id: str) -> EnsuredChat:
+    """Return the chat anchored to a section of a document, opening it on first use.
+
+    The rules are those of DESIGN.md, in their order; the first that applies gives the answer. Whoever loses a
+    race against another call looks again and finds what that call did. Safe to repeat at any moment.
+    """
+    for attempt in range(ROUNDS):
+        if attempt > 1:
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
+        anchor = await store.anchor(document_id, section_id)
+        if anchor.document is None:
+            return DocumentNotFound(document_id)
+        if anchor.section is None:
+            return SectionNotFound(section_id)
+        if anchor.placement is None:
+            return SectionNotInDocument(document_id, section_id)
+        if anchor.chat is not None:
+            if anchor.section.chat_session_id == anchor.chat.id:
+                return anchor.chat.ensured_as(Ensured.FOUND)
+            if await _repair(store, anchor.chat):
+                return anchor.chat.ensured_as(Ensured.REPAIRED)
+        elif not principal.may_comment:
+            return Forbidden(section_id)
+        elif opened := await _open(store, principal, document_id, section_id):
+            return opened.ensured_as(Ensured.CREATED)
+    return TemporarilyUnavailable()
+
+
+async def chat(store: Store, chat_id: str) -> ChatSession | None:
+    """Return a chat by its id."""
+    return await store.load.chats.load(chat_id)
+
+
+async def chat_of_section(store: Store, section_id: str) -> ChatSession | None:
+    """Return the chat of a section, if it has been opened."""
+    return await store.load.chats_by_section.load(section_id)
+
+
+async def messages(store: Store, chat: ChatSession, page: Page) -> Connection[Message]:
+    """Return a page of the messages of a chat, by number."""
+    return await store.load.pages_of_messages.load((chat.id, page))
+
+
+async def _repair(store: Store, chat: ChatSession) -> bool:
+    return await store.transact(lambda transaction: anchors.point_to_chat(transaction, chat))
+
+
+async def _open(store: Store, principal: Principal, document_id: str, section_id: str) -> ChatSession | None:
+    key = AnchorKey(store.workspace_id, document_id, section_id)
+    chat_id = ids.new(ids.CHAT)
+    return await store.transact(lambda transaction: anchors.open_chat(transaction, key, chat_id, principal.user_id))

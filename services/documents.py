@@ -1,0 +1,124 @@
+"""Documents: titled, ordered arrangements of sections."""
+
+import asyncio
+
+from db import documents as arrangement
+from db import ids
+from db.inserts import insert_new
+from db.models import Document, Section
+from db.paging import Connection, Page
+from db.store import Store, Transaction
+from services import inputs, markdown
+from services.outcomes import Forbidden, IdTaken, InvalidInput, TemporarilyUnavailable, or_unavailable
+from services.principals import Principal
+
+CreatedDocument = Document | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable
+
+UNTITLED = "Untitled"
+
+
+@or_unavailable
+async def create_document(
+    store: Store, principal: Principal, title: str, description: str | None, own_id: str | None
+) -> CreatedDocument:
+    """Make a document without sections."""
+    if not principal.may_edit:
+        return Forbidden()
+    if invalid := (
+        inputs.title(title)
+        or inputs.text("description", description, inputs.DESCRIPTION_LENGTH)
+        or inputs.own_id(ids.DOCUMENT, own_id)
+    ):
+        return invalid
+    return await _add(store, _document(store, principal, title, description, own_id), [])
+
+
+@or_unavailable
+async def import_document(
+    store: Store, principal: Principal, title: str | None, source: str, own_id: str | None
+) -> CreatedDocument:
+    """Make a document from CommonMark: one section for each heading, and one for the text before the first.
+
+    Without a title of its own the document is called like its first heading. All of it is added, or nothing.
+    """
+    if not principal.may_edit:
+        return Forbidden()
+    if invalid := (
+        inputs.title(title)
+        or inputs.text("markdown", source, inputs.MARKDOWN_LENGTH)
+        or inputs.own_id(ids.DOCUMENT, own_id)
+    ):
+        return invalid
+    # In a thread: a long text takes seconds, and others want to be served meanwhile.
+    passages = await asyncio.to_thread(markdown.split, source)
+    if invalid := _too_much(passages):
+        return invalid
+    if title is None:
+        title = next((" ".join(passage.title.split()) for passage in passages if passage.title), UNTITLED)
+    document = _document(store, principal, title, None, own_id)
+    sections = [
+        Section(
+            workspace_id=store.workspace_id,
+            id=ids.new(ids.SECTION),
+            title=passage.title,
+            level=passage.level,
+            content=passage.content,
+            created_by=principal.user_id,
+        )
+        for passage in passages
+    ]
+    return await _add(store, document, sections)
+
+
+async def document(store: Store, document_id: str) -> Document | None:
+    """Return a document by its id."""
+    return await store.load.documents.load(document_id)
+
+
+async def documents(store: Store, page: Page) -> Connection[Document]:
+    """Return a page of the documents of the workspace, the newest first."""
+    return await store.documents(page)
+
+
+async def sections(store: Store, document: Document, page: Page) -> Connection[Section]:
+    """Return a page of the sections of a document, in reading order."""
+    return await store.load.pages_of_sections.load((document.id, page))
+
+
+async def export_markdown(store: Store, document: Document) -> str:
+    """Return a document as CommonMark, such that importing it again gives equal sections."""
+    return markdown.compose(await store.load.all_sections.load(document.id))
+
+
+def _document(store: Store, principal: Principal, title: str, description: str | None, own_id: str | None) -> Document:
+    return Document(
+        workspace_id=store.workspace_id,
+        id=own_id or ids.new(ids.DOCUMENT),
+        title=title.strip(),
+        description=description,
+        created_by=principal.user_id,
+    )
+
+
+async def _add(store: Store, document: Document, sections: list[Section]) -> Document | IdTaken:
+    async def add(transaction: Transaction) -> Document | None:
+        added = await insert_new(transaction, document, "workspace_id", "id")
+        if added is not None:
+            await arrangement.add_sections(transaction, added, sections)
+        return added
+
+    return await store.transact(add) or IdTaken(document.id)
+
+
+def _too_much(passages: list[markdown.Passage]) -> InvalidInput | None:
+    if len(passages) > inputs.IMPORTED_SECTIONS:
+        return InvalidInput("markdown", f"makes more than {inputs.IMPORTED_SECTIONS:,} sections")
+    for number, passage in enumerate(passages, 1):
+        if len(passage.title or "") > inputs.TITLE_LENGTH:
+            return InvalidInput(
+                "markdown",
+                f"has a heading longer than {inputs.TITLE_LENGTH:,} characters in section {number}",
+            )
+        if len(passage.content) > inputs.CONTENT_LENGTH:
+            return InvalidInput("markdown", f"has more than {inputs.CONTENT_LENGTH:,} characters in section {number}")
+    return None

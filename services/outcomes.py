@@ -1,0 +1,138 @@
+"""Outcomes: every expected "no", as a value with the ids it is about.
+
+An outcome means that nothing was changed; only after `TemporarilyUnavailable` something may have been, and then
+the same call is safe to repeat.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import wraps
+from typing import ClassVar, ParamSpec, TypeVar
+
+from db.faults import RETRY_AFTER_MS, Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ErrorCode(StrEnum):
+    """The names of the outcomes, for programs to match on."""
+
+    CHAT_SESSION_NOT_FOUND = "CHAT_SESSION_NOT_FOUND"
+    CLIENT_ID_CONFLICT = "CLIENT_ID_CONFLICT"
+    DOCUMENT_NOT_FOUND = "DOCUMENT_NOT_FOUND"
+    FORBIDDEN = "FORBIDDEN"
+    ID_TAKEN = "ID_TAKEN"
+    INVALID_INPUT = "INVALID_INPUT"
+    SECTION_NOT_FOUND = "SECTION_NOT_FOUND"
+    SECTION_NOT_IN_DOCUMENT = "SECTION_NOT_IN_DOCUMENT"
+    TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
+
+
+@dataclass(frozen=True)
+class DocumentNotFound:
+    """No such document that the principal may see."""
+
+    doc_id: str
+    code: ClassVar = ErrorCode.DOCUMENT_NOT_FOUND
+    message: ClassVar = "Document not found"
+
+
+@dataclass(frozen=True)
+class SectionNotFound:
+    """No such section that the principal may see."""
+
+    section_id: str
+    code: ClassVar = ErrorCode.SECTION_NOT_FOUND
+    message: ClassVar = "Section not found"
+
+
+@dataclass(frozen=True)
+class SectionNotInDocument:
+    """The document and the section exist, but the section does not stand in the document."""
+
+    doc_id: str
+    section_id: str
+    code: ClassVar = ErrorCode.SECTION_NOT_IN_DOCUMENT
+    message: ClassVar = "Section not found in this document"
+
+
+@dataclass(frozen=True)
+class ChatSessionNotFound:
+    """No such chat session that the principal may see."""
+
+    chat_id: str
+    code: ClassVar = ErrorCode.CHAT_SESSION_NOT_FOUND
+    message: ClassVar = "Chat session not found"
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """The principal may see this, but its role does not allow the change."""
+
+    subject_id: str | None = None
+    code: ClassVar = ErrorCode.FORBIDDEN
+    message: ClassVar = "Your role does not allow this"
+
+
+@dataclass(frozen=True)
+class InvalidInput:
+    """An argument that cannot be accepted, and why."""
+
+    argument: str
+    reason: str
+    code: ClassVar = ErrorCode.INVALID_INPUT
+
+    @property
+    def message(self) -> str:
+        """The argument and the reason, as one sentence."""
+        return f"{self.argument} {self.reason}"
+
+
+@dataclass(frozen=True)
+class IdTaken:
+    """The id chosen for a new document or section is in use."""
+
+    id: str
+    code: ClassVar = ErrorCode.ID_TAKEN
+    message: ClassVar = "This id is taken"
+
+
+@dataclass(frozen=True)
+class ClientIdConflict:
+    """The client id was used in this chat before, for a message with other text."""
+
+    chat_id: str
+    client_id: str
+    message_id: str
+    code: ClassVar = ErrorCode.CLIENT_ID_CONFLICT
+    message: ClassVar = "This client id was used for a message with other text"
+
+
+@dataclass(frozen=True)
+class TemporarilyUnavailable:
+    """The database could not decide in time; the same call is safe to repeat."""
+
+    retry_after_ms: int = RETRY_AFTER_MS
+    code: ClassVar = ErrorCode.TEMPORARILY_UNAVAILABLE
+    message: ClassVar = "Temporarily unavailable, please retry"
+
+
+class BadArgument(ValueError):
+    """An argument of a query that cannot be accepted, where there is no union to say so; the text says why."""
+
+
+def or_unavailable(
+    use_case: Callable[P, Awaitable[T]],
+) -> Callable[P, Awaitable[T | TemporarilyUnavailable]]:
+    """Let a use case answer `TemporarilyUnavailable` when the database does not decide in time."""
+
+    @wraps(use_case)
+    async def answering(*args: P.args, **kwargs: P.kwargs) -> T | TemporarilyUnavailable:
+        try:
+            return await use_case(*args, **kwargs)
+        except Unavailable as error:
+            return TemporarilyUnavailable(error.retry_after_ms)
+
+    return answering

@@ -1,0 +1,34 @@
+"""Paging: from the arguments of a connection to the page that is meant."""
+
+from db.cursors import Key, decode
+from db.paging import Order, Page
+from services.inputs import LARGEST_PAGE, PAGE_SIZE
+from services.outcomes import BadArgument
+
+
+def page(
+    order: Order,
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
+    *,
+    largest: int = LARGEST_PAGE,
+) -> Page:
+    """Return the page meant by `first` rows after a cursor, or the `last` before one. Raises `BadArgument`."""
+    if first is not None and last is not None:
+        raise BadArgument("first and last cannot be used together")
+    name, size = ("first", first) if last is None else ("last", last)
+    size = PAGE_SIZE if size is None else size
+    if not 0 <= size <= largest:
+        raise BadArgument(f"{name} is not from 0 to {largest}")
+    return Page(size, _key(order, "after", after), _key(order, "before", before), from_end=last is not None)
+
+
+def _key(order: Order, argument: str, cursor: str | None) -> Key | None:
+    if cursor is None:
+        return None
+    try:
+        return decode(order.name, order.types, cursor)
+    except ValueError as error:
+        raise BadArgument(f"{argument} is not a cursor of this connection") from error

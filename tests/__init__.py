@@ -1,0 +1,1 @@
+"""The tests: they speak GraphQL where they can, and use real databases everywhere."""

@@ -1,0 +1,30 @@
+"""A client: operation text in, data out."""
+
+from typing import Any
+
+import httpx
+
+
+class Client:
+    """Speaks GraphQL over HTTP to an application or a server, and insists on success."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+
+    async def __call__(self, operation: str, /, **variables: Any) -> dict[str, Any]:
+        """Run an operation and return its data; errors fail the test."""
+        answer = await self.result(operation, **variables)
+        assert "errors" not in answer, answer["errors"]
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    async def result(self, operation: str, /, **variables: Any) -> dict[str, Any]:
+        """Run an operation and return the whole result, errors and all."""
+        response = await self.post({"query": operation, "variables": variables})
+        assert response.status_code == 200, response.text
+        result: dict[str, Any] = response.json()
+        return result
+
+    async def post(self, body: Any) -> httpx.Response:
+        """Send a JSON body as it is."""
+        return await self.http.post("/graphql", json=body)

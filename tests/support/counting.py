@@ -1,0 +1,49 @@
+"""Counting: every statement that really goes to the database, transaction control included."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from sqlalchemy import event
+
+from db.database import Database
+
+
+@contextmanager
+def counted(database: Database) -> Iterator[list[str]]:
+    """Collect what is sent meanwhile: our statements, and the BEGIN, COMMIT and ROLLBACK around them."""
+    sent: list[str] = []
+
+    def statement(_c: Any, _cursor: Any, text: str, _p: Any, _context: Any, _many: bool) -> None:
+        sent.append(text)
+
+    def query_of_driver(record: Any) -> None:
+        # asyncpg reports here what it sends by itself; our statements, being prepared, it does not.
+        sent.append(record.query)
+
+    def checked_out(connection: Any, _entry: Any, _proxy: Any) -> None:
+        connection.driver_connection.add_query_logger(query_of_driver)
+
+    def checked_in(connection: Any, _entry: Any) -> None:
+        if connection is not None:
+            connection.driver_connection.remove_query_logger(query_of_driver)
+
+    def transaction_end(name: str) -> Any:
+        return lambda _connection: sent.append(name)
+
+    with ExitStack() as stack:
+
+        def listen(target: Any, name: str, listener: Any) -> None:
+            event.listen(target, name, listener)
+            stack.callback(event.remove, target, name, listener)
+
+        for engine in database.engines:
+            listen(engine.sync_engine, "before_cursor_execute", statement)
+            if database.dialect == "postgresql":
+                listen(engine.sync_engine, "checkout", checked_out)
+                listen(engine.sync_engine, "checkin", checked_in)
+        if database.dialect == "sqlite":
+            # aiosqlite has no such report; on the write engine every COMMIT or ROLLBACK ends a real transaction.
+            listen(database.engines[0].sync_engine, "commit", transaction_end("COMMIT"))
+            listen(database.engines[0].sync_engine, "rollback", transaction_end("ROLLBACK"))
+        yield sent

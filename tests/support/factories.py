@@ -1,0 +1,81 @@
+"""Factories: real rows with sensible defaults, for states that the API does not make."""
+
+from typing import Any, TypeVar
+
+from db import ids
+from db.database import Database
+from db.models import Base, ChatSession, Document, Placement, Section, Workspace
+
+R = TypeVar("R", bound=Base)
+
+
+async def add(database: Database, row: R) -> R:
+    """Store a row."""
+    async with database.begin() as session:
+        session.add(row)
+        await session.flush()
+        await session.refresh(row)
+    return row
+
+
+async def workspace(database: Database, workspace_id: str) -> Workspace:
+    return await add(database, Workspace(workspace_id=workspace_id))
+
+
+async def document(database: Database, **values: Any) -> Document:
+    return await add(
+        database,
+        Document(
+            **{
+                "workspace_id": "local",
+                "id": ids.new(ids.DOCUMENT),
+                "title": "A document",
+                "created_by": "somebody",
+                **values,
+            }
+        ),
+    )
+
+
+async def section(database: Database, document: Document | None = None, **values: Any) -> Section:
+    """Store a section, placed in a document if one is given."""
+    row = await add(
+        database,
+        Section(
+            **{
+                "workspace_id": document.workspace_id if document else "local",
+                "id": ids.new(ids.SECTION),
+                "title": "A section",
+                "created_by": "somebody",
+                **values,
+            }
+        ),
+    )
+    if document is not None:
+        await place(database, document, row)
+    return row
+
+
+async def place(database: Database, document: Document, section: Section, position: str = "a0") -> Placement:
+    return await add(
+        database,
+        Placement(
+            workspace_id=document.workspace_id, document_id=document.id, section_id=section.id, position=position
+        ),
+    )
+
+
+async def chat(database: Database, section: Section, **values: Any) -> ChatSession:
+    """Store a chat of a section, without pointing the section to it."""
+    return await add(
+        database,
+        ChatSession(
+            **{
+                "workspace_id": section.workspace_id,
+                "id": ids.new(ids.CHAT),
+                "section_id": section.id,
+                "created_by": "somebody",
+                **values,
+            }
+        ),
+    )

