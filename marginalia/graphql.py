@@ -88,14 +88,14 @@ class GraphQLView(GraphQL[Context, None]):
         self,
         request: Request,
         request_adapter: AsyncHTTPRequestAdapter,
-        request_data: GraphQLRequestData,
+        sub_response: Response,
         context: Context,
         root_value: None,
-        sub_response: Response,
+        request_data: GraphQLRequestData,
     ) -> ExecutionResult:
         """Run the operation and note that it ran: its name and its time, nothing that was sent with it."""
         started = time.perf_counter()
-        result = await super().execute_single(request, request_adapter, request_data, context, root_value, sub_response)
+        result = await super().execute_single(request, request_adapter, sub_response, context, root_value, request_data)
         name = request_data.operation_name
         _log.info(
             "operation",
