@@ -32,7 +32,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
         yield
         await database.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/graphql", view),
             Route("/livez", livez),
@@ -42,6 +42,8 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK, www_redirect=False)],
         lifespan=lifespan,
     )
+    app.state.database = database
+    return app
 
 
 def from_environment() -> Starlette:

@@ -1,11 +1,12 @@
 """The schema: the roots put together, and what becomes of errors."""
 
 import uuid
+from collections.abc import Iterator
 
 import strawberry
 import structlog
 from graphql import GraphQLError
-from strawberry.extensions import MaxTokensLimiter
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
@@ -15,6 +16,12 @@ from services.outcomes import BadArgument, ErrorCode
 
 MAX_TOKENS = 10_000
 """How many tokens an operation may have: far more than a person writes, far fewer than hurt."""
+
+MAX_COMMENTS = 1_000
+"""How many lines of comment it may have."""
+
+MAX_LENGTH = 1_000_000
+"""How many characters it may have. Longer texts go into the variables, which cost nothing to take apart."""
 
 _log = structlog.stdlib.get_logger("marginalia.graphql")
 
@@ -28,6 +35,10 @@ class Schema(strawberry.Schema):
             match error.original_error:
                 case None | GraphQLError():
                     _tell(error, "BAD_REQUEST")
+                case ValueError() if error.path is None:
+                    # A literal that is none of its type's, as an integer of five thousand digits.
+                    error.message = "A value is not one of its type"
+                    _tell(error, "BAD_REQUEST")
                 case BadArgument():
                     _tell(error, "BAD_USER_INPUT")
                 case RecursionError() if error.path is None:
@@ -40,12 +51,23 @@ class Schema(strawberry.Schema):
                     _mask(error, fault)
 
 
+class ParserLimits(SchemaExtension):
+    """Holds the parser to a size of operation that is quick to take apart, all of it before anything is run."""
+
+    def on_operation(self) -> Iterator[None]:
+        """Set the limits, which are off by default."""
+        self.execution_context.parse_options.update(
+            max_lexical_tokens=MAX_TOKENS, max_comments=MAX_COMMENTS, max_source_length=MAX_LENGTH
+        )
+        yield
+
+
 def build_schema() -> Schema:
     """Build the schema; everything in it is made here, nothing by import."""
     return Schema(
         query=Query,
         mutation=Mutation,
-        extensions=[lambda: MaxTokensLimiter(MAX_TOKENS)],
+        extensions=[ParserLimits],
         config=StrawberryConfig(sort_schema=True),
     )
 

@@ -102,7 +102,8 @@ class ClientIdConflict(View, Error):
     represents = outcomes.ClientIdConflict
 
     chat_id: strawberry.ID = shown("The id of the chat session.")
-    client_id: str = shown("The client id.")
+    # Never null. But of a message it may be, and GraphQL lets nobody select both beside each other unless they agree.
+    client_id: str | None = shown("The client id.")
     message_id: strawberry.ID = shown("The id of the message that has it.")
 
 

@@ -29,7 +29,7 @@ def resolved_by(resolver: Callable[..., Any], description: str) -> Any:
     """Make a field whose resolver returns the object that the field's type represents.
 
     This is the one gap in our typing: the annotation on the class says what clients see, the one on the resolver
-    what it returns, and Strawberry does not compare them. `test_every_view_represents_something` looks after it.
+    what it returns, and Strawberry does not compare them. `test_every_resolver_returns_what_its_type_shows` does.
     """
     return strawberry.field(resolver=resolver, description=description)
 

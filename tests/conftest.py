@@ -18,9 +18,9 @@ from marginalia.principals import LOCAL_OWNER
 from marginalia.settings import Settings
 from services.principals import Principal
 from tests.support import postgres
-from tests.support.client import Client
+from tests.support.client import Served
 
-Serve = Callable[..., AbstractAsyncContextManager[Client]]
+Serve = Callable[..., AbstractAsyncContextManager[Served]]
 """Serves an application on the test's database, as a principal and with settings of choice."""
 
 
@@ -78,7 +78,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def serve(database_url: str) -> Serve:
     @asynccontextmanager
-    async def serving(principal: Principal = LOCAL_OWNER, **settings: Any) -> AsyncIterator[Client]:
+    async def serving(principal: Principal = LOCAL_OWNER, **settings: Any) -> AsyncIterator[Served]:
         app = create_app(
             Settings(_env_file=None, database_url=database_url, **settings),
             lambda _request: principal,
@@ -88,13 +88,13 @@ def serve(database_url: str) -> Serve:
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
         ):
-            yield Client(http)
+            yield Served(http, app.state.database)
 
     return serving
 
 
 @pytest.fixture
-async def client(serve: Serve) -> AsyncIterator[Client]:
+async def client(serve: Serve) -> AsyncIterator[Served]:
     """Give a client of the application, as the owner of the local workspace."""
     async with serve() as serving:
         yield serving

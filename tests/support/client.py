@@ -1,8 +1,11 @@
 """A client: operation text in, data out."""
 
+import json
 from typing import Any
 
 import httpx
+
+from db.database import Database
 
 
 class Client:
@@ -26,5 +29,14 @@ class Client:
         return result
 
     async def post(self, body: Any) -> httpx.Response:
-        """Send a JSON body as it is."""
-        return await self.http.post("/graphql", json=body)
+        """Send a JSON body as it is; in ASCII, so that halves of surrogate pairs can be sent too."""
+        headers = {"Content-Type": "application/json"}
+        return await self.http.post("/graphql", content=json.dumps(body), headers=headers)
+
+
+class Served(Client):
+    """A client of an application in this process; `database` is the application's own, to count its statements."""
+
+    def __init__(self, http: httpx.AsyncClient, database: Database) -> None:
+        super().__init__(http)
+        self.database = database

@@ -13,13 +13,16 @@ from db.database import Database
 def counted(database: Database) -> Iterator[list[str]]:
     """Collect what is sent meanwhile: our statements, and the BEGIN, COMMIT and ROLLBACK around them."""
     sent: list[str] = []
+    ours: set[str] = set()
 
     def statement(_c: Any, _cursor: Any, text: str, _p: Any, _context: Any, _many: bool) -> None:
         sent.append(text)
+        ours.add(text)
 
     def query_of_driver(record: Any) -> None:
-        # asyncpg reports here what it sends by itself; our statements, being prepared, it does not.
-        sent.append(record.query)
+        # asyncpg reports here what it sends by itself, and of our statements only those with many sets of parameters.
+        if record.query not in ours:
+            sent.append(record.query)
 
     def checked_out(connection: Any, _entry: Any, _proxy: Any) -> None:
         connection.driver_connection.add_query_logger(query_of_driver)

@@ -1,0 +1,32 @@
+"""The layers: a request goes down, never up."""
+
+import ast
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parents[2]
+OURS = ("marginalia", "schema", "resolvers", "services", "db")
+
+
+def test_the_import_rules_of_pyproject_hold() -> None:
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
+
+
+def test_no_installed_distribution_has_one_of_our_names() -> None:
+    assert not set(packages_distributions()) & {*OURS, "tests"}
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_every_module_says_what_it_is_for(package: str) -> None:
+    for module in (ROOT / package).rglob("*.py"):
+        assert ast.get_docstring(ast.parse(module.read_text())), module
+
+
+def test_nobody_commits() -> None:
+    for package in OURS:
+        for module in (ROOT / package).rglob("*.py"):
+            calls = [node for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Attribute)]
+            assert not [call for call in calls if call.attr == "commit"], module

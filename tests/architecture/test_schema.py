@@ -1,0 +1,127 @@
+"""The schema: committed, described, and every type a view of what its resolvers return."""
+
+import types
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLUnionType,
+    get_named_type,
+    is_non_null_type,
+)
+from strawberry.types.field import StrawberryField
+
+from schema.build import build_schema, sdl
+from schema.view import View
+from services import outcomes
+
+ROOT = Path(__file__).parents[2]
+
+SCHEMA = build_schema()
+TYPES: dict[str, Any] = {
+    name: kind
+    for name, kind in SCHEMA._schema.type_map.items()
+    if not name.startswith("__") and name not in ("Boolean", "Float", "ID", "Int", "String")
+}
+ROOTS = ("Query", "Mutation")
+
+
+def definition(name: str) -> Any:
+    """Return what Strawberry knows of a type."""
+    return SCHEMA.schema_converter.type_map[name].definition
+
+
+OBJECTS = [name for name, kind in TYPES.items() if isinstance(kind, GraphQLObjectType)]
+VIEWS: dict[str, type[View]] = {name: definition(name).origin for name in OBJECTS if name not in ROOTS}
+
+
+def test_the_committed_schema_is_the_one_of_the_code() -> None:
+    assert (ROOT / "schema.graphql").read_text() == sdl(), "run: make fix"
+
+
+def test_everything_has_a_description() -> None:
+    bare = []
+    for name, kind in TYPES.items():
+        if not kind.description:
+            bare.append(name)
+        values = kind.values if isinstance(kind, GraphQLEnumType) else {}
+        bare += [f"{name}.{value}" for value, meaning in values.items() if not meaning.description]
+        fields = kind.fields if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType) else {}
+        for field, definition in fields.items():
+            if not definition.description:
+                bare.append(f"{name}.{field}")
+            bare += [f"{name}.{field}({arg})" for arg, given in definition.args.items() if not given.description]
+    assert bare == []
+
+
+def test_root_fields_are_nullable() -> None:
+    for root in ROOTS:
+        for name, field in TYPES[root].fields.items():
+            assert not is_non_null_type(field.type), name
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_view_represents_something_that_has_what_it_shows(name: str) -> None:
+    view = VIEWS[name]
+    assert issubclass(view, View)
+    shown = {*dir(view.represents), *get_type_hints(view.represents)}
+    for field in fields_of(name):
+        if field.base_resolver is None:
+            assert field.python_name in shown, f"{view.represents} has no {field.python_name}"
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_every_resolver_returns_what_its_type_shows(name: str) -> None:
+    for field in fields_of(name):
+        if field.base_resolver is not None:
+            returned = classes(get_type_hints(field.base_resolver.wrapped_func)["return"])
+            promised = shown_by(get_named_type(TYPES[name].fields[graphql_name(field)].type))
+            assert returned == promised, f"{name}.{field.python_name}"
+
+
+def test_every_outcome_is_an_error_that_clients_see() -> None:
+    shown = {view.represents for view in VIEWS.values()}
+    ours = {value for value in vars(outcomes).values() if isinstance(value, type) and hasattr(value, "code")}
+    assert len(ours) == len(outcomes.ErrorCode)
+    assert ours <= shown
+    for outcome in ours:
+        name = outcome.__name__
+        assert TYPES["Error"] in TYPES[name].interfaces, name
+        # The code is the name in capitals.
+        assert outcome.code.replace("_", "").lower() == name.lower()
+
+
+def test_the_success_comes_first_in_every_result() -> None:
+    for name, kind in TYPES.items():
+        if isinstance(kind, GraphQLUnionType):
+            first, *others = (member.__name__ for member in definition(name).types)
+            assert TYPES["Error"] not in getattr(TYPES[first], "interfaces", ()), name
+            assert all(TYPES["Error"] in TYPES[other].interfaces for other in others), name
+
+
+def fields_of(name: str) -> list[StrawberryField]:
+    fields: list[StrawberryField] = definition(name).fields
+    return fields
+
+
+def graphql_name(field: StrawberryField) -> str:
+    return SCHEMA.config.name_converter.get_graphql_name(field)
+
+
+def classes(annotation: Any) -> set[type]:
+    """Flatten an annotation to the classes in it: `list[A | None] | B[C]` gives A and B."""
+    if get_origin(annotation) in (Union, types.UnionType, list):
+        return set().union(*(classes(part) for part in get_args(annotation)))
+    return set() if annotation is type(None) else {get_origin(annotation) or annotation}
+
+
+def shown_by(kind: Any) -> set[type]:
+    if isinstance(kind, GraphQLObjectType):
+        return {VIEWS[kind.name].represents}
+    if isinstance(kind, GraphQLUnionType | GraphQLInterfaceType):
+        return set().union(*(shown_by(possible) for possible in SCHEMA._schema.get_possible_types(kind)))
+    return {{"String": str, "Int": int, "Boolean": bool}[kind.name]}

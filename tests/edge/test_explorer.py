@@ -1,0 +1,105 @@
+"""The explorer, as a person sees it: in a real browser, without the rest of the internet."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.support.processes import running_server
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+TABS = ["ImportDocument", "ListSections", "EnsureSectionChat", "ReadChat"]
+
+
+def installed() -> str | None:
+    """Find the browser: `MARGINALIA_CHROMIUM`, or one on the path."""
+    return os.environ.get("MARGINALIA_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = installed()
+    if path is None:
+        reason = "No Chromium here: install one, or name it in MARGINALIA_CHROMIUM."
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    file = tmp_path_factory.mktemp("explorer") / "marginalia.db"
+    with running_server(f"sqlite:///{file}", "--demo") as server:
+        yield server
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """Open the explorer as on a first visit; any complaint of the page or word to another host fails the test."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: None if is_ours(request.url, address) else complaints.append(request.url))
+    page.goto(f"{address}/")
+    expect(page.locator(".graphiql-query-editor .view-line").first).to_be_visible(timeout=30_000)
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def is_ours(url: str, address: str) -> bool:
+    return url.startswith((f"{address}/", "data:", "blob:"))
+
+
+def run(page: Page, tab: str) -> None:
+    page.locator(".graphiql-tab-button", has_text=tab).click()
+    page.wait_for_timeout(1_500)  # GraphiQL reads the name of the operation a moment after it shows the text
+    page.locator(".graphiql-execute-button").click()
+
+
+def answers(page: Page, text: str) -> None:
+    expect(page.locator(".graphiql-response .result-window")).to_contain_text(text, timeout=20_000)
+
+
+def test_the_first_tab_runs_and_its_answer_shows(page: Page, tmp_path: Path) -> None:
+    expect(page).to_have_title("Marginalia")
+    expect(page.locator(".graphiql-tab-button")).to_have_text(TABS)
+    page.locator(".graphiql-execute-button").click()
+    answers(page, '"__typename": "Document"')
+    page.screenshot(path=os.environ.get("MARGINALIA_SCREENSHOT", tmp_path / "explorer.png"))
+
+
+def test_the_tabs_show_the_way(page: Page) -> None:
+    run(page, "ListSections")
+    answers(page, '"level": 1')
+    run(page, "EnsureSectionChat")
+    answers(page, '"ensured": "CREATED"')
+    run(page, "EnsureSectionChat")
+    answers(page, '"ensured": "FOUND"')
+    run(page, "ReadChat")
+    answers(page, '"createdBy": "local"')
+
+
+def test_the_documentation_of_the_schema_shows(page: Page) -> None:
+    page.locator("button[aria-label='Show Documentation Explorer']").click()
+    expect(page.locator(".graphiql-doc-explorer")).to_contain_text("EnsureSectionChatResult", timeout=20_000)

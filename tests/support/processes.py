@@ -1,0 +1,109 @@
+"""Processes: the command line as it is run by people, and a server of its own for a test."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "marginalia")
+
+_ADDRESS = re.compile(r"^GraphQL +(\S+)/graphql$", re.MULTILINE)
+_TRACEBACK = ("Traceback (most recent call last)", '"exception":')
+"""How a traceback begins on a terminal, and in a log of JSON lines."""
+
+
+def environment(**settings: object) -> dict[str, str]:
+    """Return the environment of a process: ours without our settings, and with these, as `lock_timeout=1`."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("MARGINALIA_")}
+    return ours | {f"MARGINALIA_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def run(*args: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a command of ours to its end, which a minute must be enough for."""
+    return subprocess.run(
+        [*COMMAND, *args], env=env or environment(), cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server in a process of its own: where it answers, and what it has written so far."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    @property
+    def output(self) -> str:
+        """What it has printed."""
+        return (self.folder / "output").read_text()
+
+    @property
+    def log(self) -> str:
+        """What it has logged."""
+        return (self.folder / "log").read_text()
+
+
+@contextmanager
+def running_server(database_url: str, *args: str, **settings: object) -> Iterator[str]:
+    """Serve a database in a process of its own and yield the address, as `http://127.0.0.1:40123`.
+
+    `args` go to `serve`, `settings` into its environment. A traceback in its log fails the test.
+    """
+    with running_process(database_url, *args, **settings) as server:
+        yield server.address
+
+
+@contextmanager
+def running_process(database_url: str, *args: str, **settings: object) -> Iterator[Server]:
+    """Do as `running_server` does, and yield the process with its output."""
+    with tempfile.TemporaryDirectory(prefix="marginalia-server-") as name:
+        folder = Path(name)
+        # Files, not pipes: nobody has to read them for the server to go on.
+        with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*COMMAND, "serve", "--port", "0", "--database", database_url, *args],
+                env=environment(**settings),
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=log,
+            )
+        try:
+            server = Server(_address(process, folder), process, folder)
+            yield server
+        finally:
+            code = _stop(process)
+        assert not any(mark in server.log for mark in _TRACEBACK), server.log
+        assert code == 0, f"ended with {code}\n{server.log}"
+
+
+def _address(process: subprocess.Popen[bytes], folder: Path) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        ended = process.poll() is not None
+        if found := _ADDRESS.search((folder / "output").read_text()):
+            return found[1]
+        if ended:
+            break
+        time.sleep(0.02)
+    raise AssertionError(f"no address was printed (exit code {process.poll()})\n{(folder / 'log').read_text()}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> int:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise AssertionError("did not end within 20 seconds of SIGTERM") from None
