@@ -67,7 +67,12 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10, lock_timeout: float = 5.0) -> None:
         self.url = parse_url(url)
-        options = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": 2 * lock_timeout}
+        options = {
+            "pool_size": pool_size,
+            "max_overflow": 0,
+            "pool_timeout": 2 * lock_timeout,
+            "hide_parameters": True,  # errors are logged, texts are not
+        }
         if self.url.drivername.startswith("sqlite"):
             self._writes, self._reads = _sqlite_engines(self.url, options, lock_timeout)
         else:
@@ -82,7 +87,8 @@ class Database:
     @property
     def engines(self) -> tuple[AsyncEngine, ...]:
         """The engines behind it, for tools that watch what they send."""
-        return tuple({id(engine.sync_engine.pool): engine for engine in (self._writes, self._reads)}.values())
+        # On PostgreSQL the reading engine is a view of the writing one: who watches that sees both.
+        return (self._writes, self._reads) if self.dialect == "sqlite" else (self._writes,)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -161,6 +167,7 @@ def _postgresql_engines(url: URL, options: dict[str, Any], lock_timeout: float) 
         connect_args={"server_settings": settings, "timeout": lock_timeout},
         **options,
     )
+    event.listen(writes.sync_engine, "handle_error", faults.without_values)
     # Outside AUTOCOMMIT each read would cost a BEGIN and a ROLLBACK of its own.
     return writes, writes.execution_options(isolation_level="AUTOCOMMIT")
 

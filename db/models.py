@@ -140,6 +140,11 @@ class Section(Owned):
     created_by: Mapped[str]
     deleted_at: Mapped[datetime | None]
 
+    @property
+    def heading(self) -> str:
+        """The title as people see it: empty where there is none."""
+        return self.title or ""
+
 
 class Placement(Owned):
     """The fact that a section stands in a document, at a position."""

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from typing import cast
 
 import strawberry
 import structlog
@@ -35,12 +36,12 @@ class Schema(strawberry.Schema):
             match error.original_error:
                 case None | GraphQLError():
                     _tell(error, "BAD_REQUEST")
-                case ValueError() if error.path is None:
-                    # A literal that is none of its type's, as an integer of five thousand digits.
-                    error.message = "A value is not one of its type"
-                    _tell(error, "BAD_REQUEST")
                 case BadArgument():
                     _tell(error, "BAD_USER_INPUT")
+                case ValueError() if error.path is None:
+                    # A literal that Python cannot read, as an integer of five thousand digits.
+                    error.message = "A value is not one of its type"
+                    _tell(error, "BAD_REQUEST")
                 case RecursionError() if error.path is None:
                     error.message = "The operation is nested too deeply"
                     _tell(error, "BAD_REQUEST")
@@ -56,9 +57,9 @@ class ParserLimits(SchemaExtension):
 
     def on_operation(self) -> Iterator[None]:
         """Set the limits, which are off by default."""
-        self.execution_context.parse_options.update(
-            max_lexical_tokens=MAX_TOKENS, max_comments=MAX_COMMENTS, max_source_length=MAX_LENGTH
-        )
+        # Strawberry hands all options on to the parser, but has a type for one only.
+        options = cast(dict[str, int], self.execution_context.parse_options)
+        options.update(max_lexical_tokens=MAX_TOKENS, max_comments=MAX_COMMENTS, max_source_length=MAX_LENGTH)
         yield
 
 

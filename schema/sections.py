@@ -21,7 +21,9 @@ class Section(View, Node):
 
     represents = models.Section
 
-    title: str | None = shown("The heading, as inline Markdown; null for the text before the first heading.")
+    heading: str = shown(
+        "The heading, as inline Markdown; empty for the text before the first heading of a document.", name="title"
+    )
     level: int = shown("The level of the heading, 1 to 6.")
     content: str = shown("The text beneath the heading, as Markdown, kept as it was written.")
     created_by: str = shown("The user who made it.")

@@ -20,9 +20,9 @@ class View:
         return isinstance(value, cls.represents)
 
 
-def shown(description: str) -> Any:
-    """Make a field that reads the attribute of its name; it costs no more than that."""
-    return strawberry.field(description=description)
+def shown(description: str, *, name: str | None = None) -> Any:
+    """Make a field that reads the attribute of its name; it costs no more than that. `name` is for clients."""
+    return strawberry.field(description=description, name=name)
 
 
 def resolved_by(resolver: Callable[..., Any], description: str) -> Any:

@@ -103,6 +103,16 @@ def test_the_success_comes_first_in_every_result() -> None:
             assert all(TYPES["Error"] in TYPES[other].interfaces for other in others), name
 
 
+def test_fields_of_one_name_can_be_selected_beside_each_other() -> None:
+    """GraphQL refuses `... on A { x } ... on B { x }` where the two have other types, and nullability counts."""
+    for name, kind in TYPES.items():
+        if isinstance(kind, GraphQLUnionType | GraphQLInterfaceType):
+            seen: dict[str, str] = {}
+            for member in SCHEMA._schema.get_possible_types(kind):
+                for field, definition in member.fields.items():
+                    assert seen.setdefault(field, str(definition.type)) == str(definition.type), f"{name}: {field}"
+
+
 def fields_of(name: str) -> list[StrawberryField]:
     fields: list[StrawberryField] = definition(name).fields
     return fields
