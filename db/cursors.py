@@ -32,7 +32,10 @@ def decode(order: str, types: Sequence[type], cursor: str) -> Key:
         raise ValueError("not a cursor") from error
     if named != order or len(values) != len(types):
         raise ValueError("of another connection")
-    return tuple(_value(type_, value) for type_, value in zip(types, values, strict=True))
+    key = tuple(_value(type_, value) for type_, value in zip(types, values, strict=True))
+    if encode(order, key) != cursor:
+        raise ValueError("not as we write it")
+    return key
 
 
 def _value(type_: type, value: object) -> str | int | datetime:
@@ -41,7 +44,10 @@ def _value(type_: type, value: object) -> str | int | datetime:
             moment = datetime.fromisoformat(value)
             if moment.tzinfo is None:
                 raise ValueError("no time zone")
-            return moment.astimezone(UTC)
+            try:
+                return moment.astimezone(UTC)
+            except OverflowError as error:
+                raise ValueError("before or after all time") from error
         case str() if type_ is str and is_storable(value):
             return value
         case int() if type_ is int and not isinstance(value, bool) and 0 <= value <= _LARGEST_INT:

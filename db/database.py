@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -26,7 +27,15 @@ _DRIVERS = {
     "postgres": "postgresql+asyncpg",
 }
 
-_SQLITE_WRITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF")
+_SQLITE_WRITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "trusted_schema=OFF",
+    # Whoever waits for the write lock asks for it ever less often, at last ten times a second, and beside processes
+    # that write all the time would hardly ever find it free. So we wait in short stretches, one after the other.
+    "busy_timeout=20",
+)
 _SQLITE_READ_PRAGMAS = ("query_only=ON", "trusted_schema=OFF")
 
 
@@ -87,8 +96,7 @@ class Database:
     @property
     def engines(self) -> tuple[AsyncEngine, ...]:
         """The engines behind it, for tools that watch what they send."""
-        # On PostgreSQL the reading engine is a view of the writing one: who watches that sees both.
-        return (self._writes, self._reads) if self.dialect == "sqlite" else (self._writes,)
+        return self._writes, self._reads
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -161,15 +169,14 @@ def _postgresql_engines(url: URL, options: dict[str, Any], lock_timeout: float) 
         "idle_in_transaction_session_timeout": "60s",
         "jit": "off",  # compiling a plan costs more than any statement of ours
     }
-    writes = create_async_engine(
-        url,
-        isolation_level="READ COMMITTED",
-        connect_args={"server_settings": settings, "timeout": lock_timeout},
-        **options,
-    )
-    event.listen(writes.sync_engine, "handle_error", faults.without_values)
+    options = {**options, "connect_args": {"server_settings": settings, "timeout": lock_timeout}}
+    # Two pools: whoever waits for a lock holds a connection, and those who only read must not wait for that one.
+    writes = create_async_engine(url, isolation_level="READ COMMITTED", **options)
     # Outside AUTOCOMMIT each read would cost a BEGIN and a ROLLBACK of its own.
-    return writes, writes.execution_options(isolation_level="AUTOCOMMIT")
+    reads = create_async_engine(url, isolation_level="AUTOCOMMIT", **options)
+    for engine in (writes, reads):
+        event.listen(engine.sync_engine, "handle_error", faults.without_values)
+    return writes, reads
 
 
 def _sqlite_engines(url: URL, options: dict[str, Any], lock_timeout: float) -> tuple[AsyncEngine, AsyncEngine]:
@@ -178,15 +185,26 @@ def _sqlite_engines(url: URL, options: dict[str, Any], lock_timeout: float) -> t
     connect_args = {"isolation_level": None, "timeout": lock_timeout}
     writes = create_async_engine(url, connect_args=connect_args, **{**options, "pool_size": 1})
     reads = create_async_engine(url, connect_args=connect_args, **options)
-
-    def begin(connection: Connection) -> None:
-        # A deferred transaction would fail at once when it turns from reading to writing beside another writer.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
     event.listen(writes.sync_engine, "connect", _configured_by(_SQLITE_WRITE_PRAGMAS))
     event.listen(reads.sync_engine, "connect", _configured_by(_SQLITE_READ_PRAGMAS))
-    event.listen(writes.sync_engine, "begin", begin)
+    event.listen(writes.sync_engine, "begin", _begin_within(lock_timeout))
     return writes, reads
+
+
+def _begin_within(lock_timeout: float) -> Callable[[Connection], None]:
+    def begin(connection: Connection) -> None:
+        patience = time.monotonic() + lock_timeout
+        while True:
+            try:
+                # A deferred transaction would fail at once when it turns from reading to writing beside another writer.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if not faults.is_locked(error) or time.monotonic() >= patience:
+                    raise
+            else:
+                return
+
+    return begin
 
 
 def _configured_by(pragmas: tuple[str, ...]) -> Callable[[Any, ConnectionPoolEntry], None]:

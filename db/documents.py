@@ -82,7 +82,8 @@ async def add_sections(session: AsyncSession, document: Document, rows: Sequence
     """Insert the sections of a new document, in order."""
     if not rows:
         return
-    await session.execute(insert(Section), [values(row) for row in rows])
+    # With nulls written out; otherwise each run of rows with and without a title becomes a statement of its own.
+    await session.execute(insert(Section), [values(row) for row in rows], execution_options={"render_nulls": True})
     placements = [
         {
             "workspace_id": document.workspace_id,

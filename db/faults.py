@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from asyncpg import PostgresError
+from sqlalchemy import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -14,6 +16,8 @@ _CONFLICTS = {"40001", "40P01"}
 # PostgreSQL: no lock or no answer in time; starting, stopping, full; no such database, no such user.
 _OUT_OF_REACH = {"55P03", "57014", "57P01", "57P02", "57P03", "3D000", "28000", "28P01"}
 _OUT_OF_REACH_CLASSES = {"08", "53"}  # connections; resources
+_PRIMARY = 0xFF
+"""The low byte of an SQLite error code; the others say more about the same thing."""
 _SQLITE_OUT_OF_REACH = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -36,13 +40,17 @@ def is_conflict(error: BaseException) -> bool:
     return _sqlstate(error) in _CONFLICTS
 
 
+def is_locked(error: DBAPIError) -> bool:
+    """Tell whether another connection to the SQLite file holds the lock that was asked for."""
+    return getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_BUSY
+
+
 def is_out_of_reach(error: BaseException) -> bool:
     """Tell whether the database could not be asked, or could not answer in time."""
     if isinstance(error, PoolTimeout | OSError):
         return True  # the errors of a socket come through as they are
     if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
-        # The low byte is the primary code; the others say more about the same thing.
-        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUT_OF_REACH
+        return getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY in _SQLITE_OUT_OF_REACH
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     state = _sqlstate(error)
@@ -58,6 +66,19 @@ def translated() -> Iterator[None]:
         if is_conflict(error) or is_out_of_reach(error):
             raise Unavailable(str(getattr(error, "orig", error))) from error
         raise
+
+
+def without_values(context: ExceptionContext) -> None:
+    """Take out of an error of asyncpg what it quotes of the values that were sent: errors are logged, texts are not."""
+    cause = context.original_exception.__cause__
+    if isinstance(cause, PostgresError):
+        cause.detail = None  # "Failing row contains (...)"
+    unfit = isinstance(cause, ValueError) or _sqlstate(context.original_exception).startswith("22")
+    if unfit and context.statement is not None:
+        for error in (cause, context.original_exception, context.sqlalchemy_exception):
+            if error is not None:
+                # The whole message: "invalid input for query argument $1: '...".
+                error.args = ("A value does not fit its type", *error.args[1:])
 
 
 def _sqlstate(error: BaseException) -> str:

@@ -21,6 +21,9 @@ K = TypeVar("K")
 PageKey = tuple[str, Page]
 """The parent of a page, and which page of it."""
 
+LARGEST_BATCH = 10_000
+"""How many keys one statement is given; it can take 32,766 parameters on SQLite and 32,767 on PostgreSQL."""
+
 
 class _PagesQuery(Protocol, Generic[T_co]):
     async def __call__(
@@ -67,7 +70,7 @@ class Loaders:
                 found = await query(session, keys)
             return [found.get(key, missing) for key in keys]
 
-        return DataLoader(load_fn=load)
+        return DataLoader(load_fn=load, max_batch_size=LARGEST_BATCH)
 
     def _rows(self, key: Any, query: Select[T]) -> DataLoader[str, T | None]:
         async def read(session: AsyncSession, keys: Sequence[str]) -> Mapping[str, T | None]:
@@ -88,7 +91,7 @@ class Loaders:
                     found.update({(parent, page): connection for parent, connection in pages.items()})
             return [found[key] for key in keys]
 
-        return DataLoader(load_fn=load)
+        return DataLoader(load_fn=load, max_batch_size=LARGEST_BATCH)
 
     async def _load_anchors(self, keys: list[AnchorKey]) -> list[Anchor]:
         async with self._database.read() as session:

@@ -1,6 +1,6 @@
 """The application: what is served where."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -39,11 +39,15 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
             Route("/readyz", readyz(database)),
             *(explorer.routes() if settings.explorer else []),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK, www_redirect=False)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_in_urls(LOOPBACK), www_redirect=False)],
         lifespan=lifespan,
     )
     app.state.database = database
     return app
+
+
+def _in_urls(hosts: Iterable[str]) -> list[str]:
+    return [f"[{host}]" if ":" in host else host for host in hosts]
 
 
 def from_environment() -> Starlette:

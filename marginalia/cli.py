@@ -64,14 +64,17 @@ def serve(
         _fail(str(error))
     loaded = _with_database(settings, lambda opened: _load_demo(opened, load_demo))
     address = serving.address(listening)
-    print(f"GraphQL   {address}/graphql")
-    if settings.explorer:
-        print(f"Explorer  {address}/graphiql")
-    print(f"Health    {address}/readyz")
-    if loaded is not None:
-        print(f"\nTry it:\n{loaded.curl(address)}\n")
-    sys.stdout.flush()
-    serving.run(listening, workers=workers, reload=reload)
+
+    def announce() -> None:
+        print(f"GraphQL   {address}/graphql")
+        if settings.explorer:
+            print(f"Explorer  {address}/graphiql")
+        print(f"Health    {address}/readyz")
+        if loaded is not None:
+            print(f"\nTry it:\n{loaded.curl(address)}\n")
+        sys.stdout.flush()
+
+    serving.run(listening, announce, workers=workers, reload=reload)
 
 
 @app.command("import")

@@ -9,11 +9,12 @@ from typing import Any, NoReturn
 import structlog
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLRequestData
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 
 from db.database import Database
@@ -45,10 +46,24 @@ class GraphQLView(GraphQL[Context, None]):
         try:
             response = await self.run(request)
         except HTTPException as refused:
-            response = _refusal(refused.status_code, refused.reason)
+            response = self._refusal(refused)
         except ClientDisconnect:
             return  # nobody is left to be told
         await response(scope, receive, send)
+
+    def _refusal(self, refused: HTTPException) -> Response:
+        # Not Starlette's JSONResponse: it fails on half of a surrogate pair, which the reason may quote.
+        errors = [{"message": refused.reason, "extensions": {"code": "BAD_REQUEST"}}]
+        status, allowed = refused.status_code, "GET, POST"
+        if isinstance(refused.__cause__, InvalidOperationTypeError):
+            status, allowed = 405, "POST"
+        _log.info("request refused", status=status)
+        return Response(
+            self.encode_json({"errors": errors}),
+            status,
+            {"Allow": allowed} if status == 405 else None,
+            "application/json",
+        )
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """Make the context of one operation."""
@@ -63,10 +78,10 @@ class GraphQLView(GraphQL[Context, None]):
         """Read the operation out of a request, or refuse it with a 400 that says why."""
         if request.method == "GET":
             data: object = self.parse_query_params(request.query_params)
-        elif (request.content_type or "").partition(";")[0].strip().lower() == "application/json":
+        elif _is_json(request.content_type or ""):
             data = self.decode_json(await request.get_body())
         else:
-            raise HTTPException(415, "The body must be application/json")
+            raise HTTPException(415, "The body must be application/json, in UTF-8")
         if not isinstance(data, dict):
             raise HTTPException(400, "The body must be a JSON object")
         return GraphQLRequestData(
@@ -113,6 +128,12 @@ def _member(data: dict[str, Any], name: str, kind: type) -> Any:
     return value
 
 
+def _is_json(content_type: str) -> bool:
+    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    charsets = [part.partition("=")[2].strip('" ') for part in parameters if part.startswith("charset")]
+    return kind == "application/json" and all(charset in ("utf-8", "utf8") for charset in charsets)
+
+
 def _limited(receive: Receive, most: int) -> Receive:
     received = 0
 
@@ -129,8 +150,3 @@ def _limited(receive: Receive, most: int) -> Receive:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
-
-
-def _refusal(status: int, reason: str) -> Response:
-    headers = {"Allow": "GET, POST"} if status == 405 else None
-    return JSONResponse({"errors": [{"message": reason}]}, status, headers)

@@ -2,12 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from db import revisions
 from db.database import Database
 from db.faults import Unavailable
+
+_log = structlog.stdlib.get_logger("marginalia.health")
 
 
 async def livez(_request: Request) -> Response:
@@ -23,13 +26,18 @@ def readyz(database: Database) -> Callable[[Request], Awaitable[Response]]:
             version = await database.version()
             found = await revisions.read(database)
         except Unavailable:
-            return JSONResponse({"ready": False, "reason": "The database cannot be reached."}, 503)
-        return JSONResponse(
-            {
-                "ready": found.agree,
-                "database": {"engine": database.dialect, "version": version, "schema": found.present},
-            },
-            200 if found.agree else 503,
-        )
+            return _not_ready("The database cannot be reached.")
+        except Exception:
+            # Whatever it is, the answer to the question is no.
+            _log.exception("not ready")
+            return _not_ready("The database cannot be used; the log says why.")
+        state = {"engine": database.dialect, "version": version, "schema": found.present}
+        if not found.agree:
+            return _not_ready(f"The database does not have schema {found.needed}.", database=state)
+        return JSONResponse({"ready": True, "database": state})
 
     return answer
+
+
+def _not_ready(reason: str, **more: object) -> Response:
+    return JSONResponse({"ready": False, "reason": reason, **more}, 503)

@@ -2,14 +2,15 @@
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 
-def configure(level: str) -> None:
-    """Send what we and our libraries log to standard error, in one form, from this level on."""
-    terminal = sys.stderr.isatty()
+def configure(level: str, stream: TextIO | None = None) -> None:
+    """Send what we and our libraries log to a stream, standard error by default, in one form, from this level on."""
+    stream = stream or sys.stderr
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -17,12 +18,16 @@ def configure(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _without_colors,
     ]
+    # Tracebacks without local variables, which would tell what is in the texts.
     renderer: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
-        if terminal
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        if stream.isatty()
+        else [
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+            structlog.processors.JSONRenderer(),
+        ]
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -42,6 +47,8 @@ def configure(level: str) -> None:
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at the schema
+    for library in ("aiosqlite", "markdown_it"):  # they debug themselves: every statement, values and all; every rule
+        logging.getLogger(library).setLevel(logging.INFO)
 
 
 def _without_colors(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

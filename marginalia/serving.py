@@ -1,12 +1,18 @@
 """Serving: the socket, the processes behind it, and what is printed once they listen."""
 
+import signal
 import socket
 import sys
+from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from marginalia.app import LOOPBACK
+
+GRACE = 10
+"""How many seconds a request that is being answered may take once the server was told to stop."""
 
 
 class NotLoopback(ValueError):
@@ -30,8 +36,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def run(listening: socket.socket, *, workers: int, reload: bool) -> None:
-    """Serve on a listening socket until told to stop."""
+def run(listening: socket.socket, announce: Callable[[], None], *, workers: int, reload: bool) -> None:
+    """Serve on a listening socket until told to stop, which is not a failure: the process ends with code 0.
+
+    `announce` is called once that is so, even before the first request can be answered.
+    """
     config = uvicorn.Config(
         "marginalia.app:from_environment",
         factory=True,
@@ -43,8 +52,18 @@ def run(listening: socket.socket, *, workers: int, reload: bool) -> None:
         server_header=False,
         ws="none",
         lifespan="on",
+        timeout_graceful_shutdown=GRACE,
     )
     server = uvicorn.Server(config)
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        if not server.should_exit:
+            sys.exit(0)
+        # Otherwise it has ended already: uvicorn raises what it caught once more, and that would count as a crash.
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    announce()
     if config.should_reload:
         ChangeReload(config, target=server.run, sockets=[listening]).run()
     elif workers > 1:

@@ -45,9 +45,10 @@ class Schema(strawberry.Schema):
                 case RecursionError() if error.path is None:
                     error.message = "The operation is nested too deeply"
                     _tell(error, "BAD_REQUEST")
-                case Unavailable(retry_after_ms=retry_after_ms):
+                case Unavailable(retry_after_ms=retry_after_ms) as unavailable:
+                    _log.warning("unavailable", reason=str(unavailable))
                     error.message = "Temporarily unavailable, please retry"
-                    _tell(error, ErrorCode.TEMPORARILY_UNAVAILABLE, retryAfterMs=retry_after_ms)
+                    error.extensions = {"code": ErrorCode.TEMPORARILY_UNAVAILABLE, "retryAfterMs": retry_after_ms}
                 case fault:
                     _mask(error, fault)
 
@@ -78,9 +79,9 @@ def sdl() -> str:
     return build_schema().as_str() + "\n"
 
 
-def _tell(error: GraphQLError, code: str, **more: object) -> None:
+def _tell(error: GraphQLError, code: str) -> None:
     # Not the text of the error: it can quote what the client sent.
-    error.extensions = {"code": code, **(error.extensions or {}), **more}
+    error.extensions = {"code": code, **(error.extensions or {})}
     _log.info("client error", code=error.extensions["code"])
 
 

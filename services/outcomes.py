@@ -10,7 +10,11 @@ from enum import StrEnum
 from functools import wraps
 from typing import ClassVar, ParamSpec, TypeVar
 
+import structlog
+
 from db.faults import RETRY_AFTER_MS, Unavailable
+
+_log = structlog.stdlib.get_logger("marginalia.services")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -133,6 +137,7 @@ def or_unavailable(
         try:
             return await use_case(*args, **kwargs)
         except Unavailable as error:
+            _log.warning("unavailable", reason=str(error))
             return TemporarilyUnavailable(error.retry_after_ms)
 
     return answering

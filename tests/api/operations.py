@@ -1,0 +1,217 @@
+"""Operations that several modules of tests send, and the steps that bring a test to its start."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.support.client import Client
+
+CREATE_DOCUMENT = """
+mutation ($title: String!, $description: String, $id: ID) {
+  createDocument(title: $title, description: $description, id: $id) {
+    __typename
+    ... on Document { id title description createdBy createdAt updatedAt }
+    ... on Error { message code }
+    ... on InvalidInput { argument reason }
+    ... on IdTaken { id }
+    ... on Forbidden { subjectId }
+  }
+}
+"""
+
+IMPORT_DOCUMENT = """
+mutation ($markdown: String!, $title: String, $id: ID) {
+  importDocument(markdown: $markdown, title: $title, id: $id) {
+    __typename
+    ... on Document { id title description createdBy createdAt updatedAt }
+    ... on Error { message code }
+    ... on InvalidInput { argument reason }
+    ... on IdTaken { id }
+    ... on Forbidden { subjectId }
+  }
+}
+"""
+
+CREATE_SECTION = """
+mutation ($docId: ID!, $title: String! = "A section", $content: String! = "", $level: Int! = 1, $id: ID) {
+  createSection(docId: $docId, title: $title, content: $content, level: $level, id: $id) {
+    __typename
+    ... on Section { id title level content createdBy createdAt updatedAt }
+    ... on Error { message code }
+    ... on DocumentNotFound { docId }
+    ... on InvalidInput { argument reason }
+    ... on IdTaken { id }
+    ... on Forbidden { subjectId }
+  }
+}
+"""
+
+PLACE_SECTION = """
+mutation ($docId: ID!, $sectionId: ID!) {
+  placeSection(docId: $docId, sectionId: $sectionId) {
+    __typename
+    ... on Placement { position isCopy document { id } section { id } }
+    ... on Error { message code }
+    ... on DocumentNotFound { docId }
+    ... on SectionNotFound { sectionId }
+    ... on Forbidden { subjectId }
+  }
+}
+"""
+
+REMOVE_SECTION = """
+mutation ($docId: ID!, $sectionId: ID!) {
+  removeSection(docId: $docId, sectionId: $sectionId) {
+    __typename
+    ... on Section { id title chat { id } }
+    ... on Error { message code }
+    ... on DocumentNotFound { docId }
+    ... on SectionNotFound { sectionId }
+    ... on SectionNotInDocument { docId sectionId }
+    ... on Forbidden { subjectId }
+  }
+}
+"""
+
+ENSURE_CHAT = """
+mutation ($docId: ID!, $sectionId: ID!) {
+  ensureSectionChat(docId: $docId, sectionId: $sectionId) {
+    __typename
+    ... on ChatSession { id ensured section { id } document { id } }
+    ... on Error { message code }
+  }
+}
+"""
+
+POST_MESSAGE = """
+mutation ($chatId: ID!, $content: String!, $clientId: String) {
+  postMessage(chatId: $chatId, content: $content, clientId: $clientId) {
+    __typename
+    ... on Message { id seq role author content clientId createdAt chat { id messageCount updatedAt } }
+    ... on Error { message code }
+    ... on ChatSessionNotFound { chatId }
+    ... on InvalidInput { argument reason }
+    ... on ClientIdConflict { chatId clientId messageId }
+    ... on Forbidden { subjectId }
+  }
+}
+"""
+
+DOCUMENT = """
+query ($id: ID!) {
+  document(id: $id) { id title description createdBy createdAt updatedAt markdown }
+}
+"""
+
+DOCUMENTS = """
+query ($first: Int = 20, $after: String) {
+  documents(first: $first, after: $after) {
+    edges { cursor node { id title createdAt } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}
+"""
+
+SECTIONS = """
+query ($docId: ID!, $first: Int = 500, $after: String) {
+  document(id: $docId) {
+    sections(first: $first, after: $after) {
+      edges { cursor position isCopy node { id title level content } }
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    }
+  }
+}
+"""
+
+
+Connection = dict[str, Any]
+TRASHED = datetime(2026, 1, 1, tzinfo=UTC)
+"""When what is in the trash was put there; nothing in the API does that yet."""
+
+
+async def create_document(client: Client, title: str = "A document", **arguments: Any) -> str:
+    """Make a document and return its id."""
+    created = (await client(CREATE_DOCUMENT, title=title, **arguments))["createDocument"]
+    assert created["__typename"] == "Document", created
+    return str(created["id"])
+
+
+async def import_document(client: Client, markdown: str, **arguments: Any) -> str:
+    """Make a document from Markdown and return its id."""
+    imported = (await client(IMPORT_DOCUMENT, markdown=markdown, **arguments))["importDocument"]
+    assert imported["__typename"] == "Document", imported
+    return str(imported["id"])
+
+
+async def create_section(client: Client, document_id: str, **arguments: Any) -> str:
+    """Make a section at the end of a document and return its id."""
+    created = (await client(CREATE_SECTION, docId=document_id, **arguments))["createSection"]
+    assert created["__typename"] == "Section", created
+    return str(created["id"])
+
+
+async def ensure_chat(client: Client, document_id: str, section_id: str) -> str:
+    """Return the id of the chat of a section."""
+    ensured = (await client(ENSURE_CHAT, docId=document_id, sectionId=section_id))["ensureSectionChat"]
+    assert ensured["__typename"] == "ChatSession", ensured
+    return str(ensured["id"])
+
+
+async def post_message(client: Client, chat_id: str, content: str, **arguments: Any) -> dict[str, Any]:
+    """Post a message and return it."""
+    posted: dict[str, Any] = (await client(POST_MESSAGE, chatId=chat_id, content=content, **arguments))["postMessage"]
+    assert posted["__typename"] == "Message", posted
+    return posted
+
+
+async def section_edges(client: Client, document_id: str) -> list[dict[str, Any]]:
+    """Read all sections of a document of up to 500, as they are placed."""
+    found = (await client(SECTIONS, docId=document_id))["document"]["sections"]
+    assert not found["pageInfo"]["hasNextPage"]
+    edges: list[dict[str, Any]] = found["edges"]
+    return edges
+
+
+async def section_ids(client: Client, document_id: str) -> list[str]:
+    """Read the ids of all sections of a document, in reading order."""
+    return [edge["node"]["id"] for edge in await section_edges(client, document_id)]
+
+
+def headings(count: int, text: str = "Text.") -> str:
+    """Write a Markdown document of that many sections."""
+    return "".join(f"# Section {number}\n\n{text}\n\n" for number in range(1, count + 1))
+
+
+async def pages_forward(read: Callable[..., Awaitable[Connection]], size: int) -> list[Connection]:
+    """Read a connection from its front, page by page; what the pages say of where they stand is checked."""
+    pages: list[Connection] = []
+    after = None
+    while not pages or pages[-1]["pageInfo"]["hasNextPage"]:
+        page = await read(first=size, after=after)
+        assert 0 < len(page["edges"]) <= size
+        assert page["pageInfo"]["hasPreviousPage"] is bool(pages)
+        assert page["pageInfo"]["startCursor"] == page["edges"][0]["cursor"]
+        assert page["pageInfo"]["endCursor"] == page["edges"][-1]["cursor"]
+        after = page["pageInfo"]["endCursor"]
+        pages.append(page)
+    return pages
+
+
+async def pages_backward(read: Callable[..., Awaitable[Connection]], size: int) -> list[Connection]:
+    """Read a connection from its back, page by page; the pages are returned in the order of the connection."""
+    pages: list[Connection] = []
+    before = None
+    while not pages or pages[0]["pageInfo"]["hasPreviousPage"]:
+        page = await read(last=size, before=before)
+        assert 0 < len(page["edges"]) <= size
+        assert page["pageInfo"]["hasNextPage"] is bool(pages)
+        assert page["pageInfo"]["startCursor"] == page["edges"][0]["cursor"]
+        assert page["pageInfo"]["endCursor"] == page["edges"][-1]["cursor"]
+        before = page["pageInfo"]["startCursor"]
+        pages.insert(0, page)
+    return pages
+
+
+def nodes(pages: list[Connection]) -> list[dict[str, Any]]:
+    """Return the nodes of some pages, in order."""
+    return [edge["node"] for page in pages for edge in page["edges"]]

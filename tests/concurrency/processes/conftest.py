@@ -1,0 +1,48 @@
+"""Fixtures: one database of each kind behind four server processes, for all tests here, because starting takes long."""
+
+import asyncio
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from tests.support import postgres
+from tests.support.client import Client
+from tests.support.processes import running_server
+
+PROCESSES = 4
+
+
+@pytest.fixture(scope="package", params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the URL of a fresh database with our schema and the local workspace in it."""
+    if request.param == "sqlite":
+        file = tmp_path_factory.mktemp("processes") / "marginalia.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), file)
+        yield f"sqlite:///{file}"
+        return
+    server = request.getfixturevalue("postgres_server")
+    name = f"marginalia_{uuid.uuid4().hex}"
+    postgres.execute(server, f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('postgres_template')}")
+    yield postgres.with_database(server, name)
+    postgres.execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="package")
+def addresses(database_url: str) -> Iterator[list[str]]:
+    """Serve the database from several processes, which start side by side."""
+    with ExitStack() as stack, ThreadPoolExecutor(PROCESSES) as pool:
+        yield list(pool.map(stack.enter_context, [running_server(database_url) for _ in range(PROCESSES)]))
+
+
+@pytest.fixture
+async def clients(addresses: list[str]) -> AsyncIterator[list[Client]]:
+    """Give a client of each process, with as many connections as it has requests at once."""
+    limits = httpx.Limits(max_connections=None)
+    https = [httpx.AsyncClient(base_url=address, limits=limits, timeout=30) for address in addresses]
+    yield [Client(http) for http in https]
+    await asyncio.gather(*(http.aclose() for http in https))

@@ -1,0 +1,47 @@
+"""Several server processes on one database: what one process promises, all of them promise together."""
+
+from sqlalchemy import update
+
+from db.database import Database
+from db.models import Section
+from tests.concurrency.together import assert_one_chat, chats_of, ensure_together, kinds, many_sections
+from tests.support import factories
+from tests.support.client import Client
+from tests.support.invariants import violations
+
+
+async def test_a_hundred_first_ensures_from_four_processes_open_one_chat(
+    clients: list[Client], database: Database
+) -> None:
+    """Of one section; of one that stands in two documents; of one that points to nothing; of a hundred at once."""
+    document, other = await factories.document(database), await factories.document(database)
+    sections = await many_sections(database, document, 103)
+
+    alone = sections.pop()
+    answers = await ensure_together(clients, [(document.id, alone)], times=100)
+    await assert_one_chat(database, alone, answers)
+    assert kinds(answers) == {"CREATED": 1, "FOUND": 99}
+
+    shared = sections.pop()
+    await factories.place(database, other, await _row(database, shared))
+    answers = await ensure_together(clients, [(document.id, shared), (other.id, shared)], times=100)
+    await assert_one_chat(database, shared, answers)
+    assert kinds(answers) == {"CREATED": 1, "FOUND": 99}
+
+    dangling = sections.pop()
+    chat = await factories.chat(database, await _row(database, dangling))
+    async with database.begin() as session:
+        await session.execute(update(Section).where(Section.id == dangling).values(chat_session_id="chat_gone"))
+    answers = await ensure_together(clients, [(document.id, dangling)], times=100)
+    assert await assert_one_chat(database, dangling, answers) == chat.id
+    assert kinds(answers) == {"REPAIRED": 1, "FOUND": 99}
+
+    answers = await ensure_together(clients, [(document.id, section_id) for section_id in sections], times=200)
+    assert kinds(answers) == {"CREATED": 100, "FOUND": 100}
+    assert {answer["id"] for answer in answers} == set(await chats_of(database, sections))
+    assert await violations(database) == []
+
+
+async def _row(database: Database, section_id: str) -> Section:
+    async with database.read() as session:
+        return await session.get_one(Section, ("local", section_id))

@@ -1,0 +1,118 @@
+"""Migrations: they make what the models say, whoever runs them and however often."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, inspect
+
+from db import revisions
+from db.database import Database
+from db.models import Base
+from db.revisions import Revisions
+
+MIGRATIONS = Path(revisions.__file__).with_name("migrations")
+VERSION_TABLE = "alembic_version"
+
+
+def config(connection: Connection) -> Config:
+    found = Config()
+    found.set_main_option("script_location", str(MIGRATIONS))
+    found.attributes["connection"] = connection
+    return found
+
+
+def tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names())
+
+
+def names(connection: Connection) -> dict[str, set[tuple[str, str | None]]]:
+    """Return the kinds and names of all constraints and indexes of each of our tables."""
+    found = {}
+    inspector = inspect(connection)
+    for table in tables(connection) - {VERSION_TABLE}:
+        of_table = {("primary key", inspector.get_pk_constraint(table)["name"])}
+        of_table |= {("foreign key", key["name"]) for key in inspector.get_foreign_keys(table)}
+        of_table |= {("unique", key["name"]) for key in inspector.get_unique_constraints(table)}
+        of_table |= {("check", key["name"]) for key in inspector.get_check_constraints(table)}
+        of_table |= {("index", key["name"]) for key in inspector.get_indexes(table)}
+        found[table] = of_table
+    return found
+
+
+def differences(connection: Connection) -> list[object]:
+    """Return what Alembic would have to do to bring the database to what the models say."""
+    options = {"compare_type": True, "compare_server_default": True}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata))
+
+
+async def test_the_models_and_the_migrations_agree(empty: Database) -> None:
+    await revisions.upgrade(empty)
+    assert await empty.run(differences) == []
+
+
+async def test_a_migrated_database_has_the_names_that_the_models_give(empty: Database) -> None:
+    await revisions.upgrade(empty)
+    migrated = await empty.run(names)
+    await empty.run(lambda connection: command.downgrade(config(connection), "base"))
+    await empty.run(lambda connection: Base.metadata.create_all(connection))
+    made = await empty.run(names)
+    assert set(migrated) == set(Base.metadata.tables)
+    assert migrated == made
+    assert all(name for of_table in made.values() for _, name in of_table)
+
+
+async def test_all_constraint_names_follow_the_convention(empty: Database) -> None:
+    await revisions.upgrade(empty)
+    endings = {"primary key": "_pkey", "foreign key": "_fkey", "unique": "_key", "check": "_check", "index": "_idx"}
+    for table, of_table in (await empty.run(names)).items():
+        for kind, name in of_table:
+            assert name is not None
+            # An index that PostgreSQL makes for a constraint has the name of the constraint.
+            assert name.startswith(f"{table}_")
+            assert name.endswith((endings[kind], "_key") if kind == "index" else endings[kind])
+
+
+async def test_an_upgrade_undone_leaves_nothing(empty: Database) -> None:
+    await revisions.upgrade(empty)
+    await empty.run(lambda connection: command.downgrade(config(connection), "base"))
+    assert await empty.run(tables) <= {VERSION_TABLE}
+    assert (await revisions.read(empty)).present is None
+    await revisions.upgrade(empty)
+    assert (await revisions.read(empty)).agree
+
+
+async def test_an_upgrade_says_what_there_was_before(empty: Database) -> None:
+    needed = (await revisions.read(empty)).needed
+    assert await revisions.upgrade(empty) == Revisions(None, needed)
+    assert await revisions.upgrade(empty) == Revisions(needed, needed)
+    assert (await revisions.read(empty)).agree
+
+
+async def test_a_schema_of_a_newer_version_is_not_known(empty: Database) -> None:
+    await revisions.upgrade(empty)
+    assert (await revisions.read(empty)).known
+    assert not Revisions("9999", "0001").known
+
+
+async def test_upgrades_at_once_of_a_fresh_database_all_succeed(empty_url: str) -> None:
+    databases = [Database(empty_url) for _ in range(4)]
+    await asyncio.gather(*(revisions.upgrade(database) for database in databases))
+    for database in databases:
+        assert (await revisions.read(database)).agree
+        await database.close()
+
+
+async def test_an_upgrade_that_fails_leaves_nothing(empty: Database) -> None:
+    def upgrade_and_fail(connection: Connection) -> None:
+        command.upgrade(config(connection), "head")
+        assert tables(connection) > {VERSION_TABLE}
+        raise LookupError("half way")
+
+    with pytest.raises(LookupError):
+        await empty.run(upgrade_and_fail)
+    assert await empty.run(tables) == set()
