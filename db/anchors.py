@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, Select, Text, and_, bindparam, func, insert, literal, select, update
+from sqlalchemy import Select, Text, and_, bindparam, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import FromClause
 
+from db import visible
+from db.batches import Texts
 from db.ids import is_findable
 from db.models import CHAT_OF_SECTION_KEY, ChatSession, Document, Placement, Section
 
@@ -36,6 +38,8 @@ class Anchor:
     section: Section | None = None
     placement: Placement | None = None
     chat: ChatSession | None = None
+    opened_through: Document | None = None
+    """The document through which the chat was opened, which need not be the one that was asked for."""
 
 
 async def find(session: AsyncSession, keys: Iterable[AnchorKey]) -> Mapping[AnchorKey, Anchor]:
@@ -80,8 +84,8 @@ async def _open_in_one_statement(
     anchor = (
         select(Section.workspace_id, Section.id.label("section_id"), Document.id.label("document_id"))
         .select_from(Document)
-        .join(Placement, _placed_in(Document))
-        .join(Section, _section_of(Placement))
+        .join(Placement, visible.placed_in_document())
+        .join(Section, visible.placed_section())
         .where(
             Document.workspace_id == key.workspace_id,
             Document.id == key.document_id,
@@ -142,19 +146,12 @@ async def _open_under_write_lock(
     return opened
 
 
-def _placed_in(document: Any) -> Any:
-    return and_(Placement.workspace_id == document.workspace_id, Placement.document_id == document.id)
-
-
-def _section_of(placement: Any) -> Any:
-    return and_(Section.workspace_id == placement.workspace_id, Section.id == placement.section_id)
-
-
 @cache
 def _anchors(dialect: str) -> Select[Any]:
     asked = _asked(dialect)
+    opened_through = aliased(Document)
     return (
-        select(asked.c.number, Document, Section, Placement, ChatSession)
+        select(asked.c.number, Document, Section, Placement, ChatSession, opened_through)
         .select_from(asked)
         .outerjoin(
             Document,
@@ -172,10 +169,15 @@ def _anchors(dialect: str) -> Select[Any]:
                 Section.deleted_at.is_(None),
             ),
         )
-        .outerjoin(Placement, and_(_placed_in(Document), _section_of(Placement)))
+        .outerjoin(Placement, and_(visible.placed_in_document(), visible.placed_section()))
+        .outerjoin(ChatSession, visible.chat_of_section())
         .outerjoin(
-            ChatSession,
-            and_(ChatSession.workspace_id == Section.workspace_id, ChatSession.section_id == Section.id),
+            opened_through,
+            and_(
+                opened_through.workspace_id == ChatSession.workspace_id,
+                opened_through.id == ChatSession.document_id,
+                opened_through.deleted_at.is_(None),
+            ),
         )
     )
 
@@ -184,7 +186,7 @@ def _asked(dialect: str) -> FromClause:
     # The parameters are the same whatever the number of keys, so the statement has one text and one plan.
     names = AnchorKey._fields
     if dialect == "postgresql":
-        arrays = [bindparam(name, type_=ARRAY(Text)) for name in names]
+        arrays = [bindparam(name, type_=Texts()) for name in names]
         return func.unnest(*arrays).table_valued(*names, with_ordinality="number", name="asked").render_derived()
     each = func.json_each(bindparam("keys", type_=Text)).table_valued("key", "value", name="each")
     return select(

@@ -3,36 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, exists, select, update
+from sqlalchemy import Row, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db import visible
 from db.models import ChatSession, Message, Section
 from db.paging import Connection, Edge, Order, Page, read_pages
 from db.times import utcnow
 
 BY_NUMBER = Order("messages", (Message.seq,))
-
-
-def living(workspace_id: str) -> Select[ChatSession]:
-    """Select the chats that can be seen: those whose section is not in the trash."""
-    return (
-        select(ChatSession)
-        .join(Section, _chat_of_section())
-        .where(ChatSession.workspace_id == workspace_id, Section.deleted_at.is_(None))
-    )
-
-
-def living_messages(workspace_id: str) -> Select[Message]:
-    """Select the messages of the chats that can be seen."""
-    return (
-        select(Message)
-        .join(
-            ChatSession,
-            and_(ChatSession.workspace_id == Message.workspace_id, ChatSession.id == Message.chat_id),
-        )
-        .join(Section, _chat_of_section())
-        .where(Message.workspace_id == workspace_id, Section.deleted_at.is_(None))
-    )
 
 
 async def messages(
@@ -71,16 +50,12 @@ async def next_number(session: AsyncSession, workspace_id: str, chat_id: str) ->
         .where(
             ChatSession.workspace_id == workspace_id,
             ChatSession.id == chat_id,
-            exists().where(_chat_of_section(), Section.deleted_at.is_(None)),
+            exists().where(visible.chat_of_section(), Section.deleted_at.is_(None)),
         )
         .values(last_seq=ChatSession.last_seq + 1, updated_at=utcnow())
         .returning(ChatSession.last_seq)
         .execution_options(synchronize_session=False)
     )
-
-
-def _chat_of_section() -> Any:
-    return and_(Section.workspace_id == ChatSession.workspace_id, Section.id == ChatSession.section_id)
 
 
 def _edge(row: Row[Any], cursor: str) -> Edge[Message]:

@@ -1,7 +1,7 @@
 """A database: where it is, its connections, and the two ways to use them, reading and writing."""
 
 import asyncio
-import random
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,17 +15,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from db import faults
+from db.retries import ATTEMPTS, pause
 
 T = TypeVar("T")
 
-ATTEMPTS = 5
-"""How often a transaction that lost against another one is run in all."""
+CONNECT_TIMEOUT = 5.0
+"""How many seconds making a connection may take."""
+
+_log = logging.getLogger("marginalia.database")
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgresql": "postgresql+asyncpg",
     "postgres": "postgresql+asyncpg",
 }
+
+_PARAMETERS = {"sqlite+aiosqlite": set[str](), "postgresql+asyncpg": {"host", "port", "ssl", "sslmode"}}
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 _SQLITE_WRITE_PRAGMAS = (
     "journal_mode=WAL",
@@ -50,6 +56,8 @@ def parse_url(plain: str) -> URL:
     """
     try:
         url = make_url(plain)
+    except ValueError:
+        raise BadDatabaseUrl("The port in the URL of the database is not a number.") from None
     except ArgumentError:
         raise BadDatabaseUrl(
             "A database is named by a URL such as sqlite:///path or postgresql://user@host/db."
@@ -61,8 +69,12 @@ def parse_url(plain: str) -> URL:
         # Reading and writing use different connections, and each would get an empty database of its own.
         raise BadDatabaseUrl("An SQLite database must be a file, for example sqlite:///var/marginalia.db.")
     query = dict(url.query)
+    if unknown := query.keys() - _PARAMETERS[driver]:
+        raise BadDatabaseUrl(f"The URL of the database has a parameter that is not understood: {min(unknown)}.")
     if "sslmode" in query:
         query["ssl"] = query.pop("sslmode")  # the name that asyncpg gives it
+    if query.get("ssl", "prefer") not in _SSL_MODES:
+        raise BadDatabaseUrl(f"The sslmode of the database is one of {', '.join(_SSL_MODES)}.")
     return url.set(drivername=driver, query=query)
 
 
@@ -120,7 +132,11 @@ class Database:
         running = asyncio.ensure_future(self._attempt(work))
         self._running.add(running)
         running.add_done_callback(self._ended)
-        return await asyncio.shield(running)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            running.add_done_callback(_log_fault)
+            raise
 
     def _ended(self, running: asyncio.Future[Any]) -> None:
         self._running.discard(running)
@@ -129,16 +145,16 @@ class Database:
 
     async def _attempt(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         with faults.translated():
-            for attempt in range(1, ATTEMPTS):
+            attempt = 1
+            while True:
                 try:
                     async with self.begin() as session:
                         return await work(session)
                 except Exception as error:
-                    if not faults.is_conflict(error):
+                    if attempt == ATTEMPTS or not faults.is_conflict(error):
                         raise
-                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
-            async with self.begin() as session:
-                return await work(session)
+                await pause(attempt)
+                attempt += 1
 
     async def version(self) -> str:
         """Read the version of the engine. Raises `Unavailable`."""
@@ -161,6 +177,12 @@ class Database:
             await engine.dispose()
 
 
+def _log_fault(running: asyncio.Future[Any]) -> None:
+    """Log what went wrong after whoever waited for it had gone, and with it the place where faults are shown."""
+    if not running.cancelled() and (fault := running.exception()) is not None:
+        _log.error("A transaction failed after its caller had gone", exc_info=fault)
+
+
 def _postgresql_engines(url: URL, options: dict[str, Any], lock_timeout: float) -> tuple[AsyncEngine, AsyncEngine]:
     settings = {
         "application_name": "marginalia",
@@ -169,7 +191,7 @@ def _postgresql_engines(url: URL, options: dict[str, Any], lock_timeout: float) 
         "idle_in_transaction_session_timeout": "60s",
         "jit": "off",  # compiling a plan costs more than any statement of ours
     }
-    options = {**options, "connect_args": {"server_settings": settings, "timeout": lock_timeout}}
+    options = {**options, "connect_args": {"server_settings": settings, "timeout": CONNECT_TIMEOUT}}
     # Two pools: whoever waits for a lock holds a connection, and those who only read must not wait for that one.
     writes = create_async_engine(url, isolation_level="READ COMMITTED", **options)
     # Outside AUTOCOMMIT each read would cost a BEGIN and a ROLLBACK of its own.

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import positions
+from db import positions, visible
+from db.batches import among
 from db.inserts import values
 from db.models import Document, Placement, Section
 from db.paging import Connection, Edge, Order, Page, read_page, read_pages
@@ -18,8 +19,8 @@ READING_ORDER = Order("sections", (Placement.position, Placement.section_id))
 
 
 @dataclass(frozen=True)
-class PlacedSection(Edge[Section]):
-    """A section as it stands in one document."""
+class SectionEdge(Edge[Section]):
+    """A section as it stands in one document: an edge of `Document.sections`."""
 
     position: str
     is_copy: bool
@@ -27,7 +28,7 @@ class PlacedSection(Edge[Section]):
 
 async def page(session: AsyncSession, workspace_id: str, page: Page) -> Connection[Document]:
     """Read a page of a workspace's documents, the newest first."""
-    return await read_page(session, _living(workspace_id), NEWEST_FIRST, page, _edge)
+    return await read_page(session, visible.documents(workspace_id), NEWEST_FIRST, page, _edge)
 
 
 async def of_sections(
@@ -36,7 +37,7 @@ async def of_sections(
     """Read, for each section, a page of the documents it stands in, the newest first."""
     return await read_pages(
         session,
-        _living(workspace_id).join(Placement, _stands_in_document()),
+        visible.documents(workspace_id).join(Placement, visible.placed_in_document()),
         NEWEST_FIRST,
         page,
         _edge,
@@ -52,10 +53,10 @@ async def sections(
     """Read, for each document, a page of its sections in reading order; the edges say how each is placed."""
     return await read_pages(
         session,
-        select(Section, Placement).join(Placement, _is_placed()).where(*_living_placement(workspace_id)),
+        visible.sections(workspace_id).join(Placement, visible.placed_section()).add_columns(Placement),
         READING_ORDER,
         page,
-        lambda row, cursor: PlacedSection(row.Section, cursor, row.Placement.position, row.Placement.is_copy),
+        lambda row, cursor: SectionEdge(row.Section, cursor, row.Placement.position, row.Placement.is_copy),
         parent=Placement.document_id,
         parents=document_ids,
         identity=(Placement.workspace_id, Placement.document_id, Placement.section_id),
@@ -67,13 +68,14 @@ async def all_sections(
 ) -> Mapping[str, Sequence[Section]]:
     """Read, for each document, all of its sections in reading order."""
     rows = await session.execute(
-        select(Placement.document_id, Section)
-        .join(Section, _is_placed())
-        .where(*_living_placement(workspace_id), Placement.document_id.in_(document_ids))
+        visible.sections(workspace_id)
+        .join(Placement, visible.placed_section())
+        .add_columns(Placement.document_id)
+        .where(among(Placement.document_id, document_ids))
         .order_by(*READING_ORDER.columns)
     )
     found: dict[str, list[Section]] = {document_id: [] for document_id in document_ids}
-    for document_id, section in rows:
+    for section, document_id in rows:
         found[document_id].append(section)
     return found
 
@@ -149,22 +151,6 @@ async def take_out(session: AsyncSession, workspace_id: str, document_id: str, s
         return False
     await session.execute(delete(Placement).where(*standing).execution_options(synchronize_session=False))
     return True
-
-
-def _living(workspace_id: str) -> Select[Document]:
-    return select(Document).where(Document.workspace_id == workspace_id, Document.deleted_at.is_(None))
-
-
-def _is_placed() -> Any:
-    return and_(Placement.workspace_id == Section.workspace_id, Placement.section_id == Section.id)
-
-
-def _stands_in_document() -> Any:
-    return and_(Placement.workspace_id == Document.workspace_id, Placement.document_id == Document.id)
-
-
-def _living_placement(workspace_id: str) -> tuple[Any, ...]:
-    return Placement.workspace_id == workspace_id, Section.deleted_at.is_(None)
 
 
 def _edge(row: Row[Any], cursor: str) -> Edge[Document]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from asyncpg import PostgresError
+from asyncpg.exceptions import ClientConfigurationError
 from sqlalchemy import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -13,8 +14,8 @@ RETRY_AFTER_MS = 1_000
 
 # PostgreSQL: the transaction lost against another one; run again as a whole, it can win.
 _CONFLICTS = {"40001", "40P01"}
-# PostgreSQL: no lock or no answer in time; starting, stopping, full; no such database, no such user.
-_OUT_OF_REACH = {"55P03", "57014", "57P01", "57P02", "57P03", "3D000", "28000", "28P01"}
+# PostgreSQL: no lock or no answer in time; starting, stopping, a standby; no such database, no such user.
+_OUT_OF_REACH = {"55P03", "57014", "57P01", "57P02", "57P03", "25006", "25P03", "3D000", "28000", "28P01"}
 _OUT_OF_REACH_CLASSES = {"08", "53"}  # connections; resources
 _PRIMARY = 0xFF
 """The low byte of an SQLite error code; the others say more about the same thing."""
@@ -53,6 +54,8 @@ def is_out_of_reach(error: BaseException) -> bool:
         return getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY in _SQLITE_OUT_OF_REACH
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
+    if isinstance(error, DBAPIError) and error.orig and isinstance(error.orig.__cause__, ClientConfigurationError):
+        return True  # as where the certificate to check it by is not there
     state = _sqlstate(error)
     return state in _OUT_OF_REACH or state[:2] in _OUT_OF_REACH_CLASSES
 
@@ -64,7 +67,7 @@ def translated() -> Iterator[None]:
         yield
     except Exception as error:
         if is_conflict(error) or is_out_of_reach(error):
-            raise Unavailable(str(getattr(error, "orig", error))) from error
+            raise Unavailable(str(getattr(error, "orig", error)) or type(error).__name__) from error
         raise
 
 

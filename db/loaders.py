@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry.dataloader import DataLoader
 
-from db import anchors, chats, documents
+from db import anchors, chats, documents, visible
 from db.anchors import Anchor, AnchorKey
+from db.batches import among
 from db.database import Database
 from db.ids import is_findable
 from db.models import ChatSession, Document, Message, Section
@@ -20,9 +21,6 @@ T_co = TypeVar("T_co", covariant=True)
 K = TypeVar("K")
 PageKey = tuple[str, Page]
 """The parent of a page, and which page of it."""
-
-LARGEST_BATCH = 10_000
-"""How many keys one statement is given; it can take 32,766 parameters on SQLite and 32,767 on PostgreSQL."""
 
 
 class _PagesQuery(Protocol, Generic[T_co]):
@@ -38,17 +36,11 @@ class Loaders:
         self._database = database
         self._workspace_id = workspace_id
         self.anchors = DataLoader[AnchorKey, Anchor](load_fn=self._load_anchors)
-        self.documents = self._rows(
-            Document.id,
-            select(Document).where(Document.workspace_id == workspace_id, Document.deleted_at.is_(None)),
-        )
-        self.sections = self._rows(
-            Section.id,
-            select(Section).where(Section.workspace_id == workspace_id, Section.deleted_at.is_(None)),
-        )
-        self.chats = self._rows(ChatSession.id, chats.living(workspace_id))
-        self.chats_by_section = self._rows(ChatSession.section_id, chats.living(workspace_id))
-        self.messages = self._rows(Message.id, chats.living_messages(workspace_id))
+        self.documents = self._rows(Document.id, visible.documents(workspace_id))
+        self.sections = self._rows(Section.id, visible.sections(workspace_id))
+        self.chats = self._rows(ChatSession.id, visible.chats(workspace_id))
+        self.chats_by_section = self._rows(ChatSession.section_id, visible.chats(workspace_id))
+        self.messages = self._rows(Message.id, visible.messages(workspace_id))
         self.all_sections: DataLoader[str, Sequence[Section]] = self._mapping(
             lambda session, ids: documents.all_sections(session, workspace_id, ids), ()
         )
@@ -70,11 +62,11 @@ class Loaders:
                 found = await query(session, keys)
             return [found.get(key, missing) for key in keys]
 
-        return DataLoader(load_fn=load, max_batch_size=LARGEST_BATCH)
+        return DataLoader(load_fn=load)
 
     def _rows(self, key: Any, query: Select[T]) -> DataLoader[str, T | None]:
         async def read(session: AsyncSession, keys: Sequence[str]) -> Mapping[str, T | None]:
-            rows = await session.scalars(query.where(key.in_(filter(is_findable, keys))))
+            rows = await session.scalars(query.where(among(key, filter(is_findable, keys))))
             return {getattr(row, key.key): row for row in rows}
 
         return self._mapping(read, None)
@@ -91,7 +83,7 @@ class Loaders:
                     found.update({(parent, page): connection for parent, connection in pages.items()})
             return [found[key] for key in keys]
 
-        return DataLoader(load_fn=load, max_batch_size=LARGEST_BATCH)
+        return DataLoader(load_fn=load)
 
     async def _load_anchors(self, keys: list[AnchorKey]) -> list[Anchor]:
         async with self._database.read() as session:
@@ -109,3 +101,5 @@ class Loaders:
             self.chats_by_section.prime(anchor.section.id, anchor.chat)
         if anchor.chat is not None:
             self.chats.prime(anchor.chat.id, anchor.chat)
+            if anchor.chat.document_id is not None:
+                self.documents.prime(anchor.chat.document_id, anchor.opened_through)

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from db.batches import among
 from db.cursors import Key, encode
 
 T = TypeVar("T", covariant=True)
@@ -110,7 +111,7 @@ async def read_pages(
     if len(parents) == 1:
         only = await read_page(session, query.where(parent == parents[0]), order, page, edge)
         return {parents[0]: only}
-    query = query.where(parent.in_(parents))
+    query = query.where(among(parent, parents))
     rank = func.row_number().over(partition_by=parent, order_by=_sorted(order, page)).label("page_rank")
     ranked = _stretch(query, order, page).with_only_columns(*identity, rank, maintain_column_froms=True).subquery()
     joined = query.join(ranked, and_(*(column == ranked.c[column.key] for column in identity)))

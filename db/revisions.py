@@ -9,10 +9,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from db.database import Database
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+class UpgradeFailed(Exception):
+    """The schema cannot be brought up to date, and is as it was; the text says why in one line."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,17 @@ async def read(database: Database) -> Revisions:
 
 
 async def upgrade(database: Database) -> Revisions:
-    """Bring a database to the schema that this code needs, in one transaction; return what there was before."""
+    """Bring a database to the schema that this code needs, in one transaction; return what there was before.
+
+    Raises `UpgradeFailed`, where a newer version or somebody else's tables are in the way, or `Unavailable`.
+    """
     before = await read(database)
-    await database.run(_upgrade)
+    if not before.known:
+        raise UpgradeFailed(f"The database has schema {before.present}, made by a newer version than this one.")
+    try:
+        await database.run(_upgrade)
+    except DBAPIError as error:
+        raise UpgradeFailed(f"The schema cannot be brought up to date: {error.orig}") from error
     return before
 
 

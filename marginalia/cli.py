@@ -20,7 +20,7 @@ from db.store import Store
 from marginalia import demo, logs, serving
 from marginalia.principals import LOCAL_OWNER
 from marginalia.settings import Settings
-from marginalia.startup import NotReady, prepare
+from marginalia.startup import NotReady, prepare, warn_of_many_writers
 from schema.build import sdl
 from services import documents
 
@@ -60,9 +60,14 @@ def serve(
     try:
         serving.check_host(host)
         listening = serving.listen(host, port)
-    except (serving.NotLoopback, OSError) as error:
+    except serving.CannotListen as error:
         _fail(str(error))
-    loaded = _with_database(settings, lambda opened: _load_demo(opened, load_demo))
+
+    async def load(opened: Database) -> demo.Demo | None:
+        await warn_of_many_writers(opened, workers)
+        return await demo.load(opened) if load_demo else None
+
+    loaded = _with_database(settings, load)
     address = serving.address(listening)
 
     def announce() -> None:
@@ -92,9 +97,6 @@ def migrate(database: DatabaseOption = None) -> None:
     """Bring the schema of the database up to date."""
 
     async def upgrade(opened: Database) -> str:
-        found = await revisions.read(opened)
-        if not found.known:
-            raise NotReady(f"The database has schema {found.present}, made by a newer version than this one.")
         before = await revisions.upgrade(opened)
         return "is up to date" if before.agree else f"went from {before.present or 'none'} to {before.needed}"
 
@@ -107,15 +109,13 @@ def schema() -> None:
     print(sdl(), end="")
 
 
-async def _load_demo(database: Database, wanted: bool) -> demo.Demo | None:
-    return await demo.load(database) if wanted else None
-
-
 async def _import(database: Database, files: list[Path]) -> bool:
     errors = Console(stderr=True)
     store = Store(database, LOCAL_OWNER.workspace_id)
     failed = 0
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+    # The bar is on standard error and the ids on standard output; only where both are the terminal must they share it.
+    shared = sys.stdout.isatty()
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal, redirect_stdout=shared) as progress:
         for file in progress.track(files, description="Importing"):
             try:
                 text = file.read_bytes().decode()
@@ -148,7 +148,10 @@ def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]],
     """Run `work` on the database of the settings, or end the process with one line that says what is wrong."""
 
     async def run() -> T:
-        opened = Database(settings.database_url, lock_timeout=settings.lock_timeout)
+        try:
+            opened = Database(settings.database_url, lock_timeout=settings.lock_timeout)
+        except OSError as error:
+            raise NotReady(f"The database cannot be opened: {error}") from error
         try:
             if prepared:
                 await prepare(opened)
@@ -158,7 +161,7 @@ def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]],
 
     try:
         return asyncio.run(run())
-    except (BadDatabaseUrl, NotReady, OSError) as error:
+    except (BadDatabaseUrl, NotReady, revisions.UpgradeFailed) as error:
         _fail(str(error))
     except Unavailable as error:
         _fail(f"The database cannot be reached: {error}")

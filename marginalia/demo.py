@@ -10,10 +10,13 @@ from db.models import Document
 from db.paging import Page
 from db.store import Store
 from marginalia.principals import LOCAL_OWNER
+from marginalia.startup import NotReady
 from services import documents
 from services.outcomes import IdTaken
 
 _DOCS = Path(__file__).parents[1] / "docs"
+
+_FIRST = "doc_demo-guide"
 
 _ENSURE = (
     "mutation Ensure($docId: ID!, $sectionId: ID!) { "
@@ -32,22 +35,25 @@ class Demo:
 
     def curl(self, address: str) -> str:
         """Return a shell line that ensures the chat of that section."""
-        body = {"query": _ENSURE, "variables": {"docId": self.document_id, "sectionId": self.section_id}}
+        body = {
+            "operationName": "Ensure",
+            "query": _ENSURE,
+            "variables": {"docId": self.document_id, "sectionId": self.section_id},
+        }
         return f"curl -s {address}/graphql -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"
 
 
-async def load(database: Database) -> Demo:
-    """Import each page of our documentation that is not there yet; return where to begin."""
+async def load(database: Database) -> Demo | None:
+    """Import each page of our documentation that is not there yet; return where to begin, if that is still there.
+
+    Raises `NotReady`.
+    """
     store = Store(database, LOCAL_OWNER.workspace_id)
-    ids = []
     for page in sorted(_DOCS.rglob("*.md")):
         own_id = "doc_demo-" + "-".join(page.relative_to(_DOCS).with_suffix("").parts)
         made = await documents.import_document(store, LOCAL_OWNER, None, page.read_text("utf-8"), own_id)
         if not isinstance(made, Document | IdTaken):
-            raise RuntimeError(f"{page}: {made.message}")
-        ids.append(own_id)
-    first = "doc_demo-guide"
-    document = await documents.document(store, first)
-    assert document is not None  # noqa: S101
-    sections = await documents.sections(store, document, Page(1))
-    return Demo(first, sections.edges[0].node.id)
+            raise NotReady(f"The demo cannot be loaded: {page}: {made.message}")
+    guide = await documents.document(store, _FIRST)
+    edges = (await documents.sections(store, guide, Page(1))).edges if guide else ()
+    return Demo(_FIRST, edges[0].node.id) if edges else None

@@ -15,23 +15,29 @@ GRACE = 10
 """How many seconds a request that is being answered may take once the server was told to stop."""
 
 
-class NotLoopback(ValueError):
-    """The host is not one that may be served; the text is one line for the person who starts the server."""
+class CannotListen(Exception):
+    """The address is not one that can be served; the text is one line for the person who starts the server."""
 
 
 def check_host(host: str) -> None:
-    """Refuse to be reached from other machines. Raises `NotLoopback`."""
+    """Refuse to be reached from other machines. Raises `CannotListen`."""
     if host not in LOOPBACK:
-        raise NotLoopback(
+        raise CannotListen(
             f"Marginalia does not know who is asking yet, so it serves this machine only: "
             f"--host is one of {', '.join(LOOPBACK)}, not {host}."
         )
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that queues callers from now on, so that an address that was printed is one that answers."""
+    """Return a socket that queues callers from now on, so that an address that was printed is one that answers.
+
+    Raises `CannotListen`.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=2048)
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise CannotListen(f"Cannot listen on port {port} of {host}: {error}") from error
     listening.set_inheritable(True)
     return listening
 

@@ -13,10 +13,12 @@ class Settings(BaseSettings):
         default="sqlite:///var/marginalia.db",
         description="Where the data is: sqlite:///path or postgresql://user@host/db.",
     )
-    pool_size: int = Field(default=10, ge=1, le=1000, description="How many connections a process may hold.")
+    pool_size: int = Field(
+        default=10, ge=1, le=1000, description="How many connections a process may hold for reading, and for writing."
+    )
     lock_timeout: float = Field(
         default=5.0,
-        gt=0,
+        ge=0.001,
         le=600,
         description="How many seconds to wait for a lock before answering TemporarilyUnavailable.",
     )

@@ -55,10 +55,10 @@ Markdown = Annotated[
     ),
 ]
 SectionContent = Annotated[
-    str,
+    str | None,
     argument(description=f"The text beneath the heading, Markdown of at most {inputs.CONTENT_LENGTH:,} characters."),
 ]
-Level = Annotated[int, argument(description="The level of the heading, 1 to 6.")]
+Level = Annotated[int | None, argument(description="The level of the heading, 1 to 6.")]
 NewDocumentId = Annotated[
     strawberry.ID | None, argument(description=f"An id of your own for it: {ids.DOCUMENT} {_OWN_ID}")
 ]

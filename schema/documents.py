@@ -20,7 +20,7 @@ class Document(View, Node):
 
     represents = models.Document
 
-    title: str = shown("One line of plain text.")
+    title: str = shown("One line of text; the first heading, as inline Markdown, if it was imported without a title.")
     description: str | None = shown("What it is about.")
     created_by: str = shown("The user who made it.")
     created_at: datetime = shown("When it was made.")
@@ -56,7 +56,7 @@ class DocumentConnection(View):
 class DocumentSectionEdge(View):
     """An edge to a section, with its placement."""
 
-    represents = documents.PlacedSection
+    represents = documents.SectionEdge
 
     cursor: str = shown("Where to go on from here.")
     position: str = shown("Its place: positions ordered by their bytes give the reading order.")

@@ -108,8 +108,8 @@ class ClientIdConflict(View, Error):
 
 
 @strawberry.type(
-    description="The database could not decide in time. The change may or may not have been made; "
-    "the same call is safe to repeat."
+    description="The database could not decide in time. The change may or may not have been made. An ensure, a "
+    "placement, a removal, a post with a clientId and a creation with an id of your own are safe to repeat."
 )
 class TemporarilyUnavailable(View, Error):
     """Rule 8 of ensure, and every other change."""

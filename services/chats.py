@@ -1,41 +1,36 @@
 """Chat sessions: the one conversation anchored to each section."""
 
-import asyncio
-import random
-
 from db import anchors, ids
 from db.anchors import AnchorKey
 from db.models import ChatSession, Ensured, Message
 from db.paging import Connection, Page
+from db.retries import ATTEMPTS, pause
 from db.store import Store
+from services.commands import command
 from services.outcomes import (
     DocumentNotFound,
     Forbidden,
     SectionNotFound,
     SectionNotInDocument,
     TemporarilyUnavailable,
-    or_unavailable,
 )
 from services.principals import Principal
-
-ROUNDS = 5
-"""How often an ensure that lost a race looks again before it gives up."""
 
 EnsuredChat = (
     ChatSession | DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden | TemporarilyUnavailable
 )
 
 
-@or_unavailable
+@command
 async def ensure_section_chat(store: Store, principal: Principal, document_id: str, section_id: str) -> EnsuredChat:
     """Return the chat anchored to a section of a document, opening it on first use.
 
     The rules are those of DESIGN.md, in their order; the first that applies gives the answer. Whoever loses a
     race against another call looks again and finds what that call did. Safe to repeat at any moment.
     """
-    for attempt in range(ROUNDS):
-        if attempt > 1:
-            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
+    for attempt in range(ATTEMPTS):
+        if attempt > 1:  # who lost once finds the winner's chat at once
+            await pause(attempt)
         anchor = await store.anchor(document_id, section_id)
         if anchor.document is None:
             return DocumentNotFound(document_id)

@@ -9,7 +9,8 @@ from db.models import Document, Section
 from db.paging import Connection, Page
 from db.store import Store, Transaction
 from services import inputs, markdown
-from services.outcomes import Forbidden, IdTaken, InvalidInput, TemporarilyUnavailable, or_unavailable
+from services.commands import command
+from services.outcomes import Forbidden, IdTaken, InvalidInput, TemporarilyUnavailable
 from services.principals import Principal
 
 CreatedDocument = Document | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable
@@ -17,7 +18,7 @@ CreatedDocument = Document | InvalidInput | IdTaken | Forbidden | TemporarilyUna
 UNTITLED = "Untitled"
 
 
-@or_unavailable
+@command
 async def create_document(
     store: Store, principal: Principal, title: str, description: str | None, own_id: str | None
 ) -> CreatedDocument:
@@ -33,7 +34,7 @@ async def create_document(
     return await _add(store, _document(store, principal, title, description, own_id), [])
 
 
-@or_unavailable
+@command
 async def import_document(
     store: Store, principal: Principal, title: str | None, source: str, own_id: str | None
 ) -> CreatedDocument:
@@ -49,12 +50,13 @@ async def import_document(
         or inputs.own_id(ids.DOCUMENT, own_id)
     ):
         return invalid
-    # In a thread: a long text takes seconds, and others want to be served meanwhile.
+    # In a thread: a long text takes a while, and others want to be served meanwhile.
     passages = await asyncio.to_thread(markdown.split, source)
     if invalid := _too_much(passages):
         return invalid
     if title is None:
-        title = next((" ".join(passage.title.split()) for passage in passages if passage.title), UNTITLED)
+        headings = (" ".join((passage.title or "").split()) for passage in passages)
+        title = next(filter(None, headings), UNTITLED)
     document = _document(store, principal, title, None, own_id)
     sections = [
         Section(
@@ -87,7 +89,9 @@ async def sections(store: Store, document: Document, page: Page) -> Connection[S
 
 async def export_markdown(store: Store, document: Document) -> str:
     """Return a document as CommonMark, such that importing it again gives equal sections."""
-    return markdown.compose(await store.load.all_sections.load(document.id))
+    sections = await store.load.all_sections.load(document.id)
+    # In a thread, as the import: it looks into every text for what is left open.
+    return await asyncio.to_thread(markdown.compose, sections)
 
 
 def _document(store: Store, principal: Principal, title: str, description: str | None, own_id: str | None) -> Document:

@@ -48,9 +48,9 @@ def title(value: str | None) -> InvalidInput | None:
     )
 
 
-def level(value: int) -> InvalidInput | None:
-    """Check the level of a heading."""
-    return None if 1 <= value <= 6 else InvalidInput("level", "is not from 1 to 6")
+def level(value: int | None) -> InvalidInput | None:
+    """Check the level of a heading; None: none is given."""
+    return None if value is None or 1 <= value <= 6 else InvalidInput("level", "is not from 1 to 6")
 
 
 def own_id(prefix: str, value: str | None) -> InvalidInput | None:

@@ -5,20 +5,20 @@ from db.inserts import insert_new
 from db.models import Message, MessageRole
 from db.store import Store, Transaction, Undo
 from services import inputs
+from services.commands import command
 from services.outcomes import (
     ChatSessionNotFound,
     ClientIdConflict,
     Forbidden,
     InvalidInput,
     TemporarilyUnavailable,
-    or_unavailable,
 )
 from services.principals import Principal
 
 PostedMessage = Message | ChatSessionNotFound | InvalidInput | ClientIdConflict | Forbidden | TemporarilyUnavailable
 
 
-@or_unavailable
+@command
 async def post_message(
     store: Store, principal: Principal, chat_id: str, content: str, client_id: str | None
 ) -> PostedMessage:
@@ -60,11 +60,6 @@ async def post_message(
         or await _earlier(store, message)
         or TemporarilyUnavailable()
     )
-
-
-async def message(store: Store, message_id: str) -> Message | None:
-    """Return a message by its id."""
-    return await store.load.messages.load(message_id)
 
 
 async def _earlier(store: Store, message: Message) -> Message | ClientIdConflict | None:

@@ -1,7 +1,7 @@
 """Nodes: anything that has an id, found by it; the prefix of the id says where to look."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from db import ids
 from db.models import ChatSession, Document, Message, Section
@@ -12,17 +12,17 @@ from services.outcomes import BadArgument
 Node = Document | Section | ChatSession | Message
 
 
-async def node(store: Store, id: str) -> Node | None:
+async def node(store: Store, node_id: str) -> Node | None:
     """Return what an id names, if the principal may see it."""
-    match id.split("_", 1)[0] + "_":
-        case ids.DOCUMENT:
-            return await store.load.documents.load(id)
-        case ids.SECTION:
-            return await store.load.sections.load(id)
-        case ids.CHAT:
-            return await store.load.chats.load(id)
-        case ids.MESSAGE:
-            return await store.load.messages.load(id)
+    lookups: dict[str, Callable[[str], Awaitable[Node | None]]] = {
+        ids.DOCUMENT: store.load.documents.load,
+        ids.SECTION: store.load.sections.load,
+        ids.CHAT: store.load.chats.load,
+        ids.MESSAGE: store.load.messages.load,
+    }
+    for prefix, lookup in lookups.items():
+        if node_id.startswith(prefix):
+            return await lookup(node_id)
     return None
 
 
@@ -30,4 +30,4 @@ async def nodes(store: Store, node_ids: Sequence[str]) -> list[Node | None]:
     """Return what each id names, in order. Raises `BadArgument` for too many of them."""
     if len(node_ids) > inputs.NODES:
         raise BadArgument(f"ids has more than {inputs.NODES} entries")
-    return await asyncio.gather(*(node(store, id) for id in node_ids))
+    return await asyncio.gather(*(node(store, node_id) for node_id in node_ids))

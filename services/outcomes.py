@@ -1,23 +1,14 @@
 """Outcomes: every expected "no", as a value with the ids it is about.
 
-An outcome means that nothing was changed; only after `TemporarilyUnavailable` something may have been, and then
-the same call is safe to repeat.
+An outcome means that nothing was changed; only after `TemporarilyUnavailable` something may have been. Then an ensure,
+a placement, a removal, a post with a client id and a creation with an id of one's own are safe to repeat.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import wraps
-from typing import ClassVar, ParamSpec, TypeVar
+from typing import ClassVar
 
-import structlog
-
-from db.faults import RETRY_AFTER_MS, Unavailable
-
-_log = structlog.stdlib.get_logger("marginalia.services")
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from db.faults import RETRY_AFTER_MS
 
 
 class ErrorCode(StrEnum):
@@ -116,7 +107,7 @@ class ClientIdConflict:
 
 @dataclass(frozen=True)
 class TemporarilyUnavailable:
-    """The database could not decide in time; the same call is safe to repeat."""
+    """The database could not decide in time; the change may or may not have been made."""
 
     retry_after_ms: int = RETRY_AFTER_MS
     code: ClassVar = ErrorCode.TEMPORARILY_UNAVAILABLE
@@ -125,19 +116,3 @@ class TemporarilyUnavailable:
 
 class BadArgument(ValueError):
     """An argument of a query that cannot be accepted, where there is no union to say so; the text says why."""
-
-
-def or_unavailable(
-    use_case: Callable[P, Awaitable[T]],
-) -> Callable[P, Awaitable[T | TemporarilyUnavailable]]:
-    """Let a use case answer `TemporarilyUnavailable` when the database does not decide in time."""
-
-    @wraps(use_case)
-    async def answering(*args: P.args, **kwargs: P.kwargs) -> T | TemporarilyUnavailable:
-        try:
-            return await use_case(*args, **kwargs)
-        except Unavailable as error:
-            _log.warning("unavailable", reason=str(error))
-            return TemporarilyUnavailable(error.retry_after_ms)
-
-    return answering

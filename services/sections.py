@@ -6,6 +6,7 @@ from db.models import Document, Placement, Section
 from db.paging import Connection, Page
 from db.store import Store, Transaction, Undo
 from services import inputs
+from services.commands import command
 from services.outcomes import (
     DocumentNotFound,
     Forbidden,
@@ -14,7 +15,6 @@ from services.outcomes import (
     SectionNotFound,
     SectionNotInDocument,
     TemporarilyUnavailable,
-    or_unavailable,
 )
 from services.principals import Principal
 
@@ -25,14 +25,14 @@ RemovedSection = (
 )
 
 
-@or_unavailable
+@command
 async def create_section(
     store: Store,
     principal: Principal,
     document_id: str,
     title: str,
-    content: str,
-    level: int,
+    content: str | None,
+    level: int | None,
     own_id: str | None,
 ) -> CreatedSection:
     """Make a section and place it at the end of a document."""
@@ -51,8 +51,8 @@ async def create_section(
         workspace_id=store.workspace_id,
         id=own_id or ids.new(ids.SECTION),
         title=title.strip(),
-        level=level,
-        content=content,
+        level=1 if level is None else level,
+        content=content or "",
         created_by=principal.user_id,
     )
 
@@ -68,7 +68,7 @@ async def create_section(
     return await store.transact(create)
 
 
-@or_unavailable
+@command
 async def place_section(store: Store, principal: Principal, document_id: str, section_id: str) -> PlacedSection:
     """Place an existing section at the end of a document, by reference; where it stands already, it stays."""
     anchor = await store.anchor(document_id, section_id)
@@ -91,7 +91,7 @@ async def place_section(store: Store, principal: Principal, document_id: str, se
     return await store.transact(place)
 
 
-@or_unavailable
+@command
 async def remove_section(store: Store, principal: Principal, document_id: str, section_id: str) -> RemovedSection:
     """Take a section out of a document; the section and its chat are kept."""
     anchor = await store.anchor(document_id, section_id)

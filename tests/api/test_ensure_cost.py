@@ -51,6 +51,17 @@ async def test_the_hot_path_is_one_statement_with_all_that_hangs_on_it(client: S
     assert len(statements) == 1, statements
 
 
+async def test_so_it_is_through_another_document_that_holds_the_section(
+    client: Served, database: Database, section: Section
+) -> None:
+    other = await factories.document(database)
+    await factories.place(database, other, section)
+    with counted(client.database) as statements:
+        data = await client(ENSURE_ALL, docId=other.id, sectionId=section.id)
+    assert data["ensureSectionChat"]["document"]["id"] == "doc_here"
+    assert len(statements) == 1, statements
+
+
 async def test_only_the_answer_of_the_ensure_says_what_it_did(client: Served, section: Section) -> None:
     data = await client(MANY, docId="doc_here", sectionId=section.id)
     for answer in data.values():

@@ -221,7 +221,21 @@ async def test_a_number_that_is_not_used_is_given_to_the_next_message(
     assert await violations(database) == []
 
 
-async def test_ten_who_wait_do_not_keep_others_from_finding_their_chats(
+async def test_what_was_begun_for_a_caller_who_is_gone_comes_to_its_end(
+    serve: Serve, database: Database, document: Document, section: Section
+) -> None:
+    async with serve() as client, aborting(database) as session:
+        await opened(session, document, section)
+        waiting = asyncio.create_task(ensure(client, document.id, section.id))
+        await until_waiting(database)
+        waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    (chat_id,) = await chat_ids(database, section.id)
+    assert await pointer(database, section.id) == chat_id
+
+
+async def test_those_who_wait_do_not_keep_others_from_finding_their_chats(
     serve: Serve, database: Database, document: Document, section: Section
 ) -> None:
     """Whoever waits for a lock holds a connection; those who only read must have others."""

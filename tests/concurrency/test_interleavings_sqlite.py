@@ -104,6 +104,23 @@ async def test_a_first_ensure_respects_the_removal_that_it_waited_for(
     assert await chat_ids(database, section.id) == []
 
 
+async def test_what_was_begun_for_a_caller_who_is_gone_comes_to_its_end(
+    serve: Serve, database: Database, database_url: str, document: Document, section: Section
+) -> None:
+    """The thread of the connection works on in any case; so nobody else may be given that connection meanwhile."""
+    async with serve() as client:
+        with write_lock(database_url):
+            waiting = asyncio.create_task(ensure(client, document.id, section.id))
+            await asyncio.sleep(WHILE)
+            waiting.cancel()
+            assert await chat_ids(database, section.id) == []
+        assert (await ensure(client, document.id, section.id))["__typename"] == "ChatSession"
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    (chat_id,) = await chat_ids(database, section.id)
+    assert await pointer(database, section.id) == chat_id
+
+
 async def test_a_writer_gets_its_turn_beside_one_that_hardly_pauses(
     serve: Serve, database: Database, database_url: str, document: Document, section: Section
 ) -> None:

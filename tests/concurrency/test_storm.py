@@ -49,7 +49,7 @@ async def test_one_connection_is_enough_for_everybody(serve: Serve, database: Da
     """Nobody waits for a second connection while holding one, or this would end in TemporarilyUnavailable."""
     async with serve(pool_size=1) as client:
         document = await factories.document(database)
-        sections = await many_sections(database, document, 10)
+        sections = await many_sections(database, document, 6)
 
         async def one_of_each(section_id: str) -> None:
             answer = await ensure(client, document.id, section_id)
@@ -61,7 +61,7 @@ async def test_one_connection_is_enough_for_everybody(serve: Serve, database: Da
             assert await place(client, created, made) == await place(client, imported, section_id) == "Placement"
             assert await remove(client, document.id, made) == "Section"
 
-        await asyncio.gather(*(one_of_each(section_id) for section_id in sections * 3))
+        await asyncio.gather(*(one_of_each(section_id) for section_id in sections * 2))
     assert await violations(database) == []
 
 

@@ -114,6 +114,17 @@ async def test_pages_of_one_size_take_one_statement(database: Database, store: S
     assert [len(page.edges) for page in pages] == [1] * 8
 
 
+async def test_a_statement_is_the_same_for_any_number_of_keys(database: Database) -> None:
+    texts = set()
+    for count in (2, 7):
+        store = Store(database, "local")
+        with counted(database) as statements:
+            await store.load.sections.load_many([f"sec_{number}" for number in range(count)])
+            await store.load.pages_of_messages.load_many([(f"chat_{number}", Page(1)) for number in range(count)])
+        texts.add(tuple(statements))
+    assert [len(statements) for statements in texts] == [2]
+
+
 async def test_a_loader_takes_more_keys_than_a_statement_takes_parameters(database: Database, store: Store) -> None:
     document = await factories.document(database)
     section = await factories.section(database, document)

@@ -1,5 +1,7 @@
 """What we promise of an SQLite file: its settings, one writer at a time, and readers who never wait."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -33,7 +35,7 @@ async def test_the_connection_that_writes_is_set_up_as_promised(database: Databa
         assert await pragma(session, "journal_mode") == "wal"
         assert await pragma(session, "synchronous") == 2  # FULL
         assert await pragma(session, "foreign_keys") == 1
-        assert await pragma(session, "busy_timeout") == 5_000
+        assert await pragma(session, "busy_timeout") == 20  # a stretch of the whole wait
         assert await pragma(session, "trusted_schema") == 0
         assert await pragma(session, "query_only") == 0
 
@@ -89,10 +91,23 @@ async def test_foreign_keys_are_kept(database: Database) -> None:
         await factories.add(database, row)
 
 
-async def test_a_transaction_that_waits_long_for_the_lock_is_not_lost(database: Database, impatient: Database) -> None:
+async def test_who_waits_for_the_lock_gets_it_when_it_is_free(database: Database, database_url: str) -> None:
+    patient = Database(database_url)
+    async with database.begin() as session:
+        await session.execute(text("UPDATE workspaces SET updated_at = created_at"))
+        waiting = asyncio.create_task(factories.document(patient))
+        await asyncio.sleep(0.2)  # several stretches of waiting
+        assert not waiting.done()
+    assert (await waiting).title == "A document"
+    await patient.close()
+
+
+async def test_who_waits_in_vain_is_told_in_time_and_may_come_again(database: Database, impatient: Database) -> None:
     async with database.begin() as session:
         await session.connection()
         for _ in range(3):
+            started = time.monotonic()
             with pytest.raises(Unavailable):
                 await impatient.transact(lambda other: other.execute(text("DELETE FROM documents")))
+            assert 0.1 <= time.monotonic() - started < 2
     await factories.document(impatient)

@@ -9,9 +9,10 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import QueuePool
 
-from db.database import ATTEMPTS, Database
+from db.database import Database
 from db.faults import Unavailable
 from db.models import Document
+from db.retries import ATTEMPTS
 from db.store import Store, Transaction, Undo
 from tests.support import factories
 

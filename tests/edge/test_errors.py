@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -29,6 +28,11 @@ mutation ($chat: ID!) {
   postMessage(chatId: $chat, content: "Hello again") { __typename }
   createDocument(title: "A sibling") { __typename }
 }
+"""
+
+OTHER_CHAT = """
+INSERT INTO chat_sessions (workspace_id, id, section_id, document_id, created_by)
+VALUES ('local', 'chat_other', $1, $2, 'other')
 """
 
 
@@ -134,21 +138,17 @@ async def test_every_change_can_say_that_the_database_is_out_of_reach(
 @asynccontextmanager
 async def another_writer(database: Database, document: str, section: str) -> AsyncIterator[None]:
     """Hold what an ensure of the section has to wait for, and let it go without a trace."""
-    insert = (
-        "INSERT INTO chat_sessions (workspace_id, id, section_id, document_id, created_by) "
-        f"VALUES ('local', 'chat_other', '{section}', '{document}', 'other')"  # noqa: S608 - our own ids
-    )
     if database.dialect == "sqlite":
         held = sqlite3.connect(str(database.url.database), isolation_level=None)
         held.execute("BEGIN IMMEDIATE")
-        held.execute(insert)
+        held.execute(OTHER_CHAT.replace("$1", "?").replace("$2", "?"), (section, document))
         yield
         held.rollback()
         held.close()
     else:
         connection = await asyncpg.connect(database.url.set(drivername="postgresql").render_as_string(False))
         async with connection.transaction():
-            await connection.execute(insert)
+            await connection.execute(OTHER_CHAT, section, document)
             yield
             await connection.execute("DELETE FROM chat_sessions WHERE id = 'chat_other'")
         await connection.close()
@@ -188,9 +188,7 @@ async def test_a_lock_that_is_got_in_time_is_waited_for(serve: Serve, log: Log) 
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_the_mistakes_of_clients_are_noted_without_what_was_sent(
-    client: Client, log: Log, tmp_path: Path
-) -> None:
+async def test_the_mistakes_of_clients_are_noted_without_what_was_sent(client: Client, log: Log) -> None:
     marker = "Xanthippe"
     for query, variables in (
         (f"{{ {marker} }}", {}),
@@ -200,8 +198,7 @@ async def test_the_mistakes_of_clients_are_noted_without_what_was_sent(
         ("query ($id: ID!) { node(id: $id) { id } }", {"id": [marker]}),
         ("query ($after: String) { documents(after: $after) { __typename } }", {"after": marker}),
     ):
-        answer = await client.result(query, **variables)
-        assert marker in str(answer) or "after" in str(answer)
+        assert (await client.result(query, **variables))["errors"]
 
     assert len(log.of("client error")) >= 6
     assert {record["level"] for record in log.of("client error", "operation")} == {"info"}

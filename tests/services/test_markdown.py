@@ -19,17 +19,22 @@ NO_FILES = pytest.param(None, marks=pytest.mark.skip(reason=f"no GraphQL specifi
 # The law is about HTML that shows the whole document: the default nesting would leave out what is deeper.
 RENDERER = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING})
 
-# Lines to build documents of; each part is one that harms some other.
+# What documents are built of: lines with a start, a text and an end, each of which harms some other.
 BREAKS = ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"]
-STARTS = ["", "", "# ", "###### ", "#", " ", "   ", "    ", "\t", "> ", ">", "- ", "- - ", "1. ", "> - ", NBSP, BOM, *BREAKS]
-TEXTS = [
-    *("", "", "a", "b c", "#", "# a", "a #", "##", "===", "---", "=", "-", "***", "* * *", "1.", "2) a", "\\", "\\#"),
-    *("```", "~~~", "````", "``` a", "<div>", "</div>", "<!--", "-->", "<?", "?>", "<!X", ">", "<![CDATA[", "]]>"),
-    *("<pre>", "</pre>", "<script", "</script>", "<b>", "<a b='", "[a]", "[a]:", "[a]: /u", "[", "]: /u", "'t'", '"', "("),
-    *("`", "*", "_", "&amp;", "| a |", "|-|"),
+STARTS = [
+    *("", "", "# ", "###### ", "#", "> ", ">", "- ", "- - ", "1. ", "> - "),
+    *(" ", "   ", "    ", "\t", NBSP, BOM, *BREAKS),
 ]
-ENDS = ["\n"] * 9 + ["\n\n", "\n\n", "\r\n", "\r", " \n", f"{NBSP}\n", "\x85\n", "\\\n", " \t\n", "\n  \n", ""]
-
+TEXTS = [
+    *("", "", "a", "b c", "#", "# a", "a #", "##", "===", "---", "=", "-", "***", "* * *", "1.", "2) a"),
+    *("```", "~~~", "````", "``` a", "<div>", "</div>", "<!--", "-->", "<?", "?>", "<!X", ">", "<b>", "<a b='"),
+    *("<![CDATA[", "]]>", "<pre>", "</pre>", "<script", "</script>", "&amp;", "| a |", "|-|", "\\", "\\#"),
+    *("[a]", "[a]:", "[a]: /u", "[", "]: /u", "'t'", '"', "(", "`", "*", "_"),
+]
+ENDS = [
+    *("\n", "\n", "\n", "\n", "\n", "\n", "\n\n", "\n\n", "\r\n", "\r"),
+    *(" \n", " \t\n", "\n  \n", "\\\n", "\x85\n", f"{NBSP}\n", ""),
+]
 HEADINGS = ["# a\n", "\n# a\n", "a\nb\n---\n"]
 
 lines = st.tuples(*map(st.sampled_from, (STARTS, TEXTS, ENDS))).map("".join)
@@ -37,9 +42,10 @@ lines = st.tuples(*map(st.sampled_from, (STARTS, TEXTS, ENDS))).map("".join)
 documents = st.lists(lines, min_size=1, max_size=8).flatmap(
     lambda kinds: st.lists(st.sampled_from([*kinds, *HEADINGS]), min_size=4, max_size=16).map("".join)
 )
+titles = st.tuples(*map(st.sampled_from, (STARTS, TEXTS, STARTS, TEXTS))).map("".join).map(str.strip)
 passages = st.builds(
     Passage,
-    title=st.none() | st.tuples(*map(st.sampled_from, (STARTS, TEXTS, STARTS, TEXTS))).map("".join).map(str.strip),
+    title=st.none() | titles,
     level=st.integers(1, 6),
     content=documents,
 )

@@ -30,17 +30,18 @@ def server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+async def executed(url: str, statement: str) -> None:
+    """Run one statement outside any transaction, from within a test."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
 def execute(url: str, statement: str) -> None:
-    """Run one statement outside any transaction."""
-
-    async def run() -> None:
-        connection = await asyncpg.connect(url)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    asyncio.run(run())
+    """Run one statement outside any transaction, from outside the event loop."""
+    asyncio.run(executed(url, statement))
 
 
 def with_database(url: str, name: str) -> str:

@@ -10,8 +10,6 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from db.times import utcnow
-
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -136,9 +134,11 @@ def _time(name: str, **options: Any) -> sa.Column[Any]:
 
 
 def _times() -> tuple[sa.Column[Any], sa.Column[Any]]:
+    now = {"postgresql": "statement_timestamp()", "sqlite": "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"}
+    default = sa.text(now[op.get_bind().dialect.name])
     return (
-        _time("created_at", server_default=utcnow(), nullable=False),
-        _time("updated_at", server_default=utcnow(), nullable=False),
+        _time("created_at", server_default=default, nullable=False),
+        _time("updated_at", server_default=default, nullable=False),
     )
 
 

@@ -1,0 +1,37 @@
+"""Commands: the use cases that change things, and what all of them have in common."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+import structlog
+
+from db.faults import Unavailable
+from db.store import Store
+from services.outcomes import TemporarilyUnavailable
+
+_log = structlog.stdlib.get_logger("marginalia.commands")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def command(
+    use_case: Callable[Concatenate[Store, P], Awaitable[T]],
+) -> Callable[Concatenate[Store, P], Awaitable[T | TemporarilyUnavailable]]:
+    """Make a use case a command.
+
+    It decides on what is there now, not on what an earlier command of the same operation has read; and when the
+    database does not decide in time, it answers `TemporarilyUnavailable`.
+    """
+
+    @wraps(use_case)
+    async def run(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> T | TemporarilyUnavailable:
+        store.load.clear()
+        try:
+            return await use_case(store, *args, **kwargs)
+        except Unavailable as error:
+            _log.warning("unavailable", reason=str(error))
+            return TemporarilyUnavailable(error.retry_after_ms)
+
+    return run

@@ -1,0 +1,189 @@
+"""The command line, as people and scripts use it: real processes, what they print, and how they end."""
+
+import socket
+import sqlite3
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support import postgres
+from tests.support.processes import ROOT, environment, run, running_server
+
+Runs = Mapping[str, tuple[str, ...]]
+CLOSED = "postgresql://127.0.0.1:1/nothing"
+
+
+@pytest.fixture
+def empty_database_url(request: pytest.FixtureRequest, database_url: str) -> Iterator[str]:
+    """Give the URL of a database with nothing in it, beside the one of the test."""
+    if database_url.startswith("sqlite"):
+        yield f"{database_url}-empty"
+        return
+    server = request.getfixturevalue("postgres_server")
+    name = f"marginalia_empty_{uuid.uuid4().hex}"
+    postgres.execute(server, f"CREATE DATABASE {name}")
+    yield postgres.with_database(server, name)
+    postgres.execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def run_all(commands: Runs, env: Mapping[str, str] | None = None) -> dict[str, subprocess.CompletedProcess[str]]:
+    """Run commands, two at a time, and return how each ended."""
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(commands, pool.map(lambda args: run(*args, env=env), commands.values()), strict=True))
+
+
+def complaint(ended: subprocess.CompletedProcess[str]) -> str:
+    """Insist that a command failed with exit code 1 and one line for people, and return the line."""
+    assert ended.returncode == 1, ended
+    assert ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("marginalia: ")
+    return line.removeprefix("marginalia: ")
+
+
+def test_every_command_has_help() -> None:
+    commands = {
+        "": ("serve", "import", "migrate", "schema"),
+        "serve": ("--host", "--port", "--database", "--workers", "--demo", "--reload"),
+        "import": ("FILE...", "--database"),
+        "migrate": ("--database",),
+        "schema": ("schema.graphql",),
+    }
+    for name, ended in run_all({name: (*name.split(), "--help") for name in commands}).items():
+        assert ended.returncode == 0
+        assert ended.stderr == ""
+        for word in commands[name]:
+            assert word in ended.stdout, (name, word)
+
+
+def test_what_is_no_address_of_this_machine_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/marginalia.db"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = run_all(
+            {
+                "any": ("serve", "--host", "0.0.0.0", "--port", "0", "--database", url),  # noqa: S104 - it is refused
+                "another": ("serve", "--host", "example.com", "--port", "0", "--database", url),
+                "taken": ("serve", "--port", port, "--database", url),
+            }
+        )
+
+    assert "0.0.0.0" in complaint(ended["any"])  # noqa: S104 - it was refused
+    assert "example.com" in complaint(ended["another"])
+    assert f"port {port}" in complaint(ended["taken"])
+    assert not list(tmp_path.iterdir()), "nothing was made"
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("This is a text and no database. " * 20)
+    foreign = tmp_path / "foreign"
+    sqlite3.connect(foreign).execute("CREATE TABLE documents (a)").connection.close()
+    expected = {
+        "nonsense": "sqlite:///path or postgresql://",
+        "mysql://localhost/x": "mysql",
+        "sqlite://": "must be a file",
+        "sqlite:///:memory:": "must be a file",
+        f"sqlite:///{tmp_path}/new?mode=ro": "mode",
+        f"sqlite:///{text}": "not a database",
+        f"sqlite:///{text}/marginalia.db": str(text),
+        f"sqlite:///{tmp_path}": "unable to open",
+        "sqlite:////proc/marginalia/marginalia.db": "/proc/marginalia",
+        f"sqlite:///{foreign}": "documents already exists",
+        "postgresql://localhost:port/x": "port",
+        f"{CLOSED}?timeout=5": "timeout",
+        f"{CLOSED}?sslmode=perhaps": "sslmode",
+        CLOSED: "cannot be reached",
+    }
+
+    ended = run_all({url: ("serve", "--port", "0", "--database", url) for url in expected})
+
+    for url, words in expected.items():
+        assert words in complaint(ended[url]), url
+
+
+def test_a_bad_setting_is_named(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/marginalia.db"
+
+    ended = run("serve", "--port", "0", env=environment(database_url=url, pool_size="many", log_level="loud"))
+
+    assert "MARGINALIA_POOL_SIZE" in complaint(ended)
+    assert "MARGINALIA_LOG_LEVEL" in complaint(ended)
+
+
+def test_a_schema_from_the_future_is_refused(database_url: str) -> None:
+    if database_url.startswith("sqlite"):
+        with sqlite3.connect(database_url.removeprefix("sqlite:///")) as file:
+            file.execute("UPDATE alembic_version SET version_num = '9999'")
+        file.close()
+    else:
+        postgres.execute(database_url, "UPDATE alembic_version SET version_num = '9999'")
+
+    ended = run_all(
+        {
+            "serve": ("serve", "--port", "0", "--database", database_url),
+            "migrate": ("migrate", "--database", database_url),
+            "import": ("import", "README.md", "--database", database_url),
+        }
+    )
+
+    for command in ended.values():
+        assert "schema 9999" in complaint(command)
+        assert "newer version" in complaint(command)
+
+
+def test_migrate_makes_a_database_that_can_be_served(empty_database_url: str) -> None:
+    if empty_database_url.startswith("postgresql"):
+        refused = complaint(run("serve", "--port", "0", "--database", empty_database_url))
+        assert refused.endswith("Run: python -m marginalia migrate")
+
+    first = run("migrate", "--database", empty_database_url)
+    second = run("migrate", "--database", empty_database_url)
+
+    assert (first.returncode, first.stdout, first.stderr) == (0, "The schema went from none to 0001.\n", "")
+    assert (second.returncode, second.stdout, second.stderr) == (0, "The schema is up to date.\n", "")
+    with running_server(empty_database_url) as address:
+        assert httpx.get(f"{address}/readyz").json()["database"]["schema"] == "0001"
+
+
+def test_files_are_imported_and_those_that_cannot_be_are_named(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "one.md").write_text("# The first\n\nText.\n")
+    (tmp_path / "two.md").write_text("# The second\n")
+    (tmp_path / "latin.md").write_bytes("# Übung\n".encode("latin-1"))
+    (tmp_path / "nul.md").write_bytes(b"# A\0B\n")
+    (tmp_path / "folder.md").mkdir()
+    bad = ["latin.md", "nul.md", "folder.md", "missing.md"]
+    files = [str(tmp_path / name) for name in ("one.md", *bad, "two.md")]
+
+    ended = run("import", *files, "--database", database_url)
+
+    assert ended.returncode == 1
+    ids = ended.stdout.splitlines()
+    assert len(ids) == 2
+    complaints = ended.stderr.splitlines()
+    assert [line.split(":")[0] for line in complaints] == [str(tmp_path / name) for name in bad]
+    with running_server(database_url) as address:
+        query = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Document { title } } }"
+        found = httpx.post(f"{address}/graphql", json={"query": query, "variables": {"ids": ids}}).json()
+    assert found == {"data": {"nodes": [{"title": "The first"}, {"title": "The second"}]}}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_files_that_can_all_be_imported_are_no_failure(database_url: str) -> None:
+    ended = run("import", "README.md", "docs/guide.md", env=environment(database_url=database_url))
+
+    assert ended.returncode == 0
+    assert ended.stderr == ""
+    assert [line[:4] for line in ended.stdout.splitlines()] == ["doc_", "doc_"]
+
+
+def test_the_schema_is_printed_as_it_is_committed() -> None:
+    ended = run("schema")
+
+    assert ended.returncode == 0
+    assert ended.stdout == (ROOT / "schema.graphql").read_text()

@@ -1,0 +1,63 @@
+"""Commands: each decides on what is there when it begins."""
+
+import pytest
+
+from db.anchors import AnchorKey
+from db.database import Database
+from db.models import ChatSession, Document, Ensured
+from db.store import Store
+from marginalia.principals import LOCAL_OWNER
+from services import chats, documents, sections
+from services.outcomes import SectionNotInDocument, TemporarilyUnavailable
+from tests.support import factories, postgres
+
+
+async def test_a_command_does_not_trust_what_an_earlier_one_of_its_operation_read(database: Database) -> None:
+    document = await factories.document(database)
+    section = await factories.section(database, document)
+    ours, theirs = Store(database, "local"), Store(database, "local")
+    await chats.ensure_section_chat(ours, LOCAL_OWNER, document.id, section.id)
+    found = await chats.ensure_section_chat(ours, LOCAL_OWNER, document.id, section.id)
+    assert isinstance(found, ChatSession)
+    assert found.ensured is Ensured.FOUND
+    await sections.remove_section(theirs, LOCAL_OWNER, document.id, section.id)
+    gone = await chats.ensure_section_chat(ours, LOCAL_OWNER, document.id, section.id)
+    assert gone == SectionNotInDocument(document.id, section.id)
+
+
+async def test_a_chat_opened_elsewhere_comes_with_the_document_it_was_opened_through(database: Database) -> None:
+    document, other = await factories.document(database), await factories.document(database)
+    section = await factories.section(database, document)
+    await factories.place(database, other, section)
+    store = Store(database, "local")
+    await chats.ensure_section_chat(store, LOCAL_OWNER, document.id, section.id)
+    anchor = await store.load.anchors.load(AnchorKey("local", other.id, section.id))
+    assert anchor.document is not None
+    assert anchor.document.id == other.id
+    assert anchor.opened_through is not None
+    assert anchor.opened_through.id == document.id
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_database_that_only_reads_is_temporarily_unavailable_for_changes(database_url: str) -> None:
+    database = Database(database_url)
+    document = await factories.document(database)
+    section = await factories.section(database, document)
+    await database.close()
+    name = str(database.url.database)
+    await postgres.executed(database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    standby = Database(database_url)
+    answer = await chats.ensure_section_chat(Store(standby, "local"), LOCAL_OWNER, document.id, section.id)
+    assert isinstance(answer, TemporarilyUnavailable)
+    await standby.close()
+
+
+async def test_a_document_is_called_like_its_first_heading_that_says_something(database: Database) -> None:
+    made = await documents.import_document(
+        Store(database, "local"), LOCAL_OWNER, None, "# \x1f\n\n## Real *one*\n", None
+    )
+    assert isinstance(made, Document)
+    assert made.title == "Real *one*"
+    nameless = await documents.import_document(Store(database, "local"), LOCAL_OWNER, None, "text", None)
+    assert isinstance(nameless, Document)
+    assert nameless.title == "Untitled"
