@@ -187,7 +187,7 @@ def _asked(dialect: str) -> FromClause:
     names = AnchorKey._fields
     if dialect == "postgresql":
         arrays = [bindparam(name, type_=Texts()) for name in names]
-        return func.unnest(*arrays).table_valued(*names, with_ordinality="number", name="asked").render_derived()
+        return func.unnest(*arrays).table_valued(*names, with_ordinality="number").render_derived(name="asked")
     each = func.json_each(bindparam("keys", type_=Text)).table_valued("key", "value", name="each")
     return select(
         (each.c.key + 1).label("number"),

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiosqlite
 from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, OperationalError
@@ -91,7 +92,7 @@ class Database:
         options = {
             "pool_size": pool_size,
             "max_overflow": 0,
-            "pool_timeout": 2 * lock_timeout,
+            "pool_timeout": lock_timeout,
             "hide_parameters": True,  # errors are logged, texts are not
         }
         if self.url.drivername.startswith("sqlite"):
@@ -204,13 +205,24 @@ def _postgresql_engines(url: URL, options: dict[str, Any], lock_timeout: float) 
 def _sqlite_engines(url: URL, options: dict[str, Any], lock_timeout: float) -> tuple[AsyncEngine, AsyncEngine]:
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
     # isolation_level=None: the driver begins nothing by itself, we say when and how.
-    connect_args = {"isolation_level": None, "timeout": lock_timeout}
+    connect_args = {"isolation_level": None, "timeout": lock_timeout, "async_creator_fn": _open_file}
     writes = create_async_engine(url, connect_args=connect_args, **{**options, "pool_size": 1})
     reads = create_async_engine(url, connect_args=connect_args, **options)
     event.listen(writes.sync_engine, "connect", _configured_by(_SQLITE_WRITE_PRAGMAS))
     event.listen(reads.sync_engine, "connect", _configured_by(_SQLITE_READ_PRAGMAS))
     event.listen(writes.sync_engine, "begin", _begin_within(lock_timeout))
     return writes, reads
+
+
+async def _open_file(*args: Any, **options: Any) -> aiosqlite.Connection:
+    connection = aiosqlite.connect(*args, **options)
+    connection._thread.daemon = True  # as SQLAlchemy does
+    try:
+        return await connection
+    except BaseException:
+        # Its thread has one more thing to tell the loop, and complains on standard error if the loop is closed by then.
+        await asyncio.shield(asyncio.to_thread(connection._thread.join))
+        raise
 
 
 def _begin_within(lock_timeout: float) -> Callable[[Connection], None]:

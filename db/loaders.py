@@ -36,11 +36,11 @@ class Loaders:
         self._database = database
         self._workspace_id = workspace_id
         self.anchors = DataLoader[AnchorKey, Anchor](load_fn=self._load_anchors)
-        self.documents = self._rows(Document.id, visible.documents(workspace_id))
-        self.sections = self._rows(Section.id, visible.sections(workspace_id))
-        self.chats = self._rows(ChatSession.id, visible.chats(workspace_id))
-        self.chats_by_section = self._rows(ChatSession.section_id, visible.chats(workspace_id))
-        self.messages = self._rows(Message.id, visible.messages(workspace_id))
+        self.documents = self._rows(Document.id, visible.documents)
+        self.sections = self._rows(Section.id, visible.sections)
+        self.chats = self._rows(ChatSession.id, visible.chats)
+        self.chats_by_section = self._rows(ChatSession.section_id, visible.chats)
+        self.messages = self._rows(Message.id, visible.messages)
         self.all_sections: DataLoader[str, Sequence[Section]] = self._mapping(
             lambda session, ids: documents.all_sections(session, workspace_id, ids), ()
         )
@@ -64,8 +64,9 @@ class Loaders:
 
         return DataLoader(load_fn=load)
 
-    def _rows(self, key: Any, query: Select[T]) -> DataLoader[str, T | None]:
+    def _rows(self, key: Any, visible_rows: Callable[[str], Select[T]]) -> DataLoader[str, T | None]:
         async def read(session: AsyncSession, keys: Sequence[str]) -> Mapping[str, T | None]:
+            query = visible_rows(self._workspace_id)
             rows = await session.scalars(query.where(among(key, filter(is_findable, keys))))
             return {getattr(row, key.key): row for row in rows}
 

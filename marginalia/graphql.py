@@ -1,5 +1,6 @@
 """GraphQL over HTTP: from a request to an operation, and from its result to a response."""
 
+import asyncio
 import json
 import re
 import time
@@ -25,6 +26,9 @@ from services.principals import Principal
 
 Identify = Callable[[Request | WebSocket], Principal]
 """Tells who is asking."""
+
+PATIENCE = 5
+"""How many seconds the next piece of a body may take: less than the server waits for requests when it ends."""
 
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,99}")
 
@@ -139,7 +143,11 @@ def _limited(receive: Receive, most: int) -> Receive:
 
     async def limited() -> Message:
         nonlocal received
-        message = await receive()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, "The rest of the body did not come in time") from None
         received += len(message.get("body", b""))
         if received > most:
             raise HTTPException(413, f"The body is longer than {most:,} bytes")

@@ -1,5 +1,6 @@
 """The documents of a workspace, newest first and page by page."""
 
+import asyncio
 import math
 from datetime import UTC, datetime
 from typing import Any
@@ -41,7 +42,10 @@ async def document_made_at(database: Database, moment: datetime) -> str:
 
 
 async def test_documents_are_listed_newest_first(client: Client) -> None:
-    made = [await create_document(client, f"Document {number}") for number in range(3)]
+    made = []
+    for number in range(3):
+        made.append(await create_document(client, f"Document {number}"))
+        await asyncio.sleep(0.002)  # the clock of SQLite counts milliseconds
     page = await read(client)
     assert [document["id"] for document in nodes([page])] == made[::-1]
     assert page["pageInfo"] == {

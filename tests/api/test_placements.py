@@ -1,6 +1,7 @@
 """Placements: one section in several documents, put there by reference and taken out again."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -124,9 +125,10 @@ async def test_a_section_lists_the_documents_it_stands_in(client: Client, one: s
 
 async def test_the_documents_of_a_section_come_page_by_page(client: Client, database: Database) -> None:
     row = await factories.section(database)
-    rows: list[Document] = [await factories.document(database) for _ in range(17)]
-    for document in rows:
-        await factories.place(database, document, row)
+    rows = []
+    for day in range(1, 18):
+        rows.append(await factories.document(database, created_at=datetime(2026, 1, day, tzinfo=UTC)))
+        await factories.place(database, rows[-1], row)
     pages = await pages_forward(lambda **arguments: documents_of(client, row.id, **arguments), 7)
     assert [document["id"] for document in nodes(pages)] == [document.id for document in reversed(rows)]
 

@@ -109,5 +109,5 @@ async def test_who_waits_in_vain_is_told_in_time_and_may_come_again(database: Da
             started = time.monotonic()
             with pytest.raises(Unavailable):
                 await impatient.transact(lambda other: other.execute(text("DELETE FROM documents")))
-            assert 0.1 <= time.monotonic() - started < 2
+            assert 0.1 <= time.monotonic() - started < 4
     await factories.document(impatient)
