@@ -109,7 +109,7 @@ async def test_a_markdown_of_too_many_headings_is_invalid(client: Client) -> Non
 
 
 async def test_others_are_served_while_a_long_markdown_is_taken_apart(client: Client) -> None:
-    importing = asyncio.create_task(client(operations.IMPORT_DOCUMENT, markdown="# A\n\ntext\n\n" * 50_000))
+    importing = asyncio.create_task(client(operations.IMPORT_DOCUMENT, markdown="# A\n\ntext\n\n" * 20_000))
     waits = []
     while not importing.done():
         started = time.monotonic()

@@ -189,8 +189,9 @@ def test_migrate_makes_a_database_that_can_be_served(empty_database_url: str) ->
 
     assert (first.returncode, first.stdout, first.stderr) == (0, "The schema went from none to 0001.\n", "")
     assert (second.returncode, second.stdout, second.stderr) == (0, "The schema is up to date.\n", "")
-    with running_server(empty_database_url) as address:
-        assert httpx.get(f"{address}/readyz").json()["database"]["schema"] == "0001"
+    if empty_database_url.startswith("postgresql"):
+        with running_server(empty_database_url) as address:
+            assert httpx.get(f"{address}/readyz").json()["database"]["schema"] == "0001"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
