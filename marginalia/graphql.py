@@ -14,12 +14,13 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
-from strawberry.http import GraphQLRequestData
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 
 from db.database import Database
 from db.store import Store
+from marginalia import media
 from resolvers.context import Context
 from schema.build import Schema
 from services.principals import Principal
@@ -47,27 +48,45 @@ class GraphQLView(GraphQL[Context, None]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive=_limited(receive, self._max_body_bytes))
+        form = media.negotiate(request.headers.get("accept"))
         try:
+            if form is None:
+                raise HTTPException(406, f"The answer can be {media.GRAPHQL} or {media.JSON}")
+            request.state.form = form
             response = await self.run(request)
         except HTTPException as refused:
-            response = self._refusal(refused)
+            response = self._refusal(refused, form or media.JSON)
         except ClientDisconnect:
             return  # nobody is left to be told
         await response(scope, receive, send)
 
-    def _refusal(self, refused: HTTPException) -> Response:
+    async def get_sub_response(self, request: Request | WebSocket) -> Response:
+        """Make the response that the operation may still change: its form, and later its status."""
+        return Response(headers=_headers(request.state.form))
+
+    def create_response(self, response_data: Any, sub_response: Response) -> Response:
+        """Answer with the result, in the form that was agreed."""
+        sub_response.body = str(self.encode_json(response_data)).encode()
+        sub_response.headers["Content-Length"] = str(len(sub_response.body))
+        return sub_response
+
+    async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
+        """Turn a result into what is sent: an operation that was never begun has no data, not even null."""
+        sent = await super().process_result(request, result)
+        if _never_begun(result):
+            del sent["data"]
+        return sent
+
+    def _refusal(self, refused: HTTPException, form: str) -> Response:
         # Not Starlette's JSONResponse: it fails on half of a surrogate pair, which the reason may quote.
         errors = [{"message": refused.reason, "extensions": {"code": "BAD_REQUEST"}}]
-        status, allowed = refused.status_code, "GET, POST"
+        status, headers = refused.status_code, _headers(form)
         if isinstance(refused.__cause__, InvalidOperationTypeError):
-            status, allowed = 405, "POST"
+            status, headers["Allow"] = 405, "POST"
+        elif status == 405:
+            headers["Allow"] = "GET, POST"
         _log.info("request refused", status=status)
-        return Response(
-            self.encode_json({"errors": errors}),
-            status,
-            {"Allow": allowed} if status == 405 else None,
-            "application/json",
-        )
+        return Response(self.encode_json({"errors": errors}), status, headers)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """Make the context of one operation."""
@@ -115,6 +134,8 @@ class GraphQLView(GraphQL[Context, None]):
         """Run the operation and note that it ran: its name and its time, nothing that was sent with it."""
         started = time.perf_counter()
         result = await super().execute_single(request, request_adapter, sub_response, context, root_value, request_data)
+        if request.state.form == media.GRAPHQL and _never_begun(result):
+            sub_response.status_code = 400
         name = request_data.operation_name
         _log.info(
             "operation",
@@ -123,6 +144,15 @@ class GraphQLView(GraphQL[Context, None]):
             ms=round((time.perf_counter() - started) * 1000, 1),
         )
         return result
+
+
+def _never_begun(result: ExecutionResult) -> bool:
+    # Parsing, validation or the variables failed: errors that stand at no field.
+    return result.data is None and bool(result.errors) and all(error.path is None for error in result.errors or ())
+
+
+def _headers(form: str) -> dict[str, str]:
+    return {"Content-Type": f"{form}; charset=utf-8", "Vary": "Accept"}
 
 
 def _member(data: dict[str, Any], name: str, kind: type) -> Any:

@@ -34,7 +34,7 @@ def with_variables(source: str) -> str:
 
 def refusal(response: httpx.Response) -> str:
     """Insist on an answer in the form of GraphQL's errors, and return its text."""
-    assert response.headers["content-type"] == "application/json"
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
     (error,) = response.json()["errors"]
     assert error["extensions"] == {"code": "BAD_REQUEST"}
     message: str = error["message"]
@@ -114,7 +114,7 @@ async def test_a_query_that_is_none_gets_errors(client: Served, query: str) -> N
 
     assert response.status_code == 200
     answer = response.json()
-    assert not answer["data"]
+    assert "data" not in answer
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_REQUEST"}
 
 

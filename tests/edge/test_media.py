@@ -1,0 +1,90 @@
+"""The form of an answer: what a client accepts, and what the status says in each form."""
+
+import httpx
+import pytest
+
+from marginalia.media import GRAPHQL, JSON, negotiate
+from tests.support.client import Served
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        (None, JSON),
+        ("", JSON),
+        ("*/*", JSON),
+        ("application/*", JSON),
+        (JSON, JSON),
+        (GRAPHQL, GRAPHQL),
+        ("Application/GraphQL-Response+JSON; charset=utf-8", GRAPHQL),
+        (f"{GRAPHQL}, {JSON}", GRAPHQL),
+        (f"{JSON}, {GRAPHQL}", GRAPHQL),
+        (f"{JSON}, {GRAPHQL};q=0.9", JSON),
+        (f"{GRAPHQL}, {JSON};q=0.9", GRAPHQL),
+        (f"{GRAPHQL};q=0.5, */*;q=0.1", GRAPHQL),
+        (f"{GRAPHQL};q=0, */*", JSON),
+        (f"{JSON};q=0, */*", GRAPHQL),
+        ("text/html, */*;q=0.8", JSON),
+        ("text/html", None),
+        (f"{JSON};q=0", None),
+        (f"{JSON};q=none", None),
+        (f"{JSON};q=nan", None),
+        ("*/*;q=0", None),
+        (",;=,", None),
+    ],
+)
+def test_the_form_is_the_one_that_the_client_likes_best(accept: str | None, form: str | None) -> None:
+    assert negotiate(accept) == form
+
+
+async def ask(client: Served, accept: str, query: str, **variables: object) -> httpx.Response:
+    body = {"query": query, "variables": variables}
+    return await client.http.post("/graphql", json=body, headers={"Accept": accept})
+
+
+@on_sqlite
+@pytest.mark.parametrize("form", [JSON, GRAPHQL])
+async def test_an_answer_has_the_form_that_was_asked_for(client: Served, form: str) -> None:
+    response = await ask(client, form, "{ __typename }")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == f"{form}; charset=utf-8"
+    assert response.headers["vary"] == "Accept"
+    assert response.json() == {"data": {"__typename": "Query"}}
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("{", {}),
+        ("{ nothing }", {}),
+        ("query Q($id: ID!) { document(id: $id) { id } }", {}),
+        ("query Q($first: Int) { documents(first: $first) { pageInfo { endCursor } } }", {"first": "x"}),
+    ],
+    ids=["does not parse", "is not valid", "lacks a variable", "has a wrong variable"],
+)
+async def test_an_operation_that_is_never_begun_has_no_data(
+    client: Served, query: str, variables: dict[str, object]
+) -> None:
+    for form, status in [(JSON, 200), (GRAPHQL, 400)]:
+        response = await ask(client, form, query, **variables)
+        assert response.status_code == status
+        assert response.headers["content-type"] == f"{form}; charset=utf-8"
+        assert response.json().keys() == {"errors"}
+
+
+@on_sqlite
+async def test_an_operation_with_an_error_in_a_field_was_begun(client: Served) -> None:
+    for form in (JSON, GRAPHQL):
+        response = await ask(client, form, "{ documents(first: -1) { pageInfo { endCursor } } }")
+        assert response.status_code == 200
+        assert response.json()["data"] == {"documents": None}
+
+
+@on_sqlite
+async def test_a_client_that_accepts_nothing_of_ours_is_told_what_there_is(client: Served) -> None:
+    response = await ask(client, "text/html", "{ __typename }")
+    assert response.status_code == 406
+    assert GRAPHQL in response.json()["errors"][0]["message"]
