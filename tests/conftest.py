@@ -1,12 +1,11 @@
 """Fixtures: both databases, each test with one of its own, and the application on it."""
 
 import asyncio
-import shutil
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -17,7 +16,7 @@ from marginalia.app import create_app
 from marginalia.principals import LOCAL_OWNER
 from marginalia.settings import Settings
 from services.principals import Principal
-from tests.support import postgres
+from tests.support import databases, postgres
 from tests.support.client import Served
 
 Serve = Callable[..., AbstractAsyncContextManager[Served]]
@@ -44,27 +43,16 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: str) -> Iterator[str]:
-    name = f"marginalia_template_{uuid.uuid4().hex}"
-    postgres.execute(postgres_server, f"CREATE DATABASE {name}")
-    asyncio.run(_migrate(postgres.with_database(postgres_server, name)))
-    yield name
-    postgres.execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+    with postgres.database(postgres_server) as url:
+        asyncio.run(_migrate(url))
+        yield urlsplit(url).path.removeprefix("/")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give the URL of a fresh database with our schema and the local workspace in it."""
-    if request.param == "sqlite":
-        file = tmp_path / "marginalia.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), file)
-        yield f"sqlite:///{file}"
-        return
-    server = request.getfixturevalue("postgres_server")
-    template = request.getfixturevalue("postgres_template")
-    name = f"marginalia_{uuid.uuid4().hex}"
-    postgres.execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield postgres.with_database(server, name)
-    postgres.execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with databases.migrated(request, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import re
 import socket
 import sqlite3
 import subprocess
-import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -19,7 +18,7 @@ from db.database import BadDatabaseUrl, Database, parse_url
 from db.faults import Unavailable
 from marginalia.cli import app
 from marginalia.serving import CannotListen, check_host
-from tests.support import postgres
+from tests.support import databases
 from tests.support.processes import ROOT, environment, run, running_server
 
 Runs = Mapping[str, tuple[str, ...]]
@@ -27,16 +26,10 @@ CLOSED = "postgresql://127.0.0.1:1/nothing"
 
 
 @pytest.fixture
-def empty_database_url(request: pytest.FixtureRequest, database_url: str) -> Iterator[str]:
-    """Give the URL of a database with nothing in it, beside the one of the test."""
-    if database_url.startswith("sqlite"):
-        yield f"{database_url}-empty"
-        return
-    server = request.getfixturevalue("postgres_server")
-    name = f"marginalia_empty_{uuid.uuid4().hex}"
-    postgres.execute(server, f"CREATE DATABASE {name}")
-    yield postgres.with_database(server, name)
-    postgres.execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+def empty_database_url(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[str]:
+    """Give the URL of a database with nothing in it, of the same engine as the one of the test."""
+    with databases.empty(request, database_url.partition(":")[0], tmp_path) as url:
+        yield url
 
 
 def run_all(commands: Runs, env: Mapping[str, str] | None = None) -> dict[str, subprocess.CompletedProcess[str]]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
@@ -44,7 +45,12 @@ def execute(url: str, statement: str) -> None:
     asyncio.run(executed(url, statement))
 
 
-def with_database(url: str, name: str) -> str:
-    """Return the URL of another database of the same server."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"/{name}"))
+@contextmanager
+def database(server_url: str, template: str = "template1") -> Iterator[str]:
+    """Give the URL of a fresh database of a server, and drop it afterwards."""
+    name = f"marginalia_{uuid.uuid4().hex}"
+    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    finally:
+        execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,8 +1,6 @@
 """Fixtures: one database of each kind behind four server processes, for all tests here, because starting takes long."""
 
 import asyncio
-import shutil
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,7 +8,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from tests.support import postgres
+from tests.support import databases
 from tests.support.client import Client
 from tests.support.processes import running_server
 
@@ -20,16 +18,8 @@ PROCESSES = 4
 @pytest.fixture(scope="package", params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the URL of a fresh database with our schema and the local workspace in it."""
-    if request.param == "sqlite":
-        file = tmp_path_factory.mktemp("processes") / "marginalia.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), file)
-        yield f"sqlite:///{file}"
-        return
-    server = request.getfixturevalue("postgres_server")
-    name = f"marginalia_{uuid.uuid4().hex}"
-    postgres.execute(server, f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('postgres_template')}")
-    yield postgres.with_database(server, name)
-    postgres.execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with databases.migrated(request, tmp_path_factory.mktemp("processes")) as url:
+        yield url
 
 
 @pytest.fixture(scope="package")
