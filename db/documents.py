@@ -124,23 +124,17 @@ async def hold_section(session: AsyncSession, workspace_id: str, section_id: str
     return held.first() is not None
 
 
-async def stands(session: AsyncSession, workspace_id: str, document_id: str, section_id: str) -> bool:
-    """Tell whether a section stands in a document."""
-    key = {"workspace_id": workspace_id, "document_id": document_id, "section_id": section_id}
-    return await session.scalar(select(Placement.position).filter_by(**key)) is not None
-
-
 async def append(session: AsyncSession, workspace_id: str, document_id: str, section_id: str) -> Placement:
-    """Place a section at the end of a document that was touched, and in which it does not stand yet."""
+    """Place a section at the end of a document that was touched; where it stands already, it stays."""
+    key = {"workspace_id": workspace_id, "document_id": document_id, "section_id": section_id}
+    standing = await session.scalar(select(Placement).filter_by(**key))
+    if standing is not None:
+        return standing
     last = await session.scalar(
         select(func.max(Placement.position)).filter_by(workspace_id=workspace_id, document_id=document_id)
     )
     (position,) = positions.after(last)
-    placed = await session.execute(
-        insert(Placement)
-        .values(workspace_id=workspace_id, document_id=document_id, section_id=section_id, position=position)
-        .returning(Placement)
-    )
+    placed = await session.execute(insert(Placement).values(position=position, **key).returning(Placement))
     return placed.scalar_one()
 
 

@@ -18,7 +18,7 @@ Transaction = AsyncSession
 
 
 class Undo(Exception):
-    """Raised by the work of a transaction to undo it and have `value` returned instead, which is no row of it."""
+    """Raised by the work of a transaction to undo it and have `value` returned instead."""
 
     def __init__(self, value: object) -> None:
         super().__init__(value)

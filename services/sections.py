@@ -81,20 +81,14 @@ async def place_section(store: Store, principal: Principal, document_id: str, se
     if anchor.placement is not None:
         return anchor.placement
 
-    async def place(transaction: Transaction) -> Placement | DocumentNotFound | SectionNotFound | None:
+    async def place(transaction: Transaction) -> Placement | DocumentNotFound | SectionNotFound:
         if not await documents.touch(transaction, store.workspace_id, document_id):
             return DocumentNotFound(document_id)
         if not await documents.hold_section(transaction, store.workspace_id, section_id):
             raise Undo(SectionNotFound(section_id))
-        if await documents.stands(transaction, store.workspace_id, document_id, section_id):
-            raise Undo(None)  # somebody else was faster: the document is not changed again
         return await documents.append(transaction, store.workspace_id, document_id, section_id)
 
-    return (
-        await store.transact(place)
-        or (await store.anchor(document_id, section_id)).placement
-        or TemporarilyUnavailable()
-    )
+    return await store.transact(place)
 
 
 @command

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from db.database import Database
 from db.models import Document
@@ -102,16 +101,11 @@ async def test_a_section_placed_again_stays_where_it_is(client: Client, two: str
     assert (await client(DOCUMENT, id=two))["document"]["updatedAt"] == changed
 
 
-async def test_a_section_placed_by_ten_at_once_stands_there_once(
-    client: Client, database: Database, two: str, section: str
-) -> None:
+async def test_a_section_placed_by_ten_at_once_stands_there_once(client: Client, two: str, section: str) -> None:
     placed = await asyncio.gather(*(place(client, two, section) for _ in range(10)))
     assert {answer["__typename"] for answer in placed} == {"Placement"}
     assert len({answer["position"] for answer in placed}) == 1
     assert (await section_ids(client, two)).count(section) == 1
-    async with database.read() as session:
-        versions = await session.scalar(select(Document.version).where(Document.id == two))
-    assert versions == 2, "one change, whoever made it"
 
 
 async def test_a_section_placed_by_reference_shares_its_chat(client: Client, one: str, two: str, section: str) -> None:

@@ -148,7 +148,7 @@ async def test_a_section_is_made_with_as_many_statements_wherever_it_goes(client
     for size in (1, 100):
         document = await import_document(client, headings(size))
         assert await sent(client, CREATE_SECTION, docId=document) == {
-            "SELECT": 2,
+            "SELECT": 3,
             "BEGIN": 1,
             "UPDATE": 1,
             "INSERT": 2,
