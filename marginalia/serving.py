@@ -39,16 +39,27 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise CannotListen(f"Cannot listen on port {port} of {host}: {error}") from error
     listening.set_inheritable(True)
+    # asyncio does this for the sockets that it makes itself. An answer is sent in two pieces, and without it the second
+    # one waits until the client has acknowledged the first, which clients put off for 40 ms.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
 
-def run(listening: socket.socket, announce: Callable[[], None], *, workers: int, reload: bool) -> None:
+def run(
+    listening: socket.socket,
+    announce: Callable[[], None],
+    *,
+    workers: int,
+    reload: bool,
+    application: str = "marginalia.app:from_environment",
+) -> None:
     """Serve on a listening socket until told to stop, which is not a failure: the process ends with code 0.
 
-    `announce` is called once that is so, even before the first request can be answered.
+    `announce` is called once that is so, even before the first request can be answered. `application` names what makes
+    the application, in this process and in those of the workers.
     """
     config = uvicorn.Config(
-        "marginalia.app:from_environment",
+        application,
         factory=True,
         workers=workers,
         reload=reload,

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from marginalia import serving
 from marginalia.startup import SOUND_SQLITE
 from tests.support.processes import Server, running_process
 
@@ -120,3 +121,10 @@ def test_a_request_that_does_not_end_does_not_keep_a_server(url: str) -> None:
         assert server.process.wait(timeout=10) == 0
 
     assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_the_second_piece_of_an_answer_does_not_wait_for_the_first_to_be_acknowledged() -> None:
+    with serving.listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        caller, _ = listening.accept()
+        with caller:
+            assert caller.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
