@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,13 +65,21 @@ def running_server(database_url: str, *args: str, **settings: object) -> Iterato
 @contextmanager
 def running_process(database_url: str, *args: str, **settings: object) -> Iterator[Server]:
     """Do as `running_server` does, and yield the process with its output."""
+    command = [*COMMAND, "serve", "--port", "0", "--database", database_url, *args]
+    with running(command, environment(**settings)) as server:
+        yield server
+
+
+@contextmanager
+def running(command: Sequence[str], env: Mapping[str, str]) -> Iterator[Server]:
+    """Run a command that prints where it serves as `serve` does, and end it. A traceback in its log fails the test."""
     with tempfile.TemporaryDirectory(prefix="marginalia-server-") as name:
         folder = Path(name)
         # Files, not pipes: nobody has to read them for the server to go on.
         with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [*COMMAND, "serve", "--port", "0", "--database", database_url, *args],
-                env=environment(**settings),
+                command,
+                env=env,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
