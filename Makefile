@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: setup run test check fix lock
+.PHONY: setup run test check bench fix lock
 
 setup: .venv/ready ## the environment the others need
 
@@ -24,6 +24,9 @@ check: setup ## what a machine can say about the code without running it
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: setup ## what a hot ensure costs, beside a handler without GraphQL; about a minute and a half
+	$(BIN)/python -W "ignore:XDG_RUNTIME_DIR is not set" -m benchmarks.ensure
 
 fix: setup ## what a machine can mend, and the committed schema
 	$(BIN)/ruff format .

@@ -16,10 +16,10 @@ def test_the_import_rules_of_pyproject_hold() -> None:
 
 
 def test_no_installed_distribution_has_one_of_our_names() -> None:
-    assert not set(packages_distributions()) & {*OURS, "tests"}
+    assert not set(packages_distributions()) & {*OURS, "tests", "benchmarks"}
 
 
-@pytest.mark.parametrize("package", OURS)
+@pytest.mark.parametrize("package", [*OURS, "benchmarks"])
 def test_every_module_says_what_it_is_for(package: str) -> None:
     for module in (ROOT / package).rglob("*.py"):
         assert ast.get_docstring(ast.parse(module.read_text())), module
