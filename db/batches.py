@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import ARRAY, BindParameter, Boolean, ColumnElement, Dialect, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.expression import FunctionElement
+from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
@@ -29,6 +30,10 @@ class Texts(TypeDecorator[Sequence[str]]):
 class _Among(FunctionElement[bool]):
     type = Boolean()
     inherit_cache = True
+
+    def self_group(self, against: OperatorType | None = None) -> Self:
+        """Stay as it is: SQLite has no booleans, so SQLAlchemy would append `= 1`, and then no index is used."""
+        return self
 
 
 @compiles(_Among, "postgresql")

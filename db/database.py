@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from db import faults
+from db import faults, tallies
 from db.retries import ATTEMPTS, pause
 
 T = TypeVar("T")
@@ -99,6 +99,8 @@ class Database:
             self._writes, self._reads = _sqlite_engines(self.url, options, lock_timeout)
         else:
             self._writes, self._reads = _postgresql_engines(self.url, options, lock_timeout)
+        for engine in self.engines:
+            event.listen(engine.sync_engine, "before_cursor_execute", tallies.count)
         self._running: set[asyncio.Future[Any]] = set()
 
     @property

@@ -5,45 +5,107 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from db.database import Database
+from db.openings import Openings
 from marginalia import explorer, logs
-from marginalia.graphql import GraphQLView, Identify
+from marginalia.graphql import PREFLIGHT_HEADERS, Form, GraphQLView, Identify
 from marginalia.health import livez, readyz
+from marginalia.observing import access_log
 from marginalia.principals import local_owner
+from marginalia.running import Runner
 from marginalia.settings import Settings
+from marginalia.sockets import SocketLimits, SocketView
 from marginalia.startup import prepare
+from marginalia.trusted import Documents, read_manifest
 from schema.build import build_schema
+from schema.operations import Operations
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """The hosts that are served; any other name in a request is a web page that was led here by its DNS."""
 
 
 def create_app(settings: Settings, identify: Identify = local_owner) -> Starlette:
-    """Put the application together; `identify` tells who is asking. It opens its database when it starts."""
+    """Put the application together; `identify` tells who is asking. It opens its database when it starts.
+
+    Raises `BadDatabaseUrl` and `BadManifest`.
+    """
     database = Database(settings.database_url, pool_size=settings.pool_size, lock_timeout=settings.lock_timeout)
-    view = GraphQLView(build_schema(), database, identify, max_body_bytes=settings.max_body_bytes)
+    openings = Openings(database, settings.event_seconds)
+    runner = _runner(settings, database, openings)
+    view = GraphQLView(
+        runner,
+        identify,
+        Form(settings.max_body_bytes, settings.max_url_bytes, draft_statuses=settings.status_codes == "draft"),
+    )
+    socket_limits = SocketLimits(
+        settings.max_socket_operations, settings.max_socket_message_bytes, settings.socket_init_seconds
+    )
+    sockets = SocketView(runner, identify, socket_limits, settings.allowed_origins)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await prepare(database)
         yield
+        await openings.close()
         await database.close()
 
     app = Starlette(
         routes=[
             Route("/graphql", view),
+            WebSocketRoute("/graphql", sockets),
             Route("/livez", livez),
             Route("/readyz", readyz(database)),
             *(explorer.routes() if settings.explorer else []),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_in_urls(LOOPBACK), www_redirect=False)],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=_in_urls(LOOPBACK), www_redirect=False),
+            *_cross_origin(settings.allowed_origins),
+        ],
         lifespan=lifespan,
     )
     app.state.database = database
+    app.state.operations = runner.operations
     return app
+
+
+def _runner(settings: Settings, database: Database, openings: Openings) -> Runner:
+    manifest = read_manifest(settings.trusted_documents) if settings.trusted_documents else None
+    operations = Operations(
+        build_schema()._schema,
+        settings.limits,
+        introspection=settings.introspection,
+        suggestions=settings.suggestions,
+    )
+    return Runner(
+        operations,
+        Documents(settings.trust, manifest),
+        database,
+        openings,
+        query_time=settings.query_seconds,
+        mutation_time=settings.mutation_seconds,
+        watches=[access_log],
+    )
+
+
+def _cross_origin(origins: list[str]) -> list[Middleware]:
+    if not origins:
+        return []
+    headers = ("content-type", "authorization", "graphql-cost", "x-request-id", *PREFLIGHT_HEADERS)
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=headers,
+            allow_credentials=True,
+            expose_headers=("x-request-id",),
+            max_age=600,
+        )
+    ]
 
 
 def _in_urls(hosts: Iterable[str]) -> list[str]:

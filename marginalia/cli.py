@@ -21,6 +21,7 @@ from marginalia import demo, logs, serving
 from marginalia.principals import LOCAL_OWNER
 from marginalia.settings import Settings
 from marginalia.startup import NotReady, prepare, warn_of_many_writers
+from marginalia.trusted import BadManifest, read_manifest
 from schema.build import sdl
 from services import documents
 
@@ -58,9 +59,11 @@ def serve(
     if reload and workers > 1:
         _fail("--reload works with one worker only.")
     try:
+        if settings.trusted_documents:
+            read_manifest(settings.trusted_documents)
         serving.check_host(host)
         listening = serving.listen(host, port)
-    except serving.CannotListen as error:
+    except (serving.CannotListen, BadManifest) as error:
         _fail(str(error))
 
     async def load(opened: Database) -> demo.Demo | None:
@@ -79,7 +82,9 @@ def serve(
             print(f"\nTry it:\n{loaded.curl(address)}\n")
         sys.stdout.flush()
 
-    serving.run(listening, announce, workers=workers, reload=reload)
+    serving.run(
+        listening, announce, workers=workers, reload=reload, max_message_bytes=settings.max_socket_message_bytes
+    )
 
 
 @app.command("import")

@@ -1,165 +1,195 @@
-"""GraphQL over HTTP: from a request to an operation, and from its result to a response."""
+"""GraphQL over HTTP: from a request to a call, and from its answer to a response."""
 
 import asyncio
-import json
 import re
-import time
-from collections.abc import Callable
-from typing import Any, NoReturn
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import structlog
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from graphql import OperationType
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.types import Message, Receive, Scope, Send
-from starlette.websockets import WebSocket
-from strawberry.asgi import GraphQL
-from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.schema.exceptions import InvalidOperationTypeError
-from strawberry.types import ExecutionResult
 
-from db.database import Database
-from db.store import Store
-from marginalia import media
-from resolvers.context import Context
-from schema.build import Schema
+from marginalia import calls, media, streams
+from marginalia.calls import Call, IllFormed, NotJson
+from marginalia.media import Accepted
+from marginalia.running import Answer, Ready, Runner
 from services.principals import Principal
 
-Identify = Callable[[Request | WebSocket], Principal]
+Identify = Callable[[HTTPConnection], Principal]
 """Tells who is asking."""
 
 PATIENCE = 5
 """How many seconds the next piece of a body may take: less than the server waits for requests when it ends."""
 
-_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]{0,99}")
+PREFLIGHT_HEADERS = (
+    "graphql-require-preflight",
+    "apollo-require-preflight",
+    "x-apollo-operation-name",
+    "x-requested-with",
+)
+"""Headers that a page of another origin can send only after it has asked whether it may."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 _log = structlog.stdlib.get_logger("marginalia.graphql")
 
 
-class GraphQLView(GraphQL[Context, None]):
-    """Strawberry's view, with a JSON answer to every body a client can send, and a store of its own per request."""
+@dataclass(frozen=True)
+class Form:
+    """How requests are taken and answered."""
 
-    def __init__(self, schema: Schema, database: Database, identify: Identify, *, max_body_bytes: int) -> None:
-        super().__init__(schema, graphql_ide=None, subscription_protocols=())
-        self._database = database
+    max_body_bytes: int = 20_000_000
+    max_url_bytes: int = 16_000
+    draft_statuses: bool = False
+    """Whether the status codes are those of the 2026 draft of GraphQL over HTTP, which tell more."""
+
+
+class Refusal(Exception):
+    """The request is not one that can be answered by running something."""
+
+    def __init__(self, status: int, reason: str, code: str = "BAD_REQUEST", **headers: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.code, self.headers = status, reason, code, headers
+
+
+@dataclass
+class _Exchange:
+    """One request and the way back."""
+
+    request: Request
+    receive: Receive
+    send: Send
+    accepted: Accepted
+    headers: dict[str, str] = field(default_factory=lambda: {"Vary": "Accept"})
+
+    @property
+    def form(self) -> str:
+        return self.accepted.single or media.JSON
+
+    async def respond(self, status: int, body: Mapping[str, object]) -> None:
+        content = calls.encode(body).encode()
+        fields = {
+            "Content-Type": f"{self.form}; charset=utf-8",
+            "Content-Length": str(len(content)),
+            **self.headers,
+        }
+        raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+        await self.send({"type": "http.response.start", "status": status, "headers": raw})
+        await self.send({"type": "http.response.body", "body": content})
+
+
+class GraphQLView:
+    """The address at which clients ask, over HTTP."""
+
+    def __init__(self, runner: Runner, identify: Identify, form: Form) -> None:
+        self._runner = runner
         self._identify = identify
-        self._max_body_bytes = max_body_bytes
+        self._form = form
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = Request(scope, receive=_limited(receive, self._max_body_bytes))
-        form = media.negotiate(request.headers.get("accept"))
+        receive = _limited(receive, self._form.max_body_bytes)
+        request = Request(scope, receive)
+        exchange = _Exchange(request, receive, send, media.negotiate(request.headers.get("accept")))
+        exchange.headers["X-Request-ID"] = name = request_id(request)
+        with structlog.contextvars.bound_contextvars(request_id=name):
+            try:
+                await self._answer(exchange)
+            except Refusal as refusal:
+                _log.info("request refused", status=refusal.status)
+                exchange.headers.update(refusal.headers)
+                error = {"message": refusal.reason, "extensions": {"code": refusal.code}}
+                await exchange.respond(refusal.status, {"errors": [error]})
+            except ClientDisconnect:
+                return  # nobody is left to be told
+
+    async def _answer(self, exchange: _Exchange) -> None:
+        request, accepted = exchange.request, exchange.accepted
+        call = await self._call(exchange)
+        tell_cost = request.headers.get("graphql-cost") == "report"
+        way = "sse" if accepted.single is None else "http"
+        ready = self._runner.prepare(call, way=way, tell_cost=tell_cost)
+        form = self._form_of(exchange, ready)
+        if form in streams.FRAMINGS:
+            await self._stream(exchange, form, ready)
+            return
+        if isinstance(ready, Ready):
+            ready = await self._runner.run(ready, lambda: self._identify(request), way=way)
+        await exchange.respond(self._status(ready, form), ready.body)
+
+    async def _call(self, exchange: _Exchange) -> Call:
+        request = exchange.request
+        if request.method not in ("GET", "POST"):
+            raise Refusal(405, "Send a POST, or a GET for a query", Allow="GET, POST")
+        if exchange.accepted.single is None and exchange.accepted.stream is None:
+            raise Refusal(406, f"The answer can be {media.GRAPHQL}, {media.JSON} or {media.EVENTS}")
         try:
-            if form is None:
-                raise HTTPException(406, f"The answer can be {media.GRAPHQL} or {media.JSON}")
-            request.state.form = form
-            response = await self.run(request)
-        except HTTPException as refused:
-            response = self._refusal(refused, form or media.JSON)
-        except ClientDisconnect:
-            return  # nobody is left to be told
-        await response(scope, receive, send)
+            if request.method == "GET":
+                if len(request.scope["query_string"]) > self._form.max_url_bytes:
+                    raise Refusal(414, f"The URL is longer than {self._form.max_url_bytes:,} bytes; send a POST")
+                return calls.read_parameters(request.query_params)
+            if not _is_json(request.headers.get("content-type", "")):
+                raise Refusal(415, "The body must be application/json, in UTF-8")
+            return calls.read(calls.decode(await request.body()))
+        except NotJson as error:
+            raise Refusal(400, str(error)) from None
+        except IllFormed as error:
+            raise Refusal(422 if self._form.draft_statuses else 400, str(error)) from None
 
-    async def get_sub_response(self, request: Request | WebSocket) -> Response:
-        """Make the response that the operation may still change: its form, and later its status."""
-        return Response(headers=_headers(request.state.form))
+    def _form_of(self, exchange: _Exchange, ready: Ready | Answer) -> str:
+        """Return the form of the answer, and refuse what may not be run in this way."""
+        accepted = exchange.accepted
+        kind = ready.operation.kind if isinstance(ready, Ready) else None
+        if exchange.request.method == "GET" and isinstance(ready, Ready):
+            if kind is OperationType.MUTATION:
+                raise Refusal(405, "A mutation is sent by POST", Allow="POST")
+            # What the schema says about itself, without any data, is told to whoever asks.
+            if ready.operation.reads_data and not _cannot_be_forged(exchange.request):
+                names = f"{PREFLIGHT_HEADERS[0].title()}: 1"
+                raise Refusal(400, f"A GET needs a header that pages elsewhere cannot send, as {names}", "CSRF")
+        if kind is OperationType.SUBSCRIPTION:
+            if accepted.stream is None:
+                raise Refusal(406, f"A subscription is answered as {media.EVENTS}, or over a WebSocket")
+            return accepted.stream
+        if accepted.single is None or (accepted.prefers_stream and accepted.stream):
+            return accepted.stream or media.JSON
+        return accepted.single
 
-    def create_response(self, response_data: Any, sub_response: Response) -> Response:
-        """Answer with the result, in the form that was agreed."""
-        sub_response.body = str(self.encode_json(response_data)).encode()
-        sub_response.headers["Content-Length"] = str(len(sub_response.body))
-        return sub_response
-
-    async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
-        """Turn a result into what is sent: an operation that was never begun has no data, not even null."""
-        sent = await super().process_result(request, result)
-        if _never_begun(result):
-            del sent["data"]
-        return sent
-
-    def _refusal(self, refused: HTTPException, form: str) -> Response:
-        # Not Starlette's JSONResponse: it fails on half of a surrogate pair, which the reason may quote.
-        errors = [{"message": refused.reason, "extensions": {"code": "BAD_REQUEST"}}]
-        status, headers = refused.status_code, _headers(form)
-        if isinstance(refused.__cause__, InvalidOperationTypeError):
-            status, headers["Allow"] = 405, "POST"
-        elif status == 405:
-            headers["Allow"] = "GET, POST"
-        _log.info("request refused", status=status)
-        return Response(self.encode_json({"errors": errors}), status, headers)
-
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        """Make the context of one operation."""
-        principal = self._identify(request)
-        return Context(principal, Store(self._database, principal.workspace_id))
-
-    def should_render_graphql_ide(self, request: Any) -> bool:
-        """Say no: the explorer has an address of its own."""
-        return False
-
-    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
-        """Read the operation out of a request, or refuse it with a 400 that says why."""
-        if request.method == "GET":
-            data: object = self.parse_query_params(request.query_params)
-        elif _is_json(request.content_type or ""):
-            data = self.decode_json(await request.get_body())
-        else:
-            raise HTTPException(415, "The body must be application/json, in UTF-8")
-        if not isinstance(data, dict):
-            raise HTTPException(400, "The body must be a JSON object")
-        return GraphQLRequestData(
-            query=_member(data, "query", str),
-            variables=_member(data, "variables", dict),
-            operation_name=_member(data, "operationName", str),
-            extensions=_member(data, "extensions", dict),
+    async def _stream(self, exchange: _Exchange, form: str, ready: Ready | Answer) -> None:
+        way = "sse" if form == media.EVENTS else "multipart"
+        answers = (
+            streams.one(ready)
+            if isinstance(ready, Answer)
+            else lambda: self._runner.answers(ready, lambda: self._identify(exchange.request), way=way)
         )
+        await streams.stream(form, answers, exchange.headers, exchange.receive, exchange.send)
 
-    def decode_json(self, data: str | bytes) -> object:
-        """Read JSON strictly, or refuse the request: no other encoding, no NaN, no bottomless nesting."""
-        try:
-            text = data if isinstance(data, str) else data.decode()
-            return json.loads(text, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            raise HTTPException(400, "This is not JSON") from None
-
-    async def execute_single(
-        self,
-        request: Request,
-        request_adapter: AsyncHTTPRequestAdapter,
-        sub_response: Response,
-        context: Context,
-        root_value: None,
-        request_data: GraphQLRequestData,
-    ) -> ExecutionResult:
-        """Run the operation and note that it ran: its name and its time, nothing that was sent with it."""
-        started = time.perf_counter()
-        result = await super().execute_single(request, request_adapter, sub_response, context, root_value, request_data)
-        if request.state.form == media.GRAPHQL and _never_begun(result):
-            sub_response.status_code = 400
-        name = request_data.operation_name
-        _log.info(
-            "operation",
-            operation=name if name and _NAME.fullmatch(name) else None,
-            errors=len(result.errors or ()),
-            ms=round((time.perf_counter() - started) * 1000, 1),
-        )
-        return result
+    def _status(self, answer: Answer, form: str) -> int:
+        if form == media.JSON:
+            return 200  # the older form, in which a status says nothing of the operation
+        if not self._form.draft_statuses:
+            return 200 if answer.begun else 400
+        if answer.begun:
+            return 294 if answer.errors else 200
+        return 400 if answer.code == "GRAPHQL_PARSE_FAILED" else 422
 
 
-def _never_begun(result: ExecutionResult) -> bool:
-    # Parsing, validation or the variables failed: errors that stand at no field.
-    return result.data is None and bool(result.errors) and all(error.path is None for error in result.errors or ())
+def _cannot_be_forged(request: Request) -> bool:
+    headers = request.headers
+    return (
+        any(name in headers for name in PREFLIGHT_HEADERS)
+        or _is_json(headers.get("content-type", ""))
+        # Browsers send it by themselves and let no page set it.
+        or headers.get("sec-fetch-site") == "same-origin"
+    )
 
 
-def _headers(form: str) -> dict[str, str]:
-    return {"Content-Type": f"{form}; charset=utf-8", "Vary": "Accept"}
-
-
-def _member(data: dict[str, Any], name: str, kind: type) -> Any:
-    value = data.get(name)
-    if value is not None and not isinstance(value, kind):
-        raise HTTPException(400, f"{name} must be {'a string' if kind is str else 'an object'} or null")
-    return value
+def request_id(connection: HTTPConnection) -> str:
+    """Return the name that a request has in the log: the one that it came with, or a new one."""
+    given = connection.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def _is_json(content_type: str) -> bool:
@@ -169,22 +199,21 @@ def _is_json(content_type: str) -> bool:
 
 
 def _limited(receive: Receive, most: int) -> Receive:
-    received = 0
+    received, whole = 0, False
 
     async def limited() -> Message:
-        nonlocal received
+        nonlocal received, whole
+        if whole:
+            return await receive()  # only the end of the connection is left to be told
         try:
             async with asyncio.timeout(PATIENCE):
                 message = await receive()
         except TimeoutError:
-            raise HTTPException(408, "The rest of the body did not come in time") from None
+            raise Refusal(408, "The rest of the body did not come in time") from None
         received += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
         if received > most:
-            raise HTTPException(413, f"The body is longer than {most:,} bytes")
+            raise Refusal(413, f"The body is longer than {most:,} bytes")
         return message
 
     return limited
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

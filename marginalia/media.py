@@ -1,40 +1,82 @@
-"""Media types: which form of answer a client accepts, and what each form says of a request that failed."""
+"""Media types: which form of answer a client accepts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
+EVENTS = "text/event-stream"
+MULTIPART = "multipart/mixed"
 
 
-def negotiate(accept: str | None) -> str | None:
-    """Return the form that a client prefers by its `Accept` header; None: it accepts none of ours.
+@dataclass(frozen=True)
+class Accepted:
+    """What a client accepts."""
 
-    A client that does not care gets `application/json`. Of two that it likes as much it gets the one that tells more
-    by its status code. Parameters but `q` are passed over, as are parts that are not a media type.
+    single: str | None
+    """The form of one answer; None: it takes none of ours."""
+    stream: str | None
+    """The form of a stream of answers; None: it takes none of ours."""
+    prefers_stream: bool = False
+    """Whether it wants a stream even where there is one answer only."""
+
+
+@dataclass(frozen=True)
+class _Wish:
+    kind: str
+    parameters: Sequence[str]
+    weight: float
+
+
+def negotiate(accept: str | None) -> Accepted:
+    """Read an `Accept` header.
+
+    A client that does not care gets `application/json`, or server-sent events. Of two forms that it likes as much it
+    gets the one that tells more by its status code. Parameters but `q` and `subscriptionSpec` are passed over, as are
+    parts that are not a media type.
     """
-    if not (accept or "").strip():
-        return JSON
-    wishes = dict(_wishes(accept or ""))
-    weights = {form: _weight(form, wishes) for form in (GRAPHQL, JSON)}
-    if wishes.get(GRAPHQL) is None:
-        weights[GRAPHQL] -= 0.0001  # "anything" is no wish for the newer form
-    best = max(weights, key=lambda form: weights[form])
-    return best if weights[best] > 0 else None
+    wishes = list(_wishes(accept or "")) or [_Wish("*/*", (), 1.0)]
+    single, much = _best(
+        (GRAPHQL, _weight(wishes, GRAPHQL, "application/*", "*/*") - _unnamed(wishes, GRAPHQL)),
+        (JSON, _weight(wishes, JSON, "application/*", "*/*")),
+    )
+    stream, more = _best(
+        (EVENTS, _weight(wishes, EVENTS, "text/*", "*/*")),
+        # Plain multipart/mixed means another protocol, that of @defer: this one must be asked for.
+        (MULTIPART, _weight([wish for wish in wishes if _is_of_subscriptions(wish)], MULTIPART)),
+    )
+    return Accepted(single, stream, prefers_stream=more > much)
 
 
-def _weight(form: str, wishes: dict[str, float]) -> float:
+def _best(*weighed: tuple[str, float]) -> tuple[str | None, float]:
+    form, weight = max(weighed, key=lambda each: each[1])
+    return (form, weight) if weight > 0 else (None, 0.0)
+
+
+def _weight(wishes: Sequence[_Wish], *kinds: str) -> float:
     # The more exact a wish, the more it counts, whatever its weight.
-    for wish in (form, "application/*", "*/*"):
-        if wish in wishes:
-            return wishes[wish]
+    for kind in kinds:
+        if found := [wish.weight for wish in wishes if wish.kind == kind]:
+            return max(found)
     return 0.0
 
 
-def _wishes(accept: str) -> Iterator[tuple[str, float]]:
+def _unnamed(wishes: Sequence[_Wish], form: str) -> float:
+    # "Anything" is no wish for the newer form.
+    return 0.0 if any(wish.kind == form for wish in wishes) else 0.0001
+
+
+def _is_of_subscriptions(wish: _Wish) -> bool:
+    return any(parameter.replace('"', "").startswith("subscriptionspec=1") for parameter in wish.parameters)
+
+
+def _wishes(accept: str) -> Iterator[_Wish]:
     for part in accept.split(","):
         kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
         weight = next((given[2:] for given in parameters if given.startswith("q=")), "1")
         try:
-            yield kind, min(max(float(weight), 0.0), 1.0)
+            number = float(weight)
         except ValueError:
-            yield kind, 0.0
+            number = 0.0
+        if kind:
+            yield _Wish(kind, parameters, min(max(number, 0.0), 1.0) if number == number else 0.0)

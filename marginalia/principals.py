@@ -1,13 +1,12 @@
 """Principals: who is asking. For now everyone is the same local person, so only loopback is served."""
 
-from starlette.requests import Request
-from starlette.websockets import WebSocket
+from starlette.requests import HTTPConnection
 
 from services.principals import Principal, Role
 
 LOCAL_OWNER = Principal(user_id="local", workspace_id="local", role=Role.OWNER)
 
 
-def local_owner(_request: Request | WebSocket) -> Principal:
+def local_owner(_connection: HTTPConnection) -> Principal:
     """Take everyone for the owner of the local workspace."""
     return LOCAL_OWNER

@@ -10,6 +10,7 @@ import uvicorn
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from marginalia.app import LOOPBACK
+from marginalia.sockets import SocketLimits
 
 GRACE = 10
 """How many seconds a request that is being answered may take once the server was told to stop."""
@@ -51,6 +52,7 @@ def run(
     *,
     workers: int,
     reload: bool,
+    max_message_bytes: int = SocketLimits.message_bytes,
     application: str = "marginalia.app:from_environment",
 ) -> None:
     """Serve on a listening socket until told to stop, which is not a failure: the process ends with code 0.
@@ -67,7 +69,9 @@ def run(
         access_log=False,  # a GET carries its query, and with it what was written
         proxy_headers=False,
         server_header=False,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=max_message_bytes,
+        ws_per_message_deflate=False,  # it holds some hundred kilobytes for each socket, idle ones too
         lifespan="on",
         timeout_graceful_shutdown=GRACE,
     )

@@ -1,7 +1,14 @@
 """Settings: what a process is told by its environment, or by a `.env` file beside it."""
 
+from pathlib import Path
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from marginalia.sockets import SocketLimits
+from marginalia.trusted import Trust
+from schema.measures import Limits
 
 
 class Settings(BaseSettings):
@@ -25,7 +32,90 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=20_000_000, ge=1_000, description="How long the body of a request may be, in bytes."
     )
+    max_url_bytes: int = Field(
+        default=16_000,
+        ge=100,
+        description="How long the query of a URL may be, in bytes; what is longer is sent by POST.",
+    )
+    max_characters: int = Field(
+        default=Limits.characters, ge=100, description="How many characters the text of an operation may have."
+    )
+    max_tokens: int = Field(default=Limits.tokens, ge=10, description="How many tokens an operation may have.")
+    max_comments: int = Field(default=Limits.comments, ge=0, description="How many comments it may have.")
+    max_fragments: int = Field(default=Limits.fragments, ge=0, description="How many fragments it may define.")
+    max_depth: int = Field(default=Limits.depth, ge=1, description="How deep its fields may be nested.")
+    max_list_depth: int = Field(default=Limits.list_depth, ge=0, description="How deep its lists may be nested.")
+    max_aliases: int = Field(
+        default=Limits.aliases,
+        ge=0,
+        description="How many fields it may select under another name, or again in the same selection.",
+    )
+    max_root_fields: int = Field(default=Limits.root_fields, ge=1, description="How many root fields it may have.")
+    max_directives: int = Field(default=Limits.directives, ge=0, description="How many directives it may have.")
+    max_cost: int = Field(
+        default=Limits.cost, ge=1, description="How many fields its answer may hold, heavy ones counted more."
+    )
+    max_errors: int = Field(default=Limits.errors, ge=1, description="How many errors an answer tells of.")
+    query_seconds: float = Field(
+        default=15.0, gt=0, le=3600, description="How long a query may take, and one event of a subscription."
+    )
+    mutation_seconds: float = Field(default=60.0, gt=0, le=3600, description="How long a mutation may take.")
+    max_socket_operations: int = Field(
+        default=SocketLimits.operations, ge=1, description="How many operations may run on one WebSocket at once."
+    )
+    max_socket_message_bytes: int = Field(
+        default=SocketLimits.message_bytes, ge=1_000, description="How long a message on a WebSocket may be, in bytes."
+    )
+    socket_init_seconds: float = Field(
+        default=SocketLimits.init_seconds,
+        gt=0,
+        le=600,
+        description="How long a WebSocket may take to introduce itself by connection_init.",
+    )
+    event_seconds: float = Field(
+        default=0.25,
+        ge=0.01,
+        le=60,
+        description="How often the database is asked for news while somebody subscribes to them.",
+    )
+    status_codes: Literal["audited", "draft"] = Field(
+        default="audited",
+        description="The status codes of answers: those that are audited, or those of the 2026 draft, which tell more.",
+    )
+    trusted_documents: Path | None = Field(
+        default=None, description="A manifest of trusted documents, as graphql-codegen or relay-compiler writes it."
+    )
+    trust: Trust = Field(
+        default=Trust.OPEN,
+        description="Which operations are run: `open`, any; `prefer`, any, but one that is not in the manifest is "
+        "logged; `only`, those of the manifest.",
+    )
+    introspection: bool = Field(default=True, description="Whether clients may ask for the schema.")
+    suggestions: bool = Field(
+        default=True, description="Whether errors name what the client could have meant; never without introspection."
+    )
+    allowed_origins: list[str] = Field(
+        default=[],
+        description="The origins whose pages may use the server from a browser, as a JSON list.",
+    )
     explorer: bool = Field(default=True, description="Whether GraphiQL is served at /graphiql.")
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="What is logged, at least."
     )
+
+    @property
+    def limits(self) -> Limits:
+        """What one operation may ask for."""
+        return Limits(
+            characters=self.max_characters,
+            tokens=self.max_tokens,
+            comments=self.max_comments,
+            fragments=self.max_fragments,
+            depth=self.max_depth,
+            list_depth=self.max_list_depth,
+            aliases=self.max_aliases,
+            root_fields=self.max_root_fields,
+            directives=self.max_directives,
+            cost=self.max_cost,
+            errors=self.max_errors,
+        )

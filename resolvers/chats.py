@@ -1,4 +1,6 @@
-"""Chat sessions and their messages: finding, ensuring, reading and posting."""
+"""Chat sessions and their messages: finding, ensuring, reading, posting and following."""
+
+from collections.abc import AsyncIterator
 
 from db.chats import BY_NUMBER
 from db.models import ChatSession, Document, Message, Section
@@ -57,3 +59,7 @@ async def post_message(
     info: Info, chat_id: ChatId, content: MessageContent, client_id: ClientId = None
 ) -> PostedMessage:
     return await posts.post_message(info.context.store, info.context.principal, chat_id, content, client_id)
+
+
+async def section_chat_opened(info: Info, doc_id: DocId) -> AsyncIterator[ChatSession]:
+    return await chats.opened_chats(info.context.store, info.context.openings, doc_id)

@@ -4,16 +4,18 @@ from dataclasses import dataclass
 
 import strawberry
 
+from db.openings import Openings
 from db.store import Store
 from services.principals import Principal
 
 
 @dataclass(frozen=True)
 class Context:
-    """Who asks, and this operation's way to the data."""
+    """Who asks, this operation's way to the data, and this process's ear for what others do."""
 
     principal: Principal
     store: Store
+    openings: Openings
 
 
 Info = strawberry.Info[Context, None]

@@ -16,7 +16,7 @@ from schema.results import (
     RemoveSectionResult,
 )
 from schema.sections import Section
-from schema.view import resolved_by
+from schema.view import resolved_by, told_by
 
 
 @strawberry.type(description="What can be read.")
@@ -62,4 +62,14 @@ class Mutation:
     )
     remove_section: RemoveSectionResult | None = resolved_by(
         sections.remove_section, "Take a section out of a document; the section and its chat are kept."
+    )
+
+
+@strawberry.type(description="What is told as it happens.")
+class Subscription:
+    """The root of subscriptions."""
+
+    section_chat_opened: ChatSession | None = told_by(
+        chats.section_chat_opened,
+        "The chat sessions of the sections of a document as they are opened, by whomever, each of them once.",
     )

@@ -34,6 +34,11 @@ def resolved_by(resolver: Callable[..., Any], description: str) -> Any:
     return strawberry.field(resolver=resolver, description=description)
 
 
+def told_by(resolver: Callable[..., Any], description: str) -> Any:
+    """Make a subscription field whose resolver returns an iterator of what the field's type represents."""
+    return strawberry.subscription(resolver=resolver, description=description)
+
+
 def enum_of(values: type[E], description: str, meanings: Mapping[E, str]) -> None:
     """Make a domain enum a GraphQL enum, with a description for each value; the enum itself knows no GraphQL."""
     strawberry.enum(values, description=description)

@@ -1,13 +1,17 @@
 """Chat sessions: the one conversation anchored to each section."""
 
+from collections.abc import AsyncIterator
+
 from db import anchors, ids
 from db.anchors import AnchorKey
 from db.models import ChatSession, Ensured, Message
+from db.openings import Openings
 from db.paging import Connection, Page
 from db.retries import ATTEMPTS, pause
 from db.store import Store
 from services.commands import command
 from services.outcomes import (
+    BadArgument,
     DocumentNotFound,
     Forbidden,
     SectionNotFound,
@@ -63,6 +67,16 @@ async def chat_of_section(store: Store, section_id: str) -> ChatSession | None:
 async def messages(store: Store, chat: ChatSession, page: Page) -> Connection[Message]:
     """Return a page of the messages of a chat, by number."""
     return await store.load.pages_of_messages.load((chat.id, page))
+
+
+async def opened_chats(store: Store, openings: Openings, document_id: str) -> AsyncIterator[ChatSession]:
+    """Return the chats of the sections of a document as they are opened from now on, by whichever process.
+
+    While the document is in the trash there are none to tell. The iterator is closed with `aclose`.
+    """
+    if await store.load.documents.load(document_id) is None:
+        raise BadArgument(DocumentNotFound.message, DocumentNotFound.code)
+    return await openings.of(store.workspace_id, document_id)
 
 
 async def _repair(store: Store, chat: ChatSession) -> bool:

@@ -115,4 +115,11 @@ class TemporarilyUnavailable:
 
 
 class BadArgument(ValueError):
-    """An argument of a query that cannot be accepted, where there is no union to say so; the text says why."""
+    """An argument that cannot be accepted, where there is no union to say so; the text says why.
+
+    `code` names the outcome that it would be in a union; None: there is no closer name than a bad argument.
+    """
+
+    def __init__(self, reason: str, code: ErrorCode | None = None) -> None:
+        super().__init__(reason)
+        self.code = code

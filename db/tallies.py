@@ -1,0 +1,39 @@
+"""Tallies: how many statements were sent to the database on whose behalf."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Tally:
+    """The statements of one piece of work, those of its own tasks included."""
+
+    statements: int = 0
+
+
+_current: ContextVar[Tally | None] = ContextVar("tally", default=None)
+
+
+@contextmanager
+def tallied() -> Iterator[Tally]:
+    """Count the statements that are sent within the block, also by tasks that it starts."""
+    tally = Tally()
+    token = _current.set(tally)
+    try:
+        yield tally
+    finally:
+        _current.reset(token)
+
+
+def current() -> Tally | None:
+    """Return the tally of whoever is at work."""
+    return _current.get()
+
+
+def count(*_event: Any) -> None:
+    """Count a statement: a listener for SQLAlchemy's `before_cursor_execute`."""
+    if tally := _current.get():
+        tally.statements += 1

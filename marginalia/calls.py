@@ -1,0 +1,74 @@
+"""Calls: what a client asks to be run, read strictly out of what it sent, whatever the way it came."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+
+class NotJson(ValueError):
+    """What was sent is not JSON."""
+
+
+class IllFormed(ValueError):
+    """What was sent is JSON, but no call; the text is one sentence for the client."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operation as it was asked for: by its text, by the id of a document, or by both."""
+
+    query: str | None = None
+    document_id: str | None = None
+    operation_name: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read(data: object) -> Call:
+    """Read a call out of decoded JSON. Raises `IllFormed`."""
+    if not isinstance(data, dict):
+        raise IllFormed("The request must be a JSON object")
+    call = Call(
+        query=_member(data, "query", str),
+        document_id=_member(data, "documentId", str),
+        operation_name=_member(data, "operationName", str),
+        variables=_member(data, "variables", dict) or {},
+        extensions=_member(data, "extensions", dict) or {},
+    )
+    if not call.query and call.document_id is None and "persistedQuery" not in call.extensions:
+        raise IllFormed("The request has neither a query nor the id of a document")
+    return call
+
+
+def read_parameters(parameters: Mapping[str, str]) -> Call:
+    """Read a call out of the parameters of a URL, two of which are JSON. Raises `NotJson` and `IllFormed`."""
+    data: dict[str, object] = dict(parameters)
+    for name in ("variables", "extensions"):
+        if name in parameters:
+            data[name] = decode(parameters[name] or "null")
+    return read(data)
+
+
+def decode(data: str | bytes) -> object:
+    """Read JSON strictly: UTF-8 only, no NaN, no bottomless nesting. Raises `NotJson`."""
+    try:
+        return json.loads(data if isinstance(data, str) else data.decode(), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise NotJson("This is not JSON") from None
+
+
+def encode(data: object) -> str:
+    """Write JSON. In ASCII: an answer may quote half of a surrogate pair, which UTF-8 cannot say."""
+    return json.dumps(data, separators=(",", ":"))
+
+
+def _member(data: dict[str, Any], name: str, kind: type) -> Any:
+    value = data.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise IllFormed(f"{name} must be {'a string' if kind is str else 'an object'} or null")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

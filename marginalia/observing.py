@@ -1,0 +1,30 @@
+"""Observing: what is noted of every run of an operation, for people who read logs."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from marginalia.running import Run
+
+_log = structlog.stdlib.get_logger("marginalia.access")
+
+
+@contextmanager
+def access_log(run: Run) -> Iterator[None]:
+    """Log one line for each run: which operation, how it ended, what it took; nothing that was sent with it."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        _log.info(
+            "operation",
+            operation=run.name,
+            kind=run.kind,
+            way=run.way,
+            outcome=run.outcome,
+            code=run.code,
+            statements=run.tally.statements,
+            ms=round((time.perf_counter() - started) * 1000, 1),
+        )

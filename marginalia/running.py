@@ -1,0 +1,209 @@
+"""Running: from a call to its answer, the same whatever the way it came."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import GraphQLError, OperationType
+
+from db.database import Database
+from db.openings import Openings
+from db.store import Store
+from db.tallies import Tally, tallied
+from marginalia.calls import Call
+from marginalia.trusted import Documents
+from resolvers.context import Context
+from schema import execution
+from schema.execution import Result
+from schema.operations import Operation, Operations, Refused, hold_to_cost
+from services.principals import Principal
+
+WhoAsks = Callable[[], Principal]
+"""Tells who is asking, anew each time."""
+
+
+@dataclass
+class Run:
+    """One run of an operation, as it is told to those who watch; what comes after `way` is known at its end."""
+
+    operation: Operation | None
+    way: str
+    """`http`, `websocket`, `sse` or `multipart`."""
+    outcome: str = "cancelled"
+    """`ok`, `errors`, `timeout`, `fault` or, of what was not begun, `refused`; `cancelled`: nobody waited any more."""
+    code: str | None = None
+    """The code of the first error."""
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def name(self) -> str | None:
+        """The name of the operation, if it has one; the parser has seen to it that it is short of surprises."""
+        return self.operation.name if self.operation else None
+
+    @property
+    def kind(self) -> str | None:
+        """`query`, `mutation` or `subscription`; None: the call named no operation that exists."""
+        return self.operation.kind.value if self.operation else None
+
+
+Watch = Callable[[Run], AbstractContextManager[None]]
+"""Watches a run from its beginning to its end."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent to a client."""
+
+    data: Mapping[str, Any] | None
+    errors: Sequence[GraphQLError]
+    begun: bool = True
+    """Whether anything was run: the answer to an operation that was not begun has no data, not even null."""
+    extensions: Mapping[str, Any] | None = None
+
+    @property
+    def code(self) -> str | None:
+        """The code of the first error."""
+        return str((self.errors[0].extensions or {}).get("code")) if self.errors else None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The answer as JSON shows it."""
+        body: dict[str, Any] = {"data": self.data} if self.begun else {}
+        if self.errors:
+            body["errors"] = [error.formatted for error in self.errors]
+        if self.extensions:
+            body["extensions"] = self.extensions
+        return body
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A call whose operation may be run."""
+
+    operation: Operation
+    variables: Mapping[str, Any]
+    extensions: Mapping[str, Any] | None
+    """What the answer tells beside the result."""
+
+
+class Runner:
+    """Runs the operations of clients on a database, each within its time."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        documents: Documents,
+        database: Database,
+        openings: Openings,
+        *,
+        query_time: float,
+        mutation_time: float,
+        watches: Sequence[Watch] = (),
+    ) -> None:
+        self.operations = operations
+        self._documents = documents
+        self._database = database
+        self._openings = openings
+        self._times = {OperationType.QUERY: query_time, OperationType.MUTATION: mutation_time}
+        self._query_time = query_time
+        self._watches = watches
+
+    def prepare(self, call: Call, *, way: str, tell_cost: bool = False) -> Ready | Answer:
+        """Return what a call means, ready to run, or the answer that refuses it; nothing has been run."""
+        operation = None
+        try:
+            operation = self.operations.find(self._documents.text(call), call.operation_name)
+            cost = hold_to_cost(operation, call.variables, self.operations.limits.cost)
+        except Refused as refusal:
+            return self._refusal(refusal, operation, way)
+        told = {"cost": {"requested": cost, "limit": self.operations.limits.cost}} if tell_cost else None
+        return Ready(operation, call.variables, told)
+
+    async def run(self, ready: Ready, who: WhoAsks, *, way: str) -> Answer:
+        """Run a query or a mutation to its answer."""
+        operation = ready.operation
+        with self._watched(Run(operation, way)) as run:
+            try:
+                result = await execution.execute(
+                    operation,
+                    ready.variables,
+                    self._context(who),
+                    seconds=self._times[operation.kind],
+                    hide_suggestions=not self.operations.suggestions,
+                )
+            except Refused as refusal:
+                return _told(run, Answer(None, execution.present(refusal.errors), begun=False))
+            return _told(run, self._answer(result, ready.extensions))
+
+    @asynccontextmanager
+    async def answers(self, ready: Ready, who: WhoAsks, *, way: str) -> AsyncIterator[AsyncIterator[Answer]]:
+        """Give the answers of any operation: one of a query or mutation, any number of a subscription.
+
+        Who is inside the block has a subscription that is live, and leaving it ends it.
+        """
+        if ready.operation.kind is not OperationType.SUBSCRIPTION:
+            yield _one(await self.run(ready, who, way=way))
+            return
+        with self._watched(Run(ready.operation, way)) as run:
+            async with AsyncExitStack() as subscription:
+                try:
+                    results = await subscription.enter_async_context(self._subscribe(ready, who))
+                except Refused as refusal:
+                    yield _one(_told(run, Answer(None, execution.present(refusal.errors), begun=False)))
+                else:
+                    yield (_told(run, self._answer(result, ready.extensions)) async for result in results)
+
+    def _subscribe(self, ready: Ready, who: WhoAsks) -> AbstractAsyncContextManager[AsyncIterator[Result]]:
+        return execution.subscribe(
+            ready.operation,
+            ready.variables,
+            lambda: self._context(who),
+            seconds=self._times[OperationType.QUERY],
+            hide_suggestions=not self.operations.suggestions,
+        )
+
+    def _context(self, who: WhoAsks) -> Context:
+        principal = who()
+        return Context(principal, Store(self._database, principal.workspace_id), self._openings)
+
+    def _answer(self, result: Result, extensions: Mapping[str, Any] | None) -> Answer:
+        most, errors = self.operations.limits.errors, result.errors
+        if len(errors) > most:
+            more = GraphQLError(f"There are {len(errors) - most:,} more errors", extensions={"code": "TOO_MANY_ERRORS"})
+            errors = [*errors[:most], more]
+        return Answer(result.data, errors, extensions=extensions)
+
+    def _refusal(self, refusal: Refused, operation: Operation | None, way: str) -> Answer:
+        answer = Answer(None, execution.present(refusal.errors), begun=False)
+        with self._watched(Run(operation, way)) as run:
+            return _told(run, answer)
+
+    @contextmanager
+    def _watched(self, run: Run) -> Iterator[Run]:
+        with ExitStack() as watching, tallied() as run.tally:
+            for watch in self._watches:
+                watching.enter_context(watch(run))
+            yield run
+
+
+def _told(run: Run, answer: Answer) -> Answer:
+    run.code = answer.code
+    if not answer.begun:
+        run.outcome = "refused"
+    elif answer.code is None:
+        run.outcome = "ok"
+    else:
+        run.outcome = {"TIMEOUT": "timeout", "INTERNAL": "fault"}.get(answer.code, "errors")
+    return answer
+
+
+async def _one(answer: Answer) -> AsyncIterator[Answer]:
+    yield answer

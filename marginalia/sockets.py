@@ -1,0 +1,202 @@
+"""Sockets: operations over a WebSocket, by the protocol graphql-transport-ws."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from strawberry.http.websocket_origin import is_same_origin, normalize_allowed_origins, normalize_origin
+
+from marginalia import calls
+from marginalia.calls import Call
+from marginalia.graphql import Identify, request_id
+from marginalia.running import Answer, Runner
+
+PROTOCOL = "graphql-transport-ws"
+
+_log = structlog.stdlib.get_logger("marginalia.graphql")
+
+
+@dataclass(frozen=True)
+class SocketLimits:
+    """What one socket may have."""
+
+    operations: int = 100
+    """At once."""
+    message_bytes: int = 1_000_000
+    init_seconds: float = 10.0
+    """Until it introduces itself."""
+
+
+class Closed(Exception):
+    """The client broke the protocol: the socket is closed with the code that the protocol has for it."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+class SocketView:
+    """The address at which clients ask, over WebSockets."""
+
+    def __init__(self, runner: Runner, identify: Identify, limits: SocketLimits, origins: Sequence[str] = ()) -> None:
+        self._runner = runner
+        self._identify = identify
+        self._limits = limits
+        self._origins = normalize_allowed_origins(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket to its end."""
+        websocket = WebSocket(scope, receive, send)
+        if not self._may_connect(websocket):
+            _log.warning("socket refused", origin=websocket.headers.get("origin"))
+            await websocket.close()  # before it was accepted: the handshake is answered with a 403
+            return
+        offered = PROTOCOL in scope["subprotocols"]
+        await websocket.accept(PROTOCOL if offered else None)
+        if not offered:
+            await websocket.close(4406, "Subprotocol not acceptable")
+            return
+        with structlog.contextvars.bound_contextvars(request_id=request_id(websocket)):
+            await _Socket(websocket, self._runner, self._identify, self._limits).serve()
+
+    def _may_connect(self, websocket: WebSocket) -> bool:
+        # Browsers name the origin of the page, and send its cookies whatever the origin. Others do not name any.
+        origin = websocket.headers.get("origin")
+        return (
+            origin is None
+            or is_same_origin(origin, websocket.headers.get("host"))
+            or normalize_origin(origin) in self._origins
+        )
+
+
+class _Socket:
+    """One client's socket, and its operations."""
+
+    def __init__(self, websocket: WebSocket, runner: Runner, identify: Identify, limits: SocketLimits) -> None:
+        self._websocket = websocket
+        self._runner = runner
+        self._identify = identify
+        self._limits = limits
+        self._initialised = False
+        self._operations: dict[str, asyncio.Task[None]] = {}
+
+    async def serve(self) -> None:
+        """Take messages until the client goes or breaks the protocol, then end its operations."""
+        try:
+            async with asyncio.timeout(self._limits.init_seconds):
+                while not self._initialised:
+                    await self._take(await self._message())
+            while True:
+                await self._take(await self._message())
+        except TimeoutError:
+            await self._close(4408, "Connection initialisation timeout")
+        except Closed as closed:
+            await self._close(closed.code, closed.reason)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            await self._end_operations()
+
+    async def _message(self) -> dict[str, Any]:
+        received = await self._websocket.receive()
+        if received["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(received.get("code", 1005))
+        text = received.get("text")
+        if text is None:
+            raise Closed(4400, "A message must be text")
+        if len(text) > self._limits.message_bytes:
+            raise Closed(1009, "A message is too big")
+        try:
+            message = calls.decode(text)
+        except calls.NotJson:
+            raise Closed(4400, "A message must be JSON") from None
+        if not isinstance(message, dict):
+            raise Closed(4400, "A message must be an object")
+        return message
+
+    async def _take(self, message: dict[str, Any]) -> None:
+        match message:
+            case {"type": "connection_init"}:
+                await self._init(message)
+            case {"type": "ping"}:
+                await self._send({"type": "pong"})
+            case {"type": "pong"}:
+                pass
+            case {"type": "subscribe", "id": str(name), "payload": payload} if name:
+                self._subscribe(name, payload)
+            case {"type": "complete", "id": str(name)}:
+                if operation := self._operations.pop(name, None):
+                    operation.cancel()
+            case _:
+                raise Closed(4400, "A message is not one of the protocol")
+
+    async def _init(self, message: dict[str, Any]) -> None:
+        if not isinstance(message.get("payload") or {}, dict):
+            raise Closed(4400, "The payload of connection_init must be an object")
+        if self._initialised:
+            raise Closed(4429, "Too many initialisation requests")
+        self._initialised = True
+        await self._send({"type": "connection_ack"})
+
+    def _subscribe(self, name: str, payload: object) -> None:
+        if not self._initialised:
+            raise Closed(4401, "Unauthorized")
+        if name in self._operations:
+            raise Closed(4409, f"Subscriber for {name[:50]} already exists")
+        try:
+            call = calls.read(payload)
+        except calls.IllFormed as error:
+            raise Closed(4400, str(error)) from None
+        self._operations[name] = asyncio.create_task(self._operate(name, call))
+
+    async def _operate(self, name: str, call: Call) -> None:
+        with suppress(WebSocketDisconnect):
+            await self._answer(name, call)
+
+    async def _answer(self, name: str, call: Call) -> None:
+        if len(self._operations) > self._limits.operations:
+            most = f"There are {self._limits.operations:,} operations on this socket already"
+            await self._last(name, {"type": "error", "payload": [_error("TOO_MANY_OPERATIONS", most)]})
+            return
+        ready = self._runner.prepare(call, way="websocket")
+        if isinstance(ready, Answer):
+            await self._last(name, {"type": "error", "payload": ready.body["errors"]})
+            return
+        async with self._runner.answers(ready, lambda: self._identify(self._websocket), way="websocket") as answers:
+            async for answer in answers:
+                if not answer.begun:
+                    await self._last(name, {"type": "error", "payload": answer.body["errors"]})
+                    return
+                await self._send({"type": "next", "id": name, "payload": answer.body})
+        await self._last(name, {"type": "complete"})
+
+    async def _last(self, name: str, message: dict[str, Any]) -> None:
+        # The id is free for another operation from the moment that the client can know of the end of this one.
+        self._operations.pop(name, None)
+        await self._send({**message, "id": name})
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if self._websocket.application_state is not WebSocketState.CONNECTED:
+            raise WebSocketDisconnect(1006)  # it was closed while this was on its way
+        await self._websocket.send_text(calls.encode(message))
+
+    async def _close(self, code: int, reason: str) -> None:
+        _log.info("socket closed", code=code)
+        with suppress(WebSocketDisconnect):
+            await self._websocket.close(code, reason)
+
+    async def _end_operations(self) -> None:
+        tasks = list(self._operations.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"message": message, "extensions": {"code": code}}

@@ -1,0 +1,132 @@
+"""Execution: from an operation that is ready to its results, with errors as clients may see them."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, cast
+
+import structlog
+from graphql import ExecutionResult, Executor, GraphQLError, create_source_event_stream
+
+from db.faults import Unavailable
+from resolvers.context import Context
+from schema.operations import Operation, Refused
+from services.outcomes import BadArgument, ErrorCode
+
+_log = structlog.stdlib.get_logger("marginalia.graphql")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an operation that was begun has come to; its errors stand at fields."""
+
+    data: Mapping[str, Any] | None
+    errors: Sequence[GraphQLError] = ()
+
+
+async def execute(
+    operation: Operation, variables: Mapping[str, Any], context: Context, *, seconds: float, hide_suggestions: bool
+) -> Result:
+    """Run a query or a mutation within its time. Raises `Refused` if the variables are not what it declares."""
+    executor = _executor(operation, variables, hide_suggestions)
+    executor.context_value = context
+    return await _completed(executor, seconds)
+
+
+@asynccontextmanager
+async def subscribe(
+    operation: Operation,
+    variables: Mapping[str, Any],
+    context: Callable[[], Context],
+    *,
+    seconds: float,
+    hide_suggestions: bool,
+) -> AsyncIterator[AsyncGenerator[Result, None]]:
+    """Begin a subscription and give its results, each made within its time; leaving the block ends it.
+
+    Each event is shown through a context of its own, so that nothing read for one is shown for the next, and who is
+    asking is asked anew. Raises `Refused` if the subscription cannot be begun.
+    """
+    executor = _executor(operation, variables, hide_suggestions)
+    executor.context_value = context()
+    source = create_source_event_stream(executor)
+    if isawaitable(source):
+        source = await source
+    if isinstance(source, ExecutionResult):
+        raise Refused(*(source.errors or ()))
+
+    async def results(events: AsyncGenerator[Any, None]) -> AsyncGenerator[Result, None]:
+        try:
+            async for event in events:
+                showing = executor.build_per_event_executor(event)
+                showing.context_value = context()
+                yield await _completed(showing, seconds)
+        except Exception as error:  # of the source, whatever it is: the stream ends with it
+            yield Result(None, present([GraphQLError("The subscription has ended", original_error=error)]))
+
+    async with aclosing(cast(AsyncGenerator[Any, None], source)) as events, aclosing(results(events)) as shown:
+        yield shown
+
+
+def present(errors: Sequence[GraphQLError]) -> Sequence[GraphQLError]:
+    """Log each error for what it is, and mask it in place where it is a fault; clients see their own in full."""
+    for error in errors:
+        match error.original_error:
+            case None | GraphQLError():
+                _tell(error, "BAD_REQUEST")
+            case BadArgument(code=code):
+                _tell(error, code or "BAD_USER_INPUT")
+            case Unavailable(retry_after_ms=retry_after_ms) as unavailable:
+                _log.warning("unavailable", reason=str(unavailable))
+                error.message = "Temporarily unavailable, please retry"
+                error.extensions = {"code": ErrorCode.TEMPORARILY_UNAVAILABLE, "retryAfterMs": retry_after_ms}
+            case fault:
+                mask(error, fault)
+    return errors
+
+
+def mask(error: GraphQLError, fault: BaseException) -> GraphQLError:
+    """Log a fault of ours in full, and leave of it for the client an id that is in the log."""
+    fault_id = uuid.uuid4().hex
+    path = ".".join(map(str, error.path or ()))
+    _log.error("fault", fault_id=fault_id, path=path, exc_info=fault)
+    error.message = f"Internal error {fault_id}"
+    error.extensions = {"code": "INTERNAL", "faultId": fault_id}
+    return error
+
+
+def _tell(error: GraphQLError, code: str) -> None:
+    # Not the text of the error: it can quote what the client sent.
+    error.extensions = {"code": code, **(error.extensions or {})}
+    _log.info("client error", code=error.extensions["code"])
+
+
+def _executor(operation: Operation, variables: Mapping[str, Any], hide_suggestions: bool) -> Executor[Context]:
+    executor = Executor.build(
+        operation.schema,
+        operation.document,
+        raw_variable_values=dict(variables),
+        operation_name=operation.name,
+        hide_suggestions=hide_suggestions,
+    )
+    if isinstance(executor, list):
+        for error in executor:
+            error.extensions = {"code": "BAD_USER_INPUT"}
+        raise Refused(*executor)
+    return executor
+
+
+async def _completed(executor: Executor[Context], seconds: float) -> Result:
+    try:
+        async with asyncio.timeout(seconds):
+            result = executor.execute_operation()
+            if isawaitable(result):
+                result = await result
+    except TimeoutError:
+        message = f"The operation took longer than {seconds:g} s and was stopped"
+        return Result(None, present([GraphQLError(message, extensions={"code": "TIMEOUT"})]))
+    result = cast(ExecutionResult, result)
+    return Result(result.data, present(result.errors or ()))

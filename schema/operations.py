@@ -1,0 +1,228 @@
+"""Operations: texts made ready to run, once: parsed, measured and validated, then remembered for the next time."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+    specified_rules,
+    validate,
+)
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from schema.measures import Excess, Limits, Sizes, excesses, measure
+
+KEPT_CHARACTERS = 1_000_000
+"""How many characters the texts that are remembered may have, all in all."""
+
+KEPT_COSTS = 32
+"""For how many sizes of page the cost of one operation is remembered."""
+
+
+class Refused(Exception):
+    """The operation cannot be run; nothing of it was."""
+
+    def __init__(self, *errors: GraphQLError) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+    @property
+    def code(self) -> str:
+        """The code of the first of its errors."""
+        return str((self.errors[0].extensions or {}).get("code"))
+
+
+def refused(code: str, message: str, **extensions: Any) -> Refused:
+    """Return a refusal of one error with a stable code."""
+    return Refused(GraphQLError(message, extensions={"code": code, **extensions}))
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation that is valid and within its limits, ready to run as often as it is sent."""
+
+    schema: GraphQLSchema
+    document: DocumentNode
+    node: OperationDefinitionNode
+    sizes: tuple[str, ...]
+    """The variables that say how long a page is."""
+    reads_data: bool
+    """Whether it selects more than what the schema says about itself."""
+    _costs: dict[tuple[Any, ...], int] = field(default_factory=dict, repr=False)
+
+    @property
+    def kind(self) -> OperationType:
+        """Query, mutation or subscription."""
+        return self.node.operation
+
+    @property
+    def name(self) -> str | None:
+        """Its name, if it has one."""
+        return self.node.name.value if self.node.name else None
+
+    def cost(self, variables: Mapping[str, Any]) -> int:
+        """Return what it costs with these variables."""
+        given = tuple(_key(variables[name]) if name in variables else None for name in self.sizes)
+        cost = self._costs.get(given)
+        if cost is None:
+            cost = measure(self.schema, self.document, self.node, Sizes(self.node, variables)).cost
+            if len(self._costs) < KEPT_COSTS:
+                self._costs[given] = cost
+        return cost
+
+
+@dataclass(frozen=True)
+class _Text:
+    """What became of a text: its operations by name, or why it has none that can be run."""
+
+    operations: Mapping[str | None, Operation] = field(default_factory=dict)
+    errors: tuple[GraphQLError, ...] = ()
+
+
+class Operations:
+    """The operations of a schema, by their texts.
+
+    A text is parsed, measured and validated when it is met for the first time; then only looked up, until others
+    that were used later have taken its place.
+    """
+
+    def __init__(
+        self, schema: GraphQLSchema, limits: Limits, *, introspection: bool = True, suggestions: bool = True
+    ) -> None:
+        self.limits = limits
+        self.suggestions = suggestions and introspection
+        """Whether errors may name what the client could have meant, which tells of the schema."""
+        self.read = 0
+        """How many texts were parsed, measured and validated."""
+        self.found = 0
+        """How many were remembered."""
+        self._schema = schema
+        self._rules = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+        if not introspection:
+            self._rules = (*self._rules, NoSchemaIntrospectionCustomRule)
+        self._texts: OrderedDict[str, _Text] = OrderedDict()
+        self._characters = 0
+
+    def find(self, text: str, name: str | None = None) -> Operation:
+        """Return the operation of a name, or the only one, of a text. Raises `Refused`."""
+        known = self._texts.get(text)
+        if known is None:
+            self.read += 1
+            known = self._keep(text, self._read(text))
+        else:
+            self.found += 1
+            self._texts.move_to_end(text)
+        if known.errors:
+            raise Refused(*known.errors)
+        if name is None and len(known.operations) > 1:
+            raise refused("OPERATION_RESOLUTION_FAILURE", "There are several operations, and operationName names none")
+        operation = known.operations.get(name) if name is not None else next(iter(known.operations.values()), None)
+        if operation is None:
+            raise refused("OPERATION_RESOLUTION_FAILURE", "There is no such operation in the document")
+        return operation
+
+    def _keep(self, text: str, known: _Text) -> _Text:
+        self._texts[text] = known
+        self._characters += len(text)
+        while self._characters > KEPT_CHARACTERS:
+            oldest, _ = self._texts.popitem(last=False)
+            self._characters -= len(oldest)
+        return known
+
+    def _read(self, text: str) -> _Text:
+        try:
+            document = self._parse(text)
+            operations = self._measure(document)
+            self._validate(document)
+        except Refused as refusal:
+            return _Text(errors=refusal.errors)
+        return _Text(operations)
+
+    def _parse(self, text: str) -> DocumentNode:
+        limits = self.limits
+        try:
+            return parse(
+                text,
+                max_lexical_tokens=limits.tokens,
+                max_comments=limits.comments,
+                max_source_length=limits.characters,
+            )
+        except GraphQLSyntaxError as error:
+            error.extensions = {"code": _code_of_syntax(error.message)}
+            raise Refused(error) from None
+
+    def _measure(self, document: DocumentNode) -> Mapping[str | None, Operation]:
+        nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+        fragments = len(document.definitions) - len(nodes)
+        found = [Excess("MAX_FRAGMENTS_EXCEEDED", "fragments", fragments, self.limits.fragments)]
+        found = [excess for excess in found if excess.requested > excess.limit]
+        operations: dict[str | None, Operation] = {}
+        for node in nodes:
+            sizes = Sizes(node, {})
+            measured = measure(self._schema, document, node, sizes)
+            found.extend(excesses(measured, self.limits))
+            operation = Operation(self._schema, document, node, tuple(sorted(sizes.names)), measured.own > 0)
+            operations[operation.name] = operation
+        if found:
+            raise Refused(*(_excess(excess) for excess in dict.fromkeys(found)))
+        return operations
+
+    def _validate(self, document: DocumentNode) -> None:
+        errors: Sequence[GraphQLError]
+        try:
+            errors = validate(
+                self._schema,
+                document,
+                self._rules,
+                max_errors=self.limits.errors,
+                hide_suggestions=not self.suggestions,
+            )
+        except ValueError:
+            # A literal that Python cannot read, as an integer of five thousand digits.
+            errors = [GraphQLError("A value is not one of its type")]
+        for error in errors:
+            error.extensions = {"code": "GRAPHQL_VALIDATION_FAILED", **(error.extensions or {})}
+        if errors:
+            raise Refused(*errors)
+
+
+def hold_to_cost(operation: Operation, variables: Mapping[str, Any], limit: int) -> int:
+    """Return what an operation costs with these variables. Raises `Refused` if it is more than the limit."""
+    cost = operation.cost(variables)
+    if cost > limit:
+        raise Refused(_excess(Excess("MAX_COST_EXCEEDED", "cost", cost, limit)))
+    return cost
+
+
+def _excess(excess: Excess) -> GraphQLError:
+    return GraphQLError(
+        f"The operation is too large: {excess.what} of {excess.requested:,}, at most {excess.limit:,} are allowed",
+        extensions={"code": excess.code, "requested": excess.requested, "limit": excess.limit},
+    )
+
+
+def _code_of_syntax(message: str) -> str:
+    # The parser tells its limits apart by its sentences only; a test keeps watch over them.
+    for words, code in (
+        ("tokens. Parsing aborted.", "MAX_TOKENS_EXCEEDED"),
+        ("comments. Parsing aborted.", "MAX_COMMENTS_EXCEEDED"),
+        ("code points. Parsing aborted.", "MAX_CHARACTERS_EXCEEDED"),
+        ("nested too deeply. Parsing aborted.", "MAX_DEPTH_EXCEEDED"),
+    ):
+        if message.endswith(words):
+            return code
+    return "GRAPHQL_PARSE_FAILED"
+
+
+def _key(value: object) -> object:
+    return len(value) if isinstance(value, list) else value if isinstance(value, int | float) else None
