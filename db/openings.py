@@ -97,7 +97,7 @@ async def read_after(session: AsyncSession, before: Reading, workspace_ids: Abst
     return Reading(at, workspace_ids, chats)
 
 
-async def places(session: AsyncSession, workspace_id: str, chat_ids: AbstractSet[str]) -> Sequence[Told]:
+async def with_places(session: AsyncSession, workspace_id: str, chat_ids: AbstractSet[str]) -> Sequence[Told]:
     """Read chats of a workspace that can be seen, the oldest first, each with the documents that hold its section."""
     found = await session.scalars(visible.chats(workspace_id).where(among(ChatSession.id, chat_ids)))
     # Sorted here: asked to sort, SQLite would look through all chats of the workspace.
@@ -263,7 +263,7 @@ class Openings:
             reading = await read_after(session, last, workspace_ids)
             news: list[Told] = []
             for workspace_id, chat_ids in reading.news(last).items():
-                news += await places(session, workspace_id, chat_ids)
+                news += await with_places(session, workspace_id, chat_ids)
         for chat, held_by in news:
             for place in held_by:
                 for opened in tuple(self._followers.get(place, ())):

@@ -31,7 +31,7 @@ from services.inputs import PAGE_SIZE
 CEILING = 10**9
 """No measure grows beyond this: it is enough to be far over every limit."""
 
-LIST_SIZE = 5
+LIST_SIZE = 8
 """How many entries a list is taken to have when nothing says how many, as those of the schema about itself."""
 
 CHANGE = 10
@@ -59,7 +59,7 @@ class Limits:
     """Fields under another name, and fields that one selection names again."""
     root_fields: int = 20
     directives: int = 50
-    cost: int = 10_000
+    cost: int = 50_000
     """The fields that its answer can hold, heavy ones counted more."""
     errors: int = 50
     """Of which an answer tells."""

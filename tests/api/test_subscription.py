@@ -1,0 +1,71 @@
+"""`sectionChatOpened`, as the schema runs it; how it travels is for the tests of the transports."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from db.database import Database
+from db.openings import Openings
+from db.store import Store
+from marginalia.principals import LOCAL_OWNER
+from resolvers.context import Context
+from schema.build import build_schema
+from services import chats
+from tests.support import factories
+
+OPENED = """
+subscription Opened($docId: ID!) {
+  sectionChatOpened(docId: $docId) { id ensured section { title } document { id } messageCount }
+}
+"""
+
+
+@pytest.fixture
+async def context(database: Database) -> AsyncIterator[Context]:
+    openings = Openings(database, 0.02)
+    yield Context(LOCAL_OWNER, Store(database, "local"), openings)
+    await openings.close()
+
+
+async def test_a_chat_is_told_with_all_that_can_be_asked_of_it(database: Database, context: Context) -> None:
+    document = await factories.document(database)
+    section = await factories.section(database, document)
+    results = await build_schema().subscribe(OPENED, {"docId": document.id}, context_value=context)
+    waiting = asyncio.ensure_future(anext(results))
+    while not context.openings.followers:  # noqa: ASYNC110 - nobody tells us
+        await asyncio.sleep(0.005)
+    chat = await chats.ensure_section_chat(context.store, LOCAL_OWNER, document.id, section.id)
+    async with asyncio.timeout(10):
+        result = await waiting
+    assert result.errors is None
+    assert result.data == {
+        "sectionChatOpened": {
+            "id": getattr(chat, "id", None),
+            "ensured": None,
+            "section": {"title": section.title},
+            "document": {"id": document.id},
+            "messageCount": 0,
+        }
+    }
+    await results.aclose()
+    assert context.openings.followers == 0
+
+
+async def test_a_subscription_that_is_cancelled_is_forgotten(database: Database, context: Context) -> None:
+    document = await factories.document(database)
+    results = await build_schema().subscribe(OPENED, {"docId": document.id}, context_value=context)
+    waiting = asyncio.ensure_future(anext(results))
+    while not context.openings.followers:  # noqa: ASYNC110 - nobody tells us
+        await asyncio.sleep(0.005)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert context.openings.followers == 0
+
+
+async def test_a_document_that_is_not_there_is_refused_before_anything_is_told(context: Context) -> None:
+    results = await build_schema().subscribe(OPENED, {"docId": "doc_none"}, context_value=context)
+    answers = [result async for result in results]
+    assert [[error.message for error in answer.errors or ()] for answer in answers] == [["Document not found"]]
+    assert [error.path for answer in answers for error in answer.errors or ()] == [["sectionChatOpened"]]
+    assert [answer.data for answer in answers] == [None]

@@ -1,0 +1,49 @@
+"""Chats as they are opened: who may follow which document."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from db.database import Database
+from db.models import ChatSession
+from db.openings import Openings
+from db.store import Store
+from marginalia.principals import LOCAL_OWNER
+from services import chats
+from services.outcomes import BadArgument, ErrorCode
+from tests.support import factories
+
+
+@pytest.fixture
+async def openings(database: Database) -> AsyncIterator[Openings]:
+    opened = Openings(database, 0.02)
+    yield opened
+    await opened.close()
+
+
+async def test_the_chat_that_an_ensure_opens_is_told_and_the_one_it_finds_is_not(
+    database: Database, openings: Openings
+) -> None:
+    document = await factories.document(database)
+    sections = [await factories.section(database, document) for _ in range(2)]
+    followed = await chats.opened_chats(Store(database, "local"), openings, document.id)
+    ensured = [
+        await chats.ensure_section_chat(Store(database, "local"), LOCAL_OWNER, document.id, section.id)
+        for section in (sections[0], sections[0], sections[1])
+    ]
+    async with asyncio.timeout(10):
+        told = [await anext(followed) for _ in sections]
+    assert [chat.id for chat in ensured if isinstance(chat, ChatSession)] == [told[0].id, told[0].id, told[1].id]
+
+
+@pytest.mark.parametrize("document_id", ["doc_theirs", "doc_none", "", "doc_\0"])
+async def test_a_document_that_cannot_be_seen_cannot_be_followed(
+    database: Database, openings: Openings, document_id: str
+) -> None:
+    await factories.workspace(database, "theirs")
+    await factories.document(database, workspace_id="theirs", id="doc_theirs")
+    with pytest.raises(BadArgument, match="Document not found") as refused:
+        await chats.opened_chats(Store(database, "local"), openings, document_id)
+    assert refused.value.code is ErrorCode.DOCUMENT_NOT_FOUND
+    assert openings.followers == 0
