@@ -1,0 +1,77 @@
+// Apollo Client: POST, GET, hashes instead of queries, and subscriptions over a socket and by multipart.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, test } from "node:test";
+import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from "@apollo/client";
+import { createPersistedQueryLink } from "@apollo/client/link/persisted-queries";
+import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
+import { buildSchema, isAbstractType } from "graphql";
+import { createClient } from "graphql-ws";
+import WebSocket from "ws";
+import { ENDPOINT, by, speaks } from "./marginalia.mjs";
+
+const schema = buildSchema(readFileSync(new URL("../../schema.graphql", import.meta.url), "utf8"));
+const possibleTypes = Object.fromEntries(
+  Object.values(schema.getTypeMap())
+    .filter(isAbstractType)
+    .map((type) => [type.name, schema.getPossibleTypes(type).map((possible) => possible.name)]),
+);
+
+globalThis.WebSocket ??= WebSocket; // GraphQLWsLink asks whether an error came from one; Node 20 has none
+const socket = createClient({ url: ENDPOINT.replace("http", "ws"), webSocketImpl: WebSocket });
+after(() => socket.dispose());
+
+async function sha256(text) {
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Buffer.from(hash).toString("hex");
+}
+
+/** A result as GraphQL has it; what went wrong on the way is thrown. */
+function result({ data, error }) {
+  if (error && !CombinedGraphQLErrors.is(error)) throw error;
+  return { data, errors: error?.errors };
+}
+
+function operations(link) {
+  const client = new ApolloClient({
+    link,
+    cache: new InMemoryCache({ possibleTypes }),
+    defaultOptions: { query: { errorPolicy: "all", fetchPolicy: "network-only" }, mutate: { errorPolicy: "all" } },
+  });
+  return {
+    query: async (operation, variables) => result(await client.query({ query: gql(operation), variables })),
+    mutate: async (operation, variables) => result(await client.mutate({ mutation: gql(operation), variables })),
+    subscribe: (operation, variables, sink) => {
+      const stream = client.subscribe({ query: gql(operation), variables });
+      const subscription = stream.subscribe({ ...sink, next: (value) => sink.next(result(value)) });
+      return () => subscription.unsubscribe();
+    },
+  };
+}
+
+const sent = [];
+
+/** A fetch that keeps what was sent. */
+function watched(url, options) {
+  const { searchParams } = new URL(url);
+  sent.push(options.method === "GET" ? Object.fromEntries(searchParams) : JSON.parse(options.body));
+  return fetch(url, options);
+}
+
+const post = new HttpLink({ uri: ENDPOINT, fetch: by("POST") });
+const get = new HttpLink({ uri: ENDPOINT, fetch: by("GET"), useGETForQueries: true });
+const either = new HttpLink({ uri: ENDPOINT, fetch: watched });
+const hashes = createPersistedQueryLink({ sha256 });
+const hashesByGet = createPersistedQueryLink({ sha256, useGETForHashedQueries: true });
+
+speaks("Apollo by POST and multipart", operations(post));
+speaks("Apollo by GET", { query: operations(get).query });
+speaks("Apollo with hashes by GET", { query: operations(ApolloLink.from([hashesByGet, either])).query });
+speaks("Apollo with hashes by POST", operations(ApolloLink.from([hashes, either])));
+speaks("Apollo by WebSocket", operations(new GraphQLWsLink(socket)));
+
+test("Apollo with hashes: the text of a query that the server knows is not sent", () => {
+  const reads = sent.filter((request) => request.operationName === "Read");
+  assert.ok(reads.length >= 4);
+  assert.ok(!("query" in reads.at(-1)));
+});
