@@ -107,7 +107,7 @@ async function ensures(mutate) {
 
 /**
  * No protocol says when a subscription is live, so chats are opened until one of them is heard of. From that one on,
- * each must be, once and in order.
+ * each must be, once and in order, and of no other document.
  */
 async function hears(subscribe) {
   const document = await newDocument();
@@ -125,9 +125,13 @@ async function hears(subscribe) {
       await pause(GLANCE);
       return heard.length > 0 || ended;
     });
+    await openChat(await newDocument());
     opened.push(await openChat(document), await openChat(document));
     const live = opened.findIndex((chat) => chat.id === heard[0]?.id);
-    await until(async () => (await pause(GLANCE)) || heard.length >= opened.length - live || ended);
+    await until(async () => {
+      await pause(GLANCE);
+      return heard.length >= opened.length - live || ended;
+    });
     assert.equal(ended, null);
     assert.deepEqual(heard, opened.slice(live));
   } finally {

@@ -27,13 +27,15 @@ after(() => socket.dispose());
 const sockets = new Client({
   url: ENDPOINT,
   exchanges: [
+    cacheExchange,
+    fetchExchange,
     subscriptionExchange({
-      enableAllOperations: true,
       forwardSubscription: (request) => ({
         subscribe: (sink) => ({ unsubscribe: socket.subscribe(request, sink) }),
       }),
     }),
   ],
+  preferGetMethod: false,
 });
 
 /** A result as GraphQL has it; what went wrong on the way is thrown. */
@@ -51,4 +53,4 @@ const operations = (client) => ({
 
 speaks("urql by POST and SSE", operations(posts));
 speaks("urql by GET", { query: operations(gets).query });
-speaks("urql by WebSocket", operations(sockets));
+speaks("urql by WebSocket", { subscribe: operations(sockets).subscribe });
