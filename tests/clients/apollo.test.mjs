@@ -43,7 +43,8 @@ function operations(link) {
     mutate: async (operation, variables) => result(await client.mutate({ mutation: gql(operation), variables })),
     subscribe: (operation, variables, sink) => {
       const stream = client.subscribe({ query: gql(operation), variables });
-      const subscription = stream.subscribe({ ...sink, next: (value) => sink.next(result(value)) });
+      const next = ({ data, error }) => (error ? sink.error(error) : sink.next({ data }));
+      const subscription = stream.subscribe({ ...sink, next });
       return () => subscription.unsubscribe();
     },
   };

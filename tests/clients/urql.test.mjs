@@ -47,8 +47,10 @@ function result({ data, error }) {
 const operations = (client) => ({
   query: async (operation, variables) => result(await client.query(operation, variables)),
   mutate: async (operation, variables) => result(await client.mutation(operation, variables)),
-  subscribe: (operation, variables, sink) =>
-    client.subscription(operation, variables).subscribe((value) => sink.next(result(value))).unsubscribe,
+  subscribe: (operation, variables, sink) => {
+    const stream = client.subscription(operation, variables);
+    return stream.subscribe(({ data, error }) => (error ? sink.error(error) : sink.next({ data }))).unsubscribe;
+  },
 });
 
 speaks("urql by POST and SSE", operations(posts));
