@@ -1,15 +1,17 @@
 """Loaders: the queries of one operation, batched and remembered for as long as it lasts."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from functools import cached_property
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry.dataloader import DataLoader
 
-from db import anchors, chats, documents, visible
-from db.anchors import Anchor, AnchorKey
+from db import chats, documents, visible
+from db.anchors import Anchor
 from db.batches import among
 from db.database import Database
 from db.ids import is_findable
@@ -29,42 +31,106 @@ class _PagesQuery(Protocol, Generic[T_co]):
     ) -> Mapping[str, Connection[T_co]]: ...
 
 
+Soon: TypeAlias = T | Awaitable[T]
+"""What is there already, or will be; whoever can do with both saves the wait."""
+
+
+class Loader(DataLoader[K, T]):
+    """Loads by key: what is asked for at the same time in one batch, and each key once."""
+
+    def get(self, key: K) -> Soon[T]:
+        """Return what stands behind a key, at once if it was read before."""
+        future = self.load(key)
+        if isinstance(future, asyncio.Future) and future.done() and future.exception() is None:
+            return cast(T, future.result())
+        return future
+
+
 class Loaders:
-    """What one operation reads of one workspace; each batch takes a connection of its own."""
+    """What one operation reads of one workspace; each batch takes a connection of its own.
+
+    A loader is made when it is used for the first time: most operations use one or two of them.
+    """
 
     def __init__(self, database: Database, workspace_id: str) -> None:
         self._database = database
         self._workspace_id = workspace_id
-        self.anchors = DataLoader[AnchorKey, Anchor](load_fn=self._load_anchors)
-        self.documents = self._rows(Document.id, visible.documents)
-        self.sections = self._rows(Section.id, visible.sections)
-        self.chats = self._rows(ChatSession.id, visible.chats)
-        self.chats_by_section = self._rows(ChatSession.section_id, visible.chats)
-        self.messages = self._rows(Message.id, visible.messages)
-        self.all_sections: DataLoader[str, Sequence[Section]] = self._mapping(
-            lambda session, ids: documents.all_sections(session, workspace_id, ids), ()
-        )
-        self.pages_of_sections = self._pages(documents.sections)
-        self.pages_of_documents = self._pages(documents.of_sections)
-        self.pages_of_messages = self._pages(chats.messages)
+
+    @cached_property
+    def documents(self) -> Loader[str, Document | None]:
+        """Documents by their ids."""
+        return self._rows(Document.id, visible.documents)
+
+    @cached_property
+    def sections(self) -> Loader[str, Section | None]:
+        """Sections by their ids."""
+        return self._rows(Section.id, visible.sections)
+
+    @cached_property
+    def chats(self) -> Loader[str, ChatSession | None]:
+        """Chats by their ids."""
+        return self._rows(ChatSession.id, visible.chats)
+
+    @cached_property
+    def chats_by_section(self) -> Loader[str, ChatSession | None]:
+        """Chats by the ids of their sections."""
+        return self._rows(ChatSession.section_id, visible.chats)
+
+    @cached_property
+    def messages(self) -> Loader[str, Message | None]:
+        """Messages by their ids."""
+        return self._rows(Message.id, visible.messages)
+
+    @cached_property
+    def all_sections(self) -> Loader[str, Sequence[Section]]:
+        """All sections of documents, in reading order, by the ids of the documents."""
+        workspace_id = self._workspace_id
+        return self._mapping(lambda session, ids: documents.all_sections(session, workspace_id, ids), ())
+
+    @cached_property
+    def pages_of_sections(self) -> Loader[PageKey, Connection[Section]]:
+        """Pages of the sections of documents."""
+        return self._pages(documents.sections)
+
+    @cached_property
+    def pages_of_documents(self) -> Loader[PageKey, Connection[Document]]:
+        """Pages of the documents that hold sections."""
+        return self._pages(documents.of_sections)
+
+    @cached_property
+    def pages_of_messages(self) -> Loader[PageKey, Connection[Message]]:
+        """Pages of the messages of chats."""
+        return self._pages(chats.messages)
+
+    def prime(self, anchor: Anchor) -> None:
+        """Remember what came along with an anchor, so that it need not be read again by id."""
+        if anchor.document is not None:
+            self.documents.prime(anchor.document.id, anchor.document)
+        if anchor.section is not None:
+            self.sections.prime(anchor.section.id, anchor.section)
+            self.chats_by_section.prime(anchor.section.id, anchor.chat)
+        if anchor.chat is not None:
+            self.chats.prime(anchor.chat.id, anchor.chat)
+            if anchor.chat.document_id is not None:
+                self.documents.prime(anchor.chat.document_id, anchor.opened_through)
 
     def clear(self) -> None:
         """Forget everything: a write makes what was read before it stale."""
         for loader in vars(self).values():
-            if isinstance(loader, DataLoader):
+            if isinstance(loader, Loader):
                 loader.clear_all()
 
     def _mapping(
         self, query: Callable[[AsyncSession, Sequence[K]], Awaitable[Mapping[K, T]]], missing: T
-    ) -> DataLoader[K, T]:
+    ) -> Loader[K, T]:
         async def load(keys: list[K]) -> list[T]:
             async with self._database.read() as session:
                 found = await query(session, keys)
             return [found.get(key, missing) for key in keys]
 
-        return DataLoader(load_fn=load)
+        return Loader(load_fn=load)
 
-    def _rows(self, key: Any, visible_rows: Callable[[str], Select[T]]) -> DataLoader[str, T | None]:
+    def _rows(self, key: Any, visible_rows: Callable[[str], Select[T]]) -> Loader[str, T | None]:
         async def read(session: AsyncSession, keys: Sequence[str]) -> Mapping[str, T | None]:
             query = visible_rows(self._workspace_id)
             rows = await session.scalars(query.where(among(key, filter(is_findable, keys))))
@@ -72,7 +138,7 @@ class Loaders:
 
         return self._mapping(read, None)
 
-    def _pages(self, query: _PagesQuery[T]) -> DataLoader[PageKey, Connection[T]]:
+    def _pages(self, query: _PagesQuery[T]) -> Loader[PageKey, Connection[T]]:
         async def load(keys: list[PageKey]) -> list[Connection[T]]:
             parents = defaultdict(list)
             for parent, page in keys:
@@ -84,23 +150,4 @@ class Loaders:
                     found.update({(parent, page): connection for parent, connection in pages.items()})
             return [found[key] for key in keys]
 
-        return DataLoader(load_fn=load)
-
-    async def _load_anchors(self, keys: list[AnchorKey]) -> list[Anchor]:
-        async with self._database.read() as session:
-            found = await anchors.find(session, keys)
-        for anchor in found.values():
-            self._prime(anchor)
-        return [found[key] for key in keys]
-
-    def _prime(self, anchor: Anchor) -> None:
-        # What came along with an anchor need not be read again by id.
-        if anchor.document is not None:
-            self.documents.prime(anchor.document.id, anchor.document)
-        if anchor.section is not None:
-            self.sections.prime(anchor.section.id, anchor.section)
-            self.chats_by_section.prime(anchor.section.id, anchor.chat)
-        if anchor.chat is not None:
-            self.chats.prime(anchor.chat.id, anchor.chat)
-            if anchor.chat.document_id is not None:
-                self.documents.prime(anchor.chat.document_id, anchor.opened_through)
+        return Loader(load_fn=load)

@@ -6,31 +6,13 @@ who follow something in this process, and two more for each workspace that has n
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from collections.abc import AsyncIterator
 
-from sqlalchemy import Text, literal, select
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from db import visible
-from db.batches import among
+from db import readings
 from db.database import Database
 from db.faults import Unavailable
-from db.models import ChatSession, Placement
-from db.times import UtcDateTime, utcnow
-
-OVERLAP = timedelta(minutes=2)
-"""How far each reading looks back behind the one before it.
-
-A chat has the time of the statement that opened it, and is seen only after the commit: later than others that were
-opened after it. PostgreSQL gives that statement 30 seconds, all its waiting for locks included, and its transaction 60
-more to go on (`db/database.py`); one that is run again takes a new time. SQLite stamps under the one write lock.
-A clock that was set back by more than this hides the chats opened until it has caught up.
-"""
+from db.models import ChatSession
+from db.readings import Place, Reading, Told
 
 BACKLOG = 1_000
 """How many chats may wait for one follower."""
@@ -38,81 +20,14 @@ BACKLOG = 1_000
 PATIENCE = 4
 """How many intervals pass before the next try while the database is out of reach."""
 
+LONGEST_READING = 10.0
+"""How many seconds a reading may take: on a connection that died without a word it would take for ever."""
+
 _log = logging.getLogger("marginalia.database")
 
 
 class FellBehind(Exception):
     """A follower did not take what it was told, and is told no more; it may follow the document again."""
-
-
-class Place(NamedTuple):
-    """A document that can be followed."""
-
-    workspace_id: str
-    document_id: str
-
-
-Told = tuple[ChatSession, Sequence[Place]]
-"""A chat, and where it is told."""
-
-
-class ChatKey(NamedTuple):
-    """What names a chat."""
-
-    workspace_id: str
-    chat_id: str
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What was there at a time of the database's clock: in these workspaces, the chats that were new by then."""
-
-    at: datetime
-    workspace_ids: AbstractSet[str] = frozenset()
-    chats: AbstractSet[ChatKey] = frozenset()
-
-    def news(self, before: "Reading") -> Mapping[str, AbstractSet[str]]:
-        """Return the ids of the chats that were not there before, by workspace, of those that were read before."""
-        new = defaultdict(set)
-        for workspace_id, chat_id in self.chats - before.chats:
-            if workspace_id in before.workspace_ids:
-                new[workspace_id].add(chat_id)
-        return new
-
-
-async def read_after(session: AsyncSession, before: Reading, workspace_ids: AbstractSet[str]) -> Reading:
-    """Read the keys of the chats of some workspaces that were opened after a reading, or up to `OVERLAP` before it."""
-    since = before.at - OVERLAP
-    chats_since = select(literal(None, UtcDateTime()), ChatSession.workspace_id, ChatSession.id).where(
-        among(ChatSession.workspace_id, workspace_ids), ChatSession.created_at > since
-    )
-    # In one statement with the clock, so that there is one statement where nothing is new.
-    rows = await session.execute(select(utcnow(), literal(None, Text()), literal(None, Text())).union_all(chats_since))
-    at, chats = before.at, set[ChatKey]()
-    for now, *key in rows:
-        if now is None:
-            chats.add(ChatKey(*key))
-        else:
-            at = max(at, now)  # a clock that is set back must not show again what was forgotten
-    return Reading(at, workspace_ids, chats)
-
-
-async def with_places(session: AsyncSession, workspace_id: str, chat_ids: AbstractSet[str]) -> Sequence[Told]:
-    """Read chats of a workspace that can be seen, the oldest first, each with the documents that hold its section."""
-    found = await session.scalars(visible.chats(workspace_id).where(among(ChatSession.id, chat_ids)))
-    # Sorted here: asked to sort, SQLite would look through all chats of the workspace.
-    chats = sorted(found, key=lambda chat: (chat.created_at, chat.id))
-    # Not in one statement with the chats: SQLite would begin with the placements, all of them.
-    rows = await session.execute(
-        visible.documents(workspace_id)
-        .join(Placement, visible.placed_in_document())
-        .where(among(Placement.section_id, {chat.section_id for chat in chats}))
-        .with_only_columns(Placement.section_id, Placement.document_id)
-    )
-    holding = defaultdict(list)
-    for section_id, document_id in rows:
-        holding[section_id].append(Place(workspace_id, document_id))
-    return [(chat, holding[chat.section_id]) for chat in chats]
 
 
 class Opened(AsyncIterator[ChatSession]):
@@ -257,13 +172,13 @@ class Openings:
 
     async def _tell_after(self, last: Reading | None) -> Reading:
         workspace_ids = frozenset(place.workspace_id for place in self._followers)
-        async with self._database.read() as session:
+        async with self._database.read() as session, asyncio.timeout(LONGEST_READING):
             if last is None:
-                last = Reading((await session.scalars(select(utcnow()))).one())
-            reading = await read_after(session, last, workspace_ids)
+                last = await readings.begin(session)
+            reading = await readings.read_after(session, last, workspace_ids)
             news: list[Told] = []
             for workspace_id, chat_ids in reading.news(last).items():
-                news += await with_places(session, workspace_id, chat_ids)
+                news += await readings.with_places(session, workspace_id, chat_ids)
         for chat, held_by in news:
             for place in held_by:
                 for opened in tuple(self._followers.get(place, ())):

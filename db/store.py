@@ -1,13 +1,14 @@
 """The store: one operation's way to the data of one workspace."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import chats, documents
+from db import anchors, chats, documents
 from db.anchors import Anchor, AnchorKey
 from db.database import Database
+from db.gathering import Gathering
 from db.loaders import Loaders
 from db.models import Document, Message
 from db.paging import Connection, Page
@@ -15,6 +16,20 @@ from db.paging import Connection, Page
 T = TypeVar("T")
 Transaction = AsyncSession
 """What the work of a transaction is handed: its session."""
+
+
+Anchors = Gathering[AnchorKey, Anchor]
+"""Reads anchors for many operations at once."""
+
+
+def gathered(database: Database) -> Anchors:
+    """Return what reads the anchors of a database, for all who share it."""
+
+    async def read(keys: Sequence[AnchorKey]) -> Mapping[AnchorKey, Anchor]:
+        async with database.read() as session:
+            return await anchors.find(session, keys)
+
+    return Gathering(read)
 
 
 class Undo(Exception):
@@ -31,14 +46,18 @@ class Store:
     Made anew for every operation, so that nothing read for one is shown to another.
     """
 
-    def __init__(self, database: Database, workspace_id: str) -> None:
+    def __init__(self, database: Database, workspace_id: str, anchors: Anchors | None = None) -> None:
+        """Reach a workspace; operations that share `anchors` share the statements that read them."""
         self.workspace_id = workspace_id
         self.load = Loaders(database, workspace_id)
         self._database = database
+        self._anchors = anchors or gathered(database)
 
     async def anchor(self, document_id: str, section_id: str) -> Anchor:
         """Read where a section stands in a document, and its chat. Raises `Unavailable`."""
-        return await self.load.anchors.load(AnchorKey(self.workspace_id, document_id, section_id))
+        anchor = await self._anchors.load(AnchorKey(self.workspace_id, document_id, section_id))
+        self.load.prime(anchor)
+        return anchor
 
     async def documents(self, page: Page) -> Connection[Document]:
         """Read a page of the workspace's documents. Raises `Unavailable`."""

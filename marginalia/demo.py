@@ -54,6 +54,6 @@ async def load(database: Database) -> Demo | None:
         made = await documents.import_document(store, LOCAL_OWNER, None, page.read_text("utf-8"), own_id)
         if not isinstance(made, Document | IdTaken):
             raise NotReady(f"The demo cannot be loaded: {page}: {made.message}")
-    guide = await documents.document(store, _FIRST)
+    guide = await store.load.documents.load(_FIRST)
     edges = (await documents.sections(store, guide, Page(1))).edges if guide else ()
     return Demo(_FIRST, edges[0].node.id) if edges else None

@@ -16,7 +16,7 @@ from graphql import GraphQLError, OperationType
 
 from db.database import Database
 from db.openings import Openings
-from db.store import Store
+from db.store import Store, gathered
 from db.tallies import Tally, tallied
 from marginalia.calls import Call
 from marginalia.trusted import Documents
@@ -111,6 +111,7 @@ class Runner:
         self.operations = operations
         self._documents = documents
         self._database = database
+        self._anchors = gathered(database)
         self._openings = openings
         self._times = {OperationType.QUERY: query_time, OperationType.MUTATION: mutation_time}
         self._query_time = query_time
@@ -172,7 +173,7 @@ class Runner:
 
     def _context(self, who: WhoAsks) -> Context:
         principal = who()
-        return Context(principal, Store(self._database, principal.workspace_id), self._openings)
+        return Context(principal, Store(self._database, principal.workspace_id, self._anchors), self._openings)
 
     def _answer(self, result: Result, extensions: Mapping[str, Any] | None) -> Answer:
         most, errors = self.operations.limits.errors, result.errors

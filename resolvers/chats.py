@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 from db.chats import BY_NUMBER
+from db.loaders import Soon
 from db.models import ChatSession, Document, Message, Section
 from db.paging import Connection
 from resolvers.arguments import (
@@ -28,16 +29,16 @@ async def ensure_section_chat(info: Info, doc_id: DocId, section_id: SectionId) 
     return await chats.ensure_section_chat(info.context.store, info.context.principal, doc_id, section_id)
 
 
-async def chat_session(info: Info, id: ChatId) -> ChatSession | None:
-    return await chats.chat(info.context.store, id)
+def chat_session(info: Info, id: ChatId) -> Soon[ChatSession | None]:
+    return chats.chat(info.context.store, id)
 
 
-async def section(root: ChatSession, info: Info) -> Section | None:
-    return await sections.section(info.context.store, root.section_id)
+def section(root: ChatSession, info: Info) -> Soon[Section | None]:
+    return sections.section(info.context.store, root.section_id)
 
 
-async def document(root: ChatSession, info: Info) -> Document | None:
-    return None if root.document_id is None else await documents.document(info.context.store, root.document_id)
+def document(root: ChatSession, info: Info) -> Soon[Document | None]:
+    return None if root.document_id is None else documents.document(info.context.store, root.document_id)
 
 
 async def messages(
@@ -51,8 +52,8 @@ async def messages(
     return await chats.messages(info.context.store, root, page(BY_NUMBER, first, after, last, before))
 
 
-async def message_chat(root: Message, info: Info) -> ChatSession | None:
-    return await chats.chat(info.context.store, root.chat_id)
+def message_chat(root: Message, info: Info) -> Soon[ChatSession | None]:
+    return chats.chat(info.context.store, root.chat_id)
 
 
 async def post_message(

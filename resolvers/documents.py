@@ -1,6 +1,7 @@
 """Documents: reading, making and exporting them."""
 
 from db.documents import NEWEST_FIRST, READING_ORDER
+from db.loaders import Soon
 from db.models import Document, Section
 from db.paging import Connection
 from resolvers.arguments import (
@@ -20,8 +21,8 @@ from services.documents import CreatedDocument
 from services.paging import page
 
 
-async def document(info: Info, id: DocId) -> Document | None:
-    return await documents.document(info.context.store, id)
+def document(info: Info, id: DocId) -> Soon[Document | None]:
+    return documents.document(info.context.store, id)
 
 
 async def all_documents(info: Info, first: First = inputs.PAGE_SIZE, after: After = None) -> Connection[Document]:

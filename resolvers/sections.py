@@ -1,6 +1,7 @@
 """Sections: reading, making, placing and removing them."""
 
 from db.documents import NEWEST_FIRST
+from db.loaders import Soon
 from db.models import ChatSession, Document, Placement, Section
 from db.paging import Connection
 from resolvers.arguments import After, DocId, First, Level, NewSectionId, SectionContent, SectionId, Title
@@ -10,12 +11,12 @@ from services.paging import page
 from services.sections import CreatedSection, PlacedSection, RemovedSection
 
 
-async def section(info: Info, id: SectionId) -> Section | None:
-    return await sections.section(info.context.store, id)
+def section(info: Info, id: SectionId) -> Soon[Section | None]:
+    return sections.section(info.context.store, id)
 
 
-async def chat(root: Section, info: Info) -> ChatSession | None:
-    return await chats.chat_of_section(info.context.store, root.id)
+def chat(root: Section, info: Info) -> Soon[ChatSession | None]:
+    return chats.chat_of_section(info.context.store, root.id)
 
 
 async def documents_of(
@@ -24,12 +25,12 @@ async def documents_of(
     return await sections.documents_of(info.context.store, root, page(NEWEST_FIRST, first, after))
 
 
-async def placed_document(root: Placement, info: Info) -> Document | None:
-    return await documents.document(info.context.store, root.document_id)
+def placed_document(root: Placement, info: Info) -> Soon[Document | None]:
+    return documents.document(info.context.store, root.document_id)
 
 
-async def placed_section(root: Placement, info: Info) -> Section | None:
-    return await sections.section(info.context.store, root.section_id)
+def placed_section(root: Placement, info: Info) -> Soon[Section | None]:
+    return sections.section(info.context.store, root.section_id)
 
 
 async def create_section(

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from db import anchors, ids
 from db.anchors import AnchorKey
+from db.loaders import Soon
 from db.models import ChatSession, Ensured, Message
 from db.openings import Openings
 from db.paging import Connection, Page
@@ -54,14 +55,14 @@ async def ensure_section_chat(store: Store, principal: Principal, document_id: s
     return TemporarilyUnavailable()
 
 
-async def chat(store: Store, chat_id: str) -> ChatSession | None:
+def chat(store: Store, chat_id: str) -> Soon[ChatSession | None]:
     """Return a chat by its id."""
-    return await store.load.chats.load(chat_id)
+    return store.load.chats.get(chat_id)
 
 
-async def chat_of_section(store: Store, section_id: str) -> ChatSession | None:
+def chat_of_section(store: Store, section_id: str) -> Soon[ChatSession | None]:
     """Return the chat of a section, if it has been opened."""
-    return await store.load.chats_by_section.load(section_id)
+    return store.load.chats_by_section.get(section_id)
 
 
 async def messages(store: Store, chat: ChatSession, page: Page) -> Connection[Message]:

@@ -5,6 +5,7 @@ import asyncio
 from db import documents as arrangement
 from db import ids
 from db.inserts import insert_new
+from db.loaders import Soon
 from db.models import Document, Section
 from db.paging import Connection, Page
 from db.store import Store, Transaction
@@ -72,9 +73,9 @@ async def import_document(
     return await _add(store, document, sections)
 
 
-async def document(store: Store, document_id: str) -> Document | None:
+def document(store: Store, document_id: str) -> Soon[Document | None]:
     """Return a document by its id."""
-    return await store.load.documents.load(document_id)
+    return store.load.documents.get(document_id)
 
 
 async def documents(store: Store, page: Page) -> Connection[Document]:

@@ -2,6 +2,7 @@
 
 from db import documents, ids
 from db.inserts import insert_new
+from db.loaders import Soon
 from db.models import Document, Placement, Section
 from db.paging import Connection, Page
 from db.store import Store, Transaction, Undo
@@ -115,9 +116,9 @@ async def remove_section(store: Store, principal: Principal, document_id: str, s
     return await store.transact(remove)
 
 
-async def section(store: Store, section_id: str) -> Section | None:
+def section(store: Store, section_id: str) -> Soon[Section | None]:
     """Return a section by its id."""
-    return await store.load.sections.load(section_id)
+    return store.load.sections.get(section_id)
 
 
 async def documents_of(store: Store, section: Section, page: Page) -> Connection[Document]:

@@ -1,7 +1,7 @@
 """The schema: committed, described, and every type a view of what its resolvers return."""
 
 import types
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -125,7 +125,7 @@ def graphql_name(field: StrawberryField) -> str:
 
 def classes(annotation: Any) -> set[type]:
     """Flatten an annotation to the classes in it: `list[A | None] | B[C]` gives A and B."""
-    if get_origin(annotation) in (Union, types.UnionType, list, AsyncIterator):
+    if get_origin(annotation) in (Union, types.UnionType, list, AsyncIterator, Awaitable):
         return set().union(*(classes(part) for part in get_args(annotation)))
     return set() if annotation is type(None) else {get_origin(annotation) or annotation}
 

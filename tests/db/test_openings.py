@@ -15,7 +15,8 @@ from db.anchors import AnchorKey
 from db.database import Database
 from db.faults import Unavailable
 from db.models import Document, Section
-from db.openings import BACKLOG, OVERLAP, FellBehind, Opened, Openings
+from db.openings import BACKLOG, FellBehind, Opened, Openings
+from db.readings import OVERLAP
 from tests.concurrency.together import many_sections
 from tests.edge.outages import gone
 from tests.support import factories
@@ -110,6 +111,20 @@ async def test_each_chat_is_told_once_and_those_from_before_are_not(
     rest = [await opened(other, document) for _ in range(3)]
     assert [await told(early) for _ in rest] == rest
     assert [await told(late) for _ in rest] == rest
+
+
+async def test_a_chat_that_was_there_is_told_only_to_those_who_had_joined(
+    database: Database, document: Document
+) -> None:
+    feed = Openings(database, NEVER)
+    early = await feed.of("local", document.id)
+    first = await opened(database, document)
+    late = await feed.of("local", document.id)
+    second = await opened(database, document)
+    await feed.of("local", document.id)
+    assert [await told(early), await told(early)] == [first, second]
+    assert await told(late) == second
+    await feed.close()
 
 
 async def test_a_section_in_several_documents_is_told_in_each(
@@ -208,6 +223,28 @@ async def test_an_outage_is_waited_out_and_what_it_hid_is_told(
     await feed.close()
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_reading_that_does_not_end_is_given_up(
+    database: Database,
+    feed: Openings,
+    other: Database,
+    document: Document,
+    section: Section,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(openings, "LONGEST_READING", 0.1)
+    follower = await feed.of("local", document.id)
+    async with other.begin() as session:
+        await session.execute(text("LOCK TABLE chat_sessions IN ACCESS EXCLUSIVE MODE"))
+        chat_id = await opened_in(session, document, section)
+        await until(lambda: len(caplog.records) > 0)
+    assert await told(follower) == chat_id
+    assert [record.levelname for record in caplog.records if record.name == "marginalia.database"] == ["WARNING"]
+    await feed.close()
+    await until(lambda: held(database) == 0)
+
+
 def moved(database: Database) -> str:
     """Return where `outages.gone` puts a database."""
     name = str(database.url.database)
@@ -264,6 +301,7 @@ async def test_followers_share_one_statement(database: Database, document: Docum
     await factories.workspace(database, "theirs")
     places = [("local", document.id), ("local", "doc_none"), ("theirs", document.id)]
     feed = Openings(database, NEVER)
+    await opened(database, document)
     with counted(database) as statements:
         followers = await asyncio.gather(*(feed.of(*place) for place in places * 100))
     assert len(statements) == 2  # the clock, then what is there
@@ -347,4 +385,4 @@ async def test_a_fault_ends_all_followers_and_is_logged_once(
 
 def test_the_overlap_is_longer_than_an_opening_can_take() -> None:
     statement, idle = timedelta(seconds=30), timedelta(seconds=60)  # the settings of `db/database.py`
-    assert statement + idle < openings.OVERLAP
+    assert statement + idle < OVERLAP

@@ -19,7 +19,7 @@ async def test_a_server_that_is_ready_says_on_what(client: Served) -> None:
 
     assert response.status_code == 200
     version = await client.database.version()
-    state = {"engine": client.database.dialect, "version": version, "schema": "0001"}
+    state = {"engine": client.database.dialect, "version": version, "schema": "0002"}
     assert response.json() == {"ready": True, "database": state}
 
 

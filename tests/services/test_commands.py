@@ -2,7 +2,6 @@
 
 import pytest
 
-from db.anchors import AnchorKey
 from db.database import Database
 from db.models import ChatSession, Document, Ensured
 from db.store import Store
@@ -31,7 +30,7 @@ async def test_a_chat_opened_elsewhere_comes_with_the_document_it_was_opened_thr
     await factories.place(database, other, section)
     store = Store(database, "local")
     await chats.ensure_section_chat(store, LOCAL_OWNER, document.id, section.id)
-    anchor = await store.load.anchors.load(AnchorKey("local", other.id, section.id))
+    anchor = await store.anchor(other.id, section.id)
     assert anchor.document is not None
     assert anchor.document.id == other.id
     assert anchor.opened_through is not None

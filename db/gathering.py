@@ -1,0 +1,73 @@
+"""Gathering: reads that are asked for at the same time, by whichever operation, sent as one statement."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextvars import Context
+from typing import Generic, TypeVar
+
+from db import tallies
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+AT_ONCE = 2
+"""How many statements may be on their way: while one is read, the next one is sent."""
+
+MOST = 200
+"""How many keys one statement has at most."""
+
+
+class Gathering(Generic[K, T]):
+    """Reads by key for all operations of a process.
+
+    Nothing is remembered: every read is of a statement that was sent after it was asked for. Where statements are on
+    their way already, what is asked for meanwhile waits together for the next one, so that a busy server sends fewer.
+    """
+
+    def __init__(self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, T]]]) -> None:
+        self._read = read
+        self._waiting: dict[K, list[asyncio.Future[T]]] = defaultdict(list)
+        self._readers: set[asyncio.Task[None]] = set()
+        self._about_to_read = False
+
+    async def load(self, key: K) -> T:
+        """Read what is there for a key, which has its entry in whatever is read. Raises `Unavailable`."""
+        if tally := tallies.current():
+            tally.statements += 1
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting[key].append(future)
+        if not self._about_to_read and len(self._readers) < AT_ONCE:
+            self._about_to_read = True
+            # In a context of its own: it works for many, and nothing of it should be counted for one of them.
+            reader = asyncio.create_task(self._read_on(), context=Context())
+            self._readers.add(reader)
+            reader.add_done_callback(self._readers.discard)
+        return await future
+
+    async def _read_on(self) -> None:
+        self._about_to_read = False
+        while self._waiting:
+            if not (batch := self._next()):
+                continue
+            try:
+                found = await self._read(list(batch))
+            except Exception as error:  # whatever it is, it is for those who asked
+                for future in _wanted(batch):
+                    future.set_exception(error)
+            else:
+                for key, futures in batch.items():
+                    for future in futures:
+                        if not future.done():
+                            future.set_result(found[key])
+
+    def _next(self) -> Mapping[K, list[asyncio.Future[T]]]:
+        batch: dict[K, list[asyncio.Future[T]]] = {}
+        for key in list(self._waiting)[:MOST]:
+            if wanted := [future for future in self._waiting.pop(key) if not future.done()]:
+                batch[key] = wanted
+        return batch
+
+
+def _wanted(batch: Mapping[K, list[asyncio.Future[T]]]) -> list[asyncio.Future[T]]:
+    return [future for futures in batch.values() for future in futures if not future.done()]
