@@ -53,14 +53,14 @@ def read_parameters(parameters: Mapping[str, str]) -> Call:
 def decode(data: str | bytes) -> object:
     """Read JSON strictly: UTF-8 only, no NaN, no bottomless nesting. Raises `NotJson`."""
     try:
-        return json.loads(data if isinstance(data, str) else data.decode(), parse_constant=_no_constant)
+        return _DECODER.decode(data if isinstance(data, str) else data.decode())
     except (ValueError, RecursionError):
         raise NotJson("This is not JSON") from None
 
 
 def encode(data: object) -> str:
     """Write JSON. In ASCII: an answer may quote half of a surrogate pair, which UTF-8 cannot say."""
-    return json.dumps(data, separators=(",", ":"))
+    return _ENCODER.encode(data)
 
 
 def _member(data: dict[str, Any], name: str, kind: type) -> Any:
@@ -72,3 +72,8 @@ def _member(data: dict[str, Any], name: str, kind: type) -> Any:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+# Made once: the functions of the module would make one for each request.
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)

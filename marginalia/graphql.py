@@ -1,8 +1,8 @@
 """GraphQL over HTTP: from a request to a call, and from its answer to a response."""
 
 import asyncio
+import os
 import re
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -189,7 +189,7 @@ def _cannot_be_forged(request: Request) -> bool:
 def request_id(connection: HTTPConnection) -> str:
     """Return the name that a request has in the log: the one that it came with, or a new one."""
     given = connection.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if _REQUEST_ID.fullmatch(given) else os.urandom(12).hex()
 
 
 def _is_json(content_type: str) -> bool:

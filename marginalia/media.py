@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -28,6 +29,7 @@ class _Wish:
     weight: float
 
 
+@lru_cache(maxsize=100)
 def negotiate(accept: str | None) -> Accepted:
     """Read an `Accept` header.
 

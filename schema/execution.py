@@ -2,11 +2,11 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import structlog
 from graphql import ExecutionResult, Executor, GraphQLError, create_source_event_stream
@@ -110,6 +110,7 @@ def _executor(operation: Operation, variables: Mapping[str, Any], hide_suggestio
         operation.document,
         raw_variable_values=dict(variables),
         operation_name=operation.name,
+        is_awaitable=_is_awaitable,
         hide_suggestions=hide_suggestions,
     )
     if isinstance(executor, list):
@@ -117,6 +118,11 @@ def _executor(operation: Operation, variables: Mapping[str, Any], hide_suggestio
             error.extensions = {"code": "BAD_USER_INPUT"}
         raise Refused(*executor)
     return executor
+
+
+def _is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
+    # Asked for every value of every field. The type answers sooner than the value, which may be a row.
+    return hasattr(type(value), "__await__")
 
 
 async def _completed(executor: Executor[Context], seconds: float) -> Result:
