@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: setup run test check bench fix lock
+.PHONY: setup run test check bench fix promise lock
 
 setup: .venv/ready ## the environment the others need
 
@@ -32,6 +32,9 @@ fix: setup ## what a machine can mend, and the committed schema
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m marginalia schema > schema.graphql
+
+promise: setup ## what clients may rely on from a release on: the schema as it is
+	$(BIN)/python -m marginalia schema > schema.promised.graphql
 
 lock: setup ## the lock files, from pyproject.toml: versions and hashes, no addresses
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -41,7 +41,7 @@ class Loader(DataLoader[K, T]):
     def get(self, key: K) -> Soon[T]:
         """Return what stands behind a key, at once if it was read before."""
         future = self.load(key)
-        if isinstance(future, asyncio.Future) and future.done() and future.exception() is None:
+        if isinstance(future, asyncio.Future) and future.done() and not future.cancelled() and not future.exception():
             return cast(T, future.result())
         return future
 

@@ -12,6 +12,7 @@ import structlog
 from graphql import ExecutionResult, Executor, GraphQLError, create_source_event_stream
 
 from db.faults import Unavailable
+from db.openings import FellBehind
 from resolvers.context import Context
 from schema.operations import Operation, Refused
 from services.outcomes import BadArgument, ErrorCode
@@ -79,6 +80,9 @@ def present(errors: Sequence[GraphQLError]) -> Sequence[GraphQLError]:
                 _tell(error, "BAD_REQUEST")
             case BadArgument(code=code):
                 _tell(error, code or "BAD_USER_INPUT")
+            case FellBehind():
+                error.message = "Too many events were waiting for you, please subscribe again"
+                _tell(error, "FELL_BEHIND")
             case Unavailable(retry_after_ms=retry_after_ms) as unavailable:
                 _log.warning("unavailable", reason=str(unavailable))
                 error.message = "Temporarily unavailable, please retry"
