@@ -24,18 +24,17 @@ class WrongAnswer(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """Where to send what, and the body that every answer must have."""
+    """Where to send what, and the body that its answer must have; each connection sends one of the exchanges."""
 
     name: str
     host: str
     port: int
-    body: str
-    answer: str
+    exchanges: list[tuple[str, str]]
+    """Bodies of requests, each with the body of its answer."""
 
-    @property
-    def request(self) -> bytes:
-        """The bytes of the request."""
-        body = self.body.encode()
+    def request(self, number: int) -> bytes:
+        """Return the bytes of a request."""
+        body = self.exchanges[number][0].encode()
         head = (
             "POST /graphql HTTP/1.1",
             f"Host: {self.host}:{self.port}",
@@ -73,6 +72,8 @@ class Round:
 @dataclass
 class _Connection:
     socket: socket.socket
+    request: bytes
+    answer: bytes
     sent: float = 0.0
     received: bytes = field(default=b"")
 
@@ -108,7 +109,7 @@ def measure(job: Job) -> dict[str, list[Round]]:
 
 
 def _round(target: Target, connections: int, seconds: float, most: int) -> Round:
-    opened = [_Connection(socket.create_connection((target.host, target.port))) for _ in range(connections)]
+    opened = [_connect(target, number % len(target.exchanges)) for number in range(connections)]
     try:
         started, worked = time.perf_counter(), time.process_time()
         took = _exchange(opened, target, started + seconds, most)
@@ -121,9 +122,13 @@ def _round(target: Target, connections: int, seconds: float, most: int) -> Round
     return Round(len(took), len(took) / elapsed, p50, p99, worked / elapsed)
 
 
+def _connect(target: Target, number: int) -> _Connection:
+    connected = socket.create_connection((target.host, target.port))
+    return _Connection(connected, target.request(number), target.exchanges[number][1].encode())
+
+
 def _exchange(opened: list[_Connection], target: Target, deadline: float, most: int) -> list[float]:
     """Send and receive until the deadline, or until `most` were sent; return how long each took, in seconds."""
-    request, answer = target.request, target.answer.encode()
     took: list[float] = []
     now = time.perf_counter
     with selectors.DefaultSelector() as selector:
@@ -131,7 +136,7 @@ def _exchange(opened: list[_Connection], target: Target, deadline: float, most: 
             connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             selector.register(connection.socket, selectors.EVENT_READ, connection)
             connection.sent = now()
-            connection.socket.sendall(request)
+            connection.socket.sendall(connection.request)
         left, busy = most - len(opened[:most]), len(opened[:most])
         while busy:
             ready = selector.select(STALLED)
@@ -139,20 +144,21 @@ def _exchange(opened: list[_Connection], target: Target, deadline: float, most: 
                 raise WrongAnswer(f"{target.name} does not answer any more")
             for key, _events in ready:
                 connection = key.data
-                if not _complete(connection, target.name, answer):
+                if not _complete(connection, target.name):
                     continue
                 at = now()
                 took.append(at - connection.sent)
                 if left and at < deadline:
                     left -= 1
                     connection.sent = at
-                    connection.socket.sendall(request)
+                    connection.socket.sendall(connection.request)
                 else:
                     busy -= 1
     return took
 
 
-def _complete(connection: _Connection, name: str, answer: bytes) -> bool:
+def _complete(connection: _Connection, name: str) -> bool:
+    answer = connection.answer
     data = connection.socket.recv(65_536)
     received = connection.received + data
     head, _, body = received.partition(b"\r\n\r\n")

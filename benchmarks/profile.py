@@ -32,7 +32,7 @@ def sampled(staged: stage.Stage, job: Job) -> tuple[Stacks, float]:
         command = [sys.executable, "-m", "benchmarks.sampled", str(file)]
         serve = ["serve", "--port", "0", "--database", staged.database_url]
         with processes.running([*command, *serve], processes.environment()) as server:
-            target = stage.target("marginalia", server.address, staged.operation)
+            target = stage.target("marginalia", server.address, staged.operations)
             load.run(Job([target], job.connections, 1, job.warm_up, job.most, 0))
             server.process.send_signal(signal.SIGUSR1)
             (measured,) = load.run(Job([target], job.connections, 1, job.seconds, job.most, 0))["marginalia"]

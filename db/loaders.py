@@ -1,10 +1,11 @@
 """Loaders: the queries of one operation, batched and remembered for as long as it lasts."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
+from inspect import isawaitable
+from types import MappingProxyType
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -36,14 +37,27 @@ Soon: TypeAlias = T | Awaitable[T]
 
 
 class Loader(DataLoader[K, T]):
-    """Loads by key: what is asked for at the same time in one batch, and each key once."""
+    """Loads by key: what is asked for at the same time in one batch, and each key once; and nothing that is known."""
+
+    def __init__(self, load_fn: Callable[[list[K]], Awaitable[Sequence[T]]], known: Mapping[K, T]) -> None:
+        super().__init__(load_fn)
+        self._known = known
 
     def get(self, key: K) -> Soon[T]:
-        """Return what stands behind a key, at once if it was read before."""
-        future = self.load(key)
-        if isinstance(future, asyncio.Future) and future.done() and not future.cancelled() and not future.exception():
-            return cast(T, future.result())
-        return future
+        """Return what stands behind a key, at once if it is known."""
+        return self._known[key] if key in self._known else super().load(key)
+
+    def load(self, key: K) -> Awaitable[T]:
+        """Return what will stand behind a key."""
+        found = self.get(key)
+        return found if isawaitable(found) else _ready(found)
+
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+async def _ready(value: T) -> T:
+    return value
 
 
 class Loaders:
@@ -55,31 +69,36 @@ class Loaders:
     def __init__(self, database: Database, workspace_id: str) -> None:
         self._database = database
         self._workspace_id = workspace_id
+        # What came along with anchors. Apart from the loaders, most of which are then never made.
+        self._documents: dict[str, Document | None] = {}
+        self._sections: dict[str, Section | None] = {}
+        self._chats: dict[str, ChatSession | None] = {}
+        self._chats_by_section: dict[str, ChatSession | None] = {}
 
     @cached_property
     def documents(self) -> Loader[str, Document | None]:
         """Documents by their ids."""
-        return self._rows(Document.id, visible.documents)
+        return self._rows(Document.id, visible.documents, self._documents)
 
     @cached_property
     def sections(self) -> Loader[str, Section | None]:
         """Sections by their ids."""
-        return self._rows(Section.id, visible.sections)
+        return self._rows(Section.id, visible.sections, self._sections)
 
     @cached_property
     def chats(self) -> Loader[str, ChatSession | None]:
         """Chats by their ids."""
-        return self._rows(ChatSession.id, visible.chats)
+        return self._rows(ChatSession.id, visible.chats, self._chats)
 
     @cached_property
     def chats_by_section(self) -> Loader[str, ChatSession | None]:
         """Chats by the ids of their sections."""
-        return self._rows(ChatSession.section_id, visible.chats)
+        return self._rows(ChatSession.section_id, visible.chats, self._chats_by_section)
 
     @cached_property
     def messages(self) -> Loader[str, Message | None]:
         """Messages by their ids."""
-        return self._rows(Message.id, visible.messages)
+        return self._rows(Message.id, visible.messages, NOTHING)
 
     @cached_property
     def all_sections(self) -> Loader[str, Sequence[Section]]:
@@ -102,41 +121,48 @@ class Loaders:
         """Pages of the messages of chats."""
         return self._pages(chats.messages)
 
-    def prime(self, anchor: Anchor) -> None:
+    def know(self, anchor: Anchor) -> None:
         """Remember what came along with an anchor, so that it need not be read again by id."""
         if anchor.document is not None:
-            self.documents.prime(anchor.document.id, anchor.document)
+            self._documents[anchor.document.id] = anchor.document
         if anchor.section is not None:
-            self.sections.prime(anchor.section.id, anchor.section)
-            self.chats_by_section.prime(anchor.section.id, anchor.chat)
+            self._sections[anchor.section.id] = anchor.section
+            self._chats_by_section[anchor.section.id] = anchor.chat
         if anchor.chat is not None:
-            self.chats.prime(anchor.chat.id, anchor.chat)
+            self._chats[anchor.chat.id] = anchor.chat
             if anchor.chat.document_id is not None:
-                self.documents.prime(anchor.chat.document_id, anchor.opened_through)
+                self._documents[anchor.chat.document_id] = anchor.opened_through
 
     def clear(self) -> None:
         """Forget everything: a write makes what was read before it stale."""
-        for loader in vars(self).values():
-            if isinstance(loader, Loader):
-                loader.clear_all()
+        for each in vars(self).values():
+            if isinstance(each, Loader):
+                each.clear_all()
+            elif isinstance(each, dict):
+                each.clear()
 
     def _mapping(
-        self, query: Callable[[AsyncSession, Sequence[K]], Awaitable[Mapping[K, T]]], missing: T
+        self,
+        query: Callable[[AsyncSession, Sequence[K]], Awaitable[Mapping[K, T]]],
+        missing: T,
+        known: Mapping[K, T] = NOTHING,
     ) -> Loader[K, T]:
         async def load(keys: list[K]) -> list[T]:
             async with self._database.read() as session:
                 found = await query(session, keys)
             return [found.get(key, missing) for key in keys]
 
-        return Loader(load_fn=load)
+        return Loader(load, known)
 
-    def _rows(self, key: Any, visible_rows: Callable[[str], Select[T]]) -> Loader[str, T | None]:
+    def _rows(
+        self, key: Any, visible_rows: Callable[[str], Select[T]], known: Mapping[str, T | None]
+    ) -> Loader[str, T | None]:
         async def read(session: AsyncSession, keys: Sequence[str]) -> Mapping[str, T | None]:
             query = visible_rows(self._workspace_id)
             rows = await session.scalars(query.where(among(key, filter(is_findable, keys))))
             return {getattr(row, key.key): row for row in rows}
 
-        return self._mapping(read, None)
+        return self._mapping(read, None, known)
 
     def _pages(self, query: _PagesQuery[T]) -> Loader[PageKey, Connection[T]]:
         async def load(keys: list[PageKey]) -> list[Connection[T]]:
@@ -150,4 +176,4 @@ class Loaders:
                     found.update({(parent, page): connection for parent, connection in pages.items()})
             return [found[key] for key in keys]
 
-        return Loader(load_fn=load)
+        return Loader(load, NOTHING)

@@ -197,8 +197,9 @@ class ChatSession(Owned):
 
     def ensured_as(self, how: Ensured) -> "ChatSession":
         """Return a copy that says what an ensure did; the row itself stays unmarked, because loaders share it."""
-        columns = inspect(ChatSession).column_attrs.keys()
-        marked = ChatSession(**{column: getattr(self, column) for column in columns})
+        marked: ChatSession = inspect(ChatSession).class_manager.new_instance()
+        # The values as they were loaded, past the constructor, which would keep the books of a new row.
+        vars(marked).update((name, value) for name, value in vars(self).items() if name != "_sa_instance_state")
         marked.ensured = how
         return marked
 

@@ -56,7 +56,7 @@ class Store:
     async def anchor(self, document_id: str, section_id: str) -> Anchor:
         """Read where a section stands in a document, and its chat. Raises `Unavailable`."""
         anchor = await self._anchors.load(AnchorKey(self.workspace_id, document_id, section_id))
-        self.load.prime(anchor)
+        self.load.know(anchor)
         return anchor
 
     async def documents(self, page: Page) -> Connection[Document]:

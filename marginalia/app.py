@@ -122,4 +122,5 @@ def from_environment() -> Starlette:
     # for 40 ms.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)
     return app

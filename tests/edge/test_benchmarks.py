@@ -41,7 +41,7 @@ def test_all_sides_give_the_answer_that_is_measured_as_often_as_they_are_asked(t
 
 def test_an_answer_that_is_not_the_right_one_is_not_measured(targets: list[Target]) -> None:
     ours, bare, _ = targets
-    other = replace(bare, answer=bare.answer.replace('"level":2', '"level":3'))
+    other = replace(bare, exchanges=[(body, text.replace('"level":2', '"level":3')) for body, text in bare.exchanges])
 
     with pytest.raises(WrongAnswer, match="bare answers"):
         stage.agree(ours, other)
