@@ -5,9 +5,11 @@ key can never cross from one workspace into another. There are no relationships:
 through the loaders, in batches.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any, ClassVar, Self, cast
 
 from sqlalchemy import (
     JSON,
@@ -82,6 +84,16 @@ class Base(DeclarativeBase):
 
     created_at: Mapped[datetime] = mapped_column(server_default=utcnow(), sort_order=100)
     updated_at: Mapped[datetime] = mapped_column(server_default=utcnow(), sort_order=101)
+
+    @classmethod
+    def as_loaded(cls, values: Mapping[str, Any]) -> Self:
+        """Return a row with the values that its attributes have in the database, as a query of no session would.
+
+        Past the constructor, which would keep the books of a new row. It is for reading; no session knows it.
+        """
+        row = cast(Self, cls.__mapper__.class_manager.new_instance())
+        vars(row).update(values)
+        return row
 
 
 class Workspace(Base):
@@ -197,9 +209,7 @@ class ChatSession(Owned):
 
     def ensured_as(self, how: Ensured) -> "ChatSession":
         """Return a copy that says what an ensure did; the row itself stays unmarked, because loaders share it."""
-        marked: ChatSession = inspect(ChatSession).class_manager.new_instance()
-        # The values as they were loaded, past the constructor, which would keep the books of a new row.
-        vars(marked).update((name, value) for name, value in vars(self).items() if name != "_sa_instance_state")
+        marked = ChatSession.as_loaded({name: getattr(self, name) for name in attributes(ChatSession)})
         marked.ensured = how
         return marked
 
@@ -223,3 +233,10 @@ class Message(Owned):
     content: Mapped[str]
     # The sender's own key for a post: sending it again is not a second message.
     client_id: Mapped[str | None]
+
+
+@cache
+def attributes(kind: type[Base]) -> Sequence[str]:
+    """Return the names of the attributes that hold the columns of a model, in the order of its table's columns."""
+    mapper = inspect(kind)
+    return tuple(mapper.get_property_by_column(column).key for column in mapper.local_table.c)
