@@ -52,14 +52,16 @@ class Gathering(Generic[K, T]):
                 continue
             try:
                 found = await self._read(list(batch))
+                told = [(future, found[key]) for key, futures in batch.items() for future in futures]
             except Exception as error:  # whatever it is, it is for those who asked
-                for future in _wanted(batch):
-                    future.set_exception(error)
-            else:
-                for key, futures in batch.items():
+                for futures in batch.values():
                     for future in futures:
                         if not future.done():
-                            future.set_result(found[key])
+                            future.set_exception(error)
+            else:
+                for future, value in told:
+                    if not future.done():
+                        future.set_result(value)
 
     def _next(self) -> Mapping[K, list[asyncio.Future[T]]]:
         batch: dict[K, list[asyncio.Future[T]]] = {}
@@ -67,7 +69,3 @@ class Gathering(Generic[K, T]):
             if wanted := [future for future in self._waiting.pop(key) if not future.done()]:
                 batch[key] = wanted
         return batch
-
-
-def _wanted(batch: Mapping[K, list[asyncio.Future[T]]]) -> list[asyncio.Future[T]]:
-    return [future for futures in batch.values() for future in futures if not future.done()]

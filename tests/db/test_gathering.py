@@ -1,0 +1,126 @@
+"""Gathering: reads that share a statement, and nothing else."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from db.anchors import AnchorKey
+from db.database import Database
+from db.gathering import AT_ONCE, MOST, Gathering
+from db.store import Store, gathered
+from db.tallies import tallied
+from tests.support import factories
+from tests.support.counting import counted
+
+
+class Reads:
+    """Reads that end when they are told to; what is read is the number of the read."""
+
+    def __init__(self) -> None:
+        self.keys: list[Sequence[str]] = []
+        self.go = asyncio.Event()
+
+    async def __call__(self, keys: Sequence[str]) -> Mapping[str, int]:
+        self.keys.append(keys)
+        number = len(self.keys)
+        await self.go.wait()
+        if "bad" in keys:
+            raise ValueError("bad")
+        return {key: number for key in keys if key != "unknown"}
+
+
+async def soon() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_concurrent_operations_share_a_statement_and_each_counts_it(database: Database) -> None:
+    document = await factories.document(database)
+    sections = [await factories.section(database, document) for _ in range(10)]
+    anchors = gathered(database)
+
+    async def operation(section_id: str) -> tuple[str | None, int]:
+        with tallied() as tally:
+            anchor = await Store(database, "local", anchors).anchor(document.id, section_id)
+            return anchor.section.id if anchor.section else None, tally.statements
+
+    with counted(database) as statements:
+        answers = await asyncio.gather(*(operation(section.id) for section in sections))
+
+    assert answers == [(section.id, 1) for section in sections]
+    assert len(statements) == 1
+
+
+async def test_nothing_of_another_workspace_comes_along(database: Database) -> None:
+    document = await factories.document(database)
+    section = await factories.section(database, document)
+    await factories.workspace(database, "other")
+    anchors = gathered(database)
+
+    ours, theirs = await asyncio.gather(
+        *(anchors.load(AnchorKey(workspace, document.id, section.id)) for workspace in ("local", "other"))
+    )
+
+    assert ours.section is not None
+    assert (theirs.document, theirs.section, theirs.placement, theirs.chat) == (None, None, None, None)
+
+
+async def test_a_read_never_joins_a_statement_that_is_on_its_way() -> None:
+    reads = Reads()
+    gathering = Gathering(reads)
+    first = asyncio.create_task(gathering.load("a"))
+    await soon()
+    second = asyncio.create_task(gathering.load("a"))
+    await soon()
+    reads.go.set()
+
+    assert (await first, await second) == (1, 2)
+
+
+async def test_what_comes_while_statements_are_on_their_way_waits_together() -> None:
+    reads = Reads()
+    gathering = Gathering(reads)
+    tasks = []
+    for number in range(20):
+        tasks.append(asyncio.create_task(gathering.load(f"{number}")))
+        await soon()
+    assert len(reads.keys) == AT_ONCE
+    reads.go.set()
+    await asyncio.gather(*tasks)
+
+    assert reads.keys == [["0"], ["1"], [str(number) for number in range(2, 20)]]
+
+
+async def test_no_statement_has_too_many_keys() -> None:
+    reads = Reads()
+    reads.go.set()
+    gathering = Gathering(reads)
+    await asyncio.gather(*(gathering.load(str(number)) for number in range(MOST * 2 + 1)))
+
+    assert [len(keys) for keys in reads.keys] == [MOST, MOST, 1]
+
+
+@pytest.mark.parametrize(("key", "error"), [("bad", ValueError), ("unknown", KeyError)])
+async def test_an_error_is_for_those_who_asked_and_the_next_ones_are_read(key: str, error: type[Exception]) -> None:
+    reads = Reads()
+    reads.go.set()
+    gathering = Gathering(reads)
+    failed = await asyncio.gather(*(gathering.load(each) for each in ("a", key)), return_exceptions=True)
+
+    assert [type(each) for each in failed] == [error, error]
+    assert await gathering.load("a") == 2
+
+
+async def test_who_has_gone_is_not_read_for() -> None:
+    reads = Reads()
+    gathering = Gathering(reads)
+    tasks = [asyncio.create_task(gathering.load(key)) for key in "abc"]
+    await asyncio.sleep(0)
+    for task in tasks[:2]:
+        task.cancel()
+    await soon()
+    reads.go.set()
+
+    assert await tasks[2] == 1
+    assert reads.keys == [["c"]]
