@@ -37,7 +37,7 @@ def negotiate(accept: str | None) -> Accepted:
     gets the one that tells more by its status code. Parameters but `q` and `subscriptionSpec` are passed over, as are
     parts that are not a media type.
     """
-    wishes = list(_wishes(accept or "")) or [_Wish("*/*", (), 1.0)]
+    wishes = list(_wishes(accept)) if accept and accept.strip() else [_Wish("*/*", (), 1.0)]
     single, much = _best(
         (GRAPHQL, _weight(wishes, GRAPHQL, "application/*", "*/*") - _unnamed(wishes, GRAPHQL)),
         (JSON, _weight(wishes, JSON, "application/*", "*/*")),
@@ -47,7 +47,8 @@ def negotiate(accept: str | None) -> Accepted:
         # Plain multipart/mixed means another protocol, that of @defer: this one must be asked for.
         (MULTIPART, _weight([wish for wish in wishes if _is_of_subscriptions(wish)], MULTIPART)),
     )
-    return Accepted(single, stream, prefers_stream=more > much)
+    named = any(wish.kind == stream for wish in wishes)
+    return Accepted(single, stream, prefers_stream=named and more > much)
 
 
 def _best(*weighed: tuple[str, float]) -> tuple[str | None, float]:

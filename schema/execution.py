@@ -14,7 +14,7 @@ from graphql import ExecutionResult, Executor, GraphQLError, create_source_event
 from db.faults import Unavailable
 from db.openings import FellBehind
 from resolvers.context import Context
-from schema.operations import Operation, Refused
+from schema.operations import Operation, Refused, mistake
 from services.outcomes import BadArgument, ErrorCode
 
 _log = structlog.stdlib.get_logger("marginalia.graphql")
@@ -103,9 +103,8 @@ def mask(error: GraphQLError, fault: BaseException) -> GraphQLError:
 
 
 def _tell(error: GraphQLError, code: str) -> None:
-    # Not the text of the error: it can quote what the client sent.
+    # What the client did is in the line of the operation; the text of the error can quote what was sent.
     error.extensions = {"code": code, **(error.extensions or {})}
-    _log.info("client error", code=error.extensions["code"])
 
 
 def _executor(operation: Operation, variables: Mapping[str, Any], hide_suggestions: bool) -> Executor[Context]:
@@ -118,9 +117,7 @@ def _executor(operation: Operation, variables: Mapping[str, Any], hide_suggestio
         hide_suggestions=hide_suggestions,
     )
     if isinstance(executor, list):
-        for error in executor:
-            error.extensions = {"code": "BAD_USER_INPUT"}
-        raise Refused(*executor)
+        raise Refused(*(mistake(error, "BAD_USER_INPUT") for error in executor))
     return executor
 
 

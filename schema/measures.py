@@ -26,10 +26,13 @@ from graphql import (
     is_list_type,
 )
 
-from services.inputs import PAGE_SIZE
+from services.inputs import LARGEST_SECTIONS_PAGE, NODES, PAGE_SIZE
 
 CEILING = 10**9
 """No measure grows beyond this: it is enough to be far over every limit."""
+
+LARGEST = max(LARGEST_SECTIONS_PAGE, NODES)
+"""The most rows that any page gives; who asks for more is told so, and gets none."""
 
 LIST_SIZE = 8
 """How many entries a list is taken to have when nothing says how many, as those of the schema about itself."""
@@ -114,28 +117,28 @@ class Sizes:
         }
 
     def of(self, node: ValueNode | None) -> int | None:
-        """Return the size that a value means: a number, or how many entries a list has; None: it says nothing."""
+        """Return the size that a value means, by itself or by a variable; None: it says nothing."""
         match node:
             case VariableNode():
                 name = node.name.value
                 self.names.add(name)
                 return size(self._values[name]) if name in self._values else self.of(self._defaults.get(name))
             case IntValueNode():
-                return CEILING if len(node.value) > 9 else max(int(node.value), 0)
+                return size(int(node.value) if len(node.value) < 10 else LARGEST)
             case ListValueNode():
-                return len(node.values)
+                return size(node.values)
         return None
 
 
 def size(value: object) -> int | None:
-    """Return the size that the value of a variable means, as `Sizes.of` does for what stands in the text."""
+    """Return the size that a value means: a number, or how many entries a list has; None: it says nothing."""
     match value:
         case bool():
             return None
         case int() | float():
-            return int(min(max(value, 0), CEILING))
-        case list():
-            return len(value)
+            return int(min(max(value, 0), LARGEST))
+        case list() | tuple():
+            return min(len(value), LARGEST)
     return None
 
 
@@ -211,12 +214,12 @@ class _Measuring:
         name = parent.name if parent else ""
         own = 0 if node.name.value.startswith("__") else 1
         weight = WEIGHTS.get((name, node.name.value), 1)
-        if field is None or node.selection_set is None:
+        if node.selection_set is None:
             return Measure(width=1, own=own, depth=1, cost=weight)
-        kind = get_named_type(field.type)
-        of_page = self._page(node, field)
+        kind = get_named_type(field.type) if field else None
+        of_page = self._page(node, field) if field else None
         inner = self._selection(node.selection_set, kind if is_composite_type(kind) else None, of_page)
-        is_list = is_list_type(get_nullable_type(field.type))
+        is_list = field is not None and is_list_type(get_nullable_type(field.type))
         times = (LIST_SIZE if page is None else page) if is_list else 1
         if is_list and of_page is not None:
             times = of_page  # a list that is told its size itself

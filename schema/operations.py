@@ -1,7 +1,7 @@
 """Operations: texts made ready to run, once: parsed, measured and validated, then remembered for the next time."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,8 @@ from graphql import (
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
+    SelectionSetNode,
+    ValidationRule,
     parse,
     specified_rules,
     validate,
@@ -45,6 +47,24 @@ class Refused(Exception):
 def refused(code: str, message: str, **extensions: Any) -> Refused:
     """Return a refusal of one error with a stable code."""
     return Refused(GraphQLError(message, extensions={"code": code, **extensions}))
+
+
+def mistake(error: GraphQLError, code: str) -> GraphQLError:
+    """Return an error that graphql-core found in what a client sent, with its code.
+
+    Where Python could not read a value at all, as an integer of five thousand digits, the error would quote it whole.
+    """
+    message = "A value is not one of its type" if error.original_error else error.message
+    return GraphQLError(message, error.nodes, extensions={"code": code})
+
+
+class NoEmptySelectionsRule(ValidationRule):
+    """A selection selects something: graphql-core reads `{ }`, which the specification has no place for."""
+
+    def enter_selection_set(self, node: SelectionSetNode, *_args: Any) -> None:
+        """Check a selection."""
+        if not node.selections:
+            self.report_error(GraphQLError("A selection must select something", node))
 
 
 @dataclass(frozen=True)
@@ -107,7 +127,7 @@ class Operations:
         self.found = 0
         """How many were remembered."""
         self._schema = schema
-        self._rules = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+        self._rules = (*specified_rules, NoEmptySelectionsRule, MaybeNullValidationRule, OneOfInputValidationRule)
         if not introspection:
             self._rules = (*self._rules, NoSchemaIntrospectionCustomRule)
         self._texts: OrderedDict[str, _Text] = OrderedDict()
@@ -178,22 +198,11 @@ class Operations:
         return operations
 
     def _validate(self, document: DocumentNode) -> None:
-        errors: Sequence[GraphQLError]
-        try:
-            errors = validate(
-                self._schema,
-                document,
-                self._rules,
-                max_errors=self.limits.errors,
-                hide_suggestions=not self.suggestions,
-            )
-        except ValueError:
-            # A literal that Python cannot read, as an integer of five thousand digits.
-            errors = [GraphQLError("A value is not one of its type")]
-        for error in errors:
-            error.extensions = {"code": "GRAPHQL_VALIDATION_FAILED", **(error.extensions or {})}
+        errors = validate(
+            self._schema, document, self._rules, max_errors=self.limits.errors, hide_suggestions=not self.suggestions
+        )
         if errors:
-            raise Refused(*errors)
+            raise Refused(*(mistake(error, "GRAPHQL_VALIDATION_FAILED") for error in errors))
 
 
 def hold_to_cost(operation: Operation, variables: Mapping[str, Any], limit: int) -> int:

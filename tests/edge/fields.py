@@ -43,12 +43,13 @@ class Field(NamedTuple):
 
 
 def fields(parent: str | None = None) -> list[Field]:
-    """Return every field of the schema, or of one of its types, that takes arguments."""
+    """Return every field that takes arguments, of the schema or of one of its types; subscriptions are tested apart."""
     types = graphql.build_schema(sdl()).type_map.values()
     return [
         Field(type_.name, name, field)
         for type_ in types
-        if graphql.is_object_type(type_) and not type_.name.startswith("__") and parent in (type_.name, None)
+        if graphql.is_object_type(type_) and not type_.name.startswith(("__", "Subscription"))
+        if parent in (type_.name, None)
         for name, field in type_.fields.items()
         if field.args
     ]

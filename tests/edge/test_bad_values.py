@@ -132,4 +132,4 @@ async def test_a_level_that_is_none_is_invalid(client: Client, world: World) -> 
 
     answer = await client.result(operations.CREATE_SECTION, docId=world.document, level=2**31)
 
-    assert codes(answer) == {"BAD_REQUEST"}
+    assert codes(answer) == {"BAD_USER_INPUT"}

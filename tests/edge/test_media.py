@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from marginalia.media import GRAPHQL, JSON, negotiate
+from marginalia.media import EVENTS, GRAPHQL, JSON, MULTIPART, Accepted, negotiate
 from tests.support.client import Served
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -36,7 +36,36 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
     ],
 )
 def test_the_form_is_the_one_that_the_client_likes_best(accept: str | None, form: str | None) -> None:
-    assert negotiate(accept) == form
+    accepted = negotiate(accept)
+    assert accepted.single == form
+    assert not accepted.prefers_stream
+
+
+APOLLO = f"multipart/mixed;boundary=graphql;subscriptionSpec=1.0,{GRAPHQL},{JSON};q=0.9"
+URQL = f"{GRAPHQL}, application/graphql+json, {JSON}, text/event-stream, multipart/mixed"
+
+
+@pytest.mark.parametrize(
+    ("accept", "single", "stream", "prefers_stream"),
+    [
+        (None, JSON, EVENTS, False),
+        ("*/*", JSON, EVENTS, False),
+        (JSON, JSON, None, False),
+        (EVENTS, None, EVENTS, True),
+        ("text/*", None, EVENTS, False),
+        (f"{EVENTS}, {JSON};q=0.9", JSON, EVENTS, True),
+        (f"{EVENTS};q=0.9, {JSON}", JSON, EVENTS, False),
+        (URQL, GRAPHQL, EVENTS, False),
+        ("text/event-stream, multipart/mixed", None, EVENTS, True),
+        ("multipart/mixed", None, None, False),
+        ('multipart/mixed;boundary="graphql";subscriptionSpec="1.0"', None, MULTIPART, True),
+        (APOLLO, GRAPHQL, MULTIPART, False),
+    ],
+)
+def test_a_stream_is_given_to_who_can_take_it(
+    accept: str | None, single: str | None, stream: str | None, prefers_stream: bool
+) -> None:
+    assert negotiate(accept) == Accepted(single, stream, prefers_stream)
 
 
 async def ask(client: Served, accept: str, query: str, **variables: object) -> httpx.Response:
