@@ -1,7 +1,9 @@
 """Logs: readable on a terminal, one JSON object a line elsewhere; never the text of a message or a section."""
 
+import json
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import structlog
@@ -17,6 +19,8 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _without_colors,
+        structlog.stdlib.ExtraAdder(allow=["fields"]),
+        _flat,
     ]
     # Tracebacks without local variables, which would tell what is in the texts.
     renderer: list[structlog.typing.Processor] = (
@@ -28,8 +32,9 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         ]
     )
     handler = logging.StreamHandler(stream)
+    formatter = structlog.stdlib.ProcessorFormatter if stream.isatty() else _JsonLines
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        formatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
@@ -51,7 +56,41 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         logging.getLogger(library).setLevel(logging.INFO)
 
 
+def tell(logger: logging.Logger, event: str, **fields: object) -> None:
+    """Log an event that comes with every request: as structlog would, for a fifth of the time."""
+    if logger.isEnabledFor(logging.INFO):
+        record = logging.LogRecord(logger.name, logging.INFO, "", 0, event, (), None)
+        record.fields = fields
+        logger.handle(record)
+
+
+class _JsonLines(structlog.stdlib.ProcessorFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """Write what `tell` tells at once, and leave the rest to the processors."""
+        fields = getattr(record, "fields", None)
+        if fields is None:
+            return super().format(record)
+        return _ENCODER.encode(
+            {
+                **fields,
+                "event": record.msg,
+                **structlog.contextvars.get_contextvars(),
+                "logger": record.name,
+                "level": "info",
+                "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
+            }
+        )
+
+
+def _flat(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    event.update(event.pop("fields", {}))
+    return event
+
+
 def _without_colors(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     # uvicorn gives each line twice, once with the colours of a terminal.
     event.pop("color_message", None)
     return event
+
+
+_ENCODER = json.JSONEncoder(separators=(", ", ": "))

@@ -1,14 +1,14 @@
 """Observing: what is noted of every run of an operation, for people who read logs."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import structlog
-
+from marginalia import logs
 from marginalia.running import Run
 
-_log = structlog.stdlib.get_logger("marginalia.access")
+_log = logging.getLogger("marginalia.access")
 
 
 @contextmanager
@@ -18,7 +18,8 @@ def access_log(run: Run) -> Iterator[None]:
     try:
         yield
     finally:
-        _log.info(
+        logs.tell(
+            _log,
             "operation",
             operation=run.name,
             kind=run.kind,
