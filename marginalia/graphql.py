@@ -4,11 +4,11 @@ import asyncio
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 from graphql import OperationType
-from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
 from marginalia import calls, media, streams
@@ -58,11 +58,18 @@ class Refusal(Exception):
 class _Exchange:
     """One request and the way back."""
 
-    request: Request
+    connection: HTTPConnection
     receive: Receive
     send: Send
+    sent: Mapping[str, str]
+    """The headers of the request, by their names in small letters."""
     accepted: Accepted
-    headers: dict[str, str] = field(default_factory=lambda: {"Vary": "Accept"})
+    headers: dict[str, str]
+    """The headers of the answer."""
+
+    @property
+    def method(self) -> str:
+        return str(self.connection.scope["method"])
 
     @property
     def form(self) -> str:
@@ -91,9 +98,10 @@ class GraphQLView:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         receive = _limited(receive, self._form.max_body_bytes)
-        request = Request(scope, receive)
-        exchange = _Exchange(request, receive, send, media.negotiate(request.headers.get("accept")))
-        exchange.headers["X-Request-ID"] = name = request_id(request)
+        sent = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        accepted, name = media.negotiate(sent.get("accept")), request_id(sent)
+        headers = {"Vary": "Accept", "X-Request-ID": name}
+        exchange = _Exchange(HTTPConnection(scope), receive, send, sent, accepted, headers)
         with structlog.contextvars.bound_contextvars(request_id=name):
             try:
                 await self._answer(exchange)
@@ -106,9 +114,9 @@ class GraphQLView:
                 return  # nobody is left to be told
 
     async def _answer(self, exchange: _Exchange) -> None:
-        request, accepted = exchange.request, exchange.accepted
+        accepted = exchange.accepted
         call = await self._call(exchange)
-        tell_cost = request.headers.get("graphql-cost") == "report"
+        tell_cost = exchange.sent.get("graphql-cost") == "report"
         way = "sse" if accepted.single is None else "http"
         ready = self._runner.prepare(call, way=way, tell_cost=tell_cost)
         form = self._form_of(exchange, ready)
@@ -116,23 +124,22 @@ class GraphQLView:
             await self._stream(exchange, form, ready)
             return
         if isinstance(ready, Ready):
-            ready = await self._runner.run(ready, lambda: self._identify(request), way=way)
+            ready = await self._runner.run(ready, lambda: self._identify(exchange.connection), way=way)
         await exchange.respond(self._status(ready, form), ready.body)
 
     async def _call(self, exchange: _Exchange) -> Call:
-        request = exchange.request
-        if request.method not in ("GET", "POST"):
+        if exchange.method not in ("GET", "POST"):
             raise Refusal(405, "Send a POST, or a GET for a query", Allow="GET, POST")
         if exchange.accepted.single is None and exchange.accepted.stream is None:
             raise Refusal(406, f"The answer can be {media.GRAPHQL}, {media.JSON} or {media.EVENTS}")
         try:
-            if request.method == "GET":
-                if len(request.scope["query_string"]) > self._form.max_url_bytes:
+            if exchange.method == "GET":
+                if len(exchange.connection.scope["query_string"]) > self._form.max_url_bytes:
                     raise Refusal(414, f"The URL is longer than {self._form.max_url_bytes:,} bytes; send a POST")
-                return calls.read_parameters(request.query_params)
-            if not _is_json(request.headers.get("content-type", "")):
+                return calls.read_parameters(exchange.connection.query_params)
+            if not _is_json(exchange.sent.get("content-type", "")):
                 raise Refusal(415, "The body must be application/json, in UTF-8")
-            return calls.read(calls.decode(await request.body()))
+            return calls.read(calls.decode(await _body(exchange.receive)))
         except NotJson as error:
             raise Refusal(400, str(error)) from None
         except IllFormed as error:
@@ -142,11 +149,11 @@ class GraphQLView:
         """Return the form of the answer, and refuse what may not be run in this way."""
         accepted = exchange.accepted
         kind = ready.operation.kind if isinstance(ready, Ready) else None
-        if exchange.request.method == "GET" and isinstance(ready, Ready):
+        if exchange.method == "GET" and isinstance(ready, Ready):
             if kind is OperationType.MUTATION:
                 raise Refusal(405, "A mutation is sent by POST", Allow="POST")
             # What the schema says about itself, without any data, is told to whoever asks.
-            if ready.operation.reads_data and not _cannot_be_forged(exchange.request):
+            if ready.operation.reads_data and not _cannot_be_forged(exchange.sent):
                 names = f"{PREFLIGHT_HEADERS[0].title()}: 1"
                 raise Refusal(400, f"A GET needs a header that pages elsewhere cannot send, as {names}", "CSRF")
         if kind is OperationType.SUBSCRIPTION:
@@ -162,7 +169,7 @@ class GraphQLView:
         answers = (
             streams.one(ready)
             if isinstance(ready, Answer)
-            else lambda: self._runner.answers(ready, lambda: self._identify(exchange.request), way=way)
+            else lambda: self._runner.answers(ready, lambda: self._identify(exchange.connection), way=way)
         )
         await streams.stream(form, answers, exchange.headers, exchange.receive, exchange.send)
 
@@ -176,8 +183,7 @@ class GraphQLView:
         return 400 if answer.code == "GRAPHQL_PARSE_FAILED" else 422
 
 
-def _cannot_be_forged(request: Request) -> bool:
-    headers = request.headers
+def _cannot_be_forged(headers: Mapping[str, str]) -> bool:
     return (
         any(name in headers for name in PREFLIGHT_HEADERS)
         or _is_json(headers.get("content-type", ""))
@@ -186,9 +192,9 @@ def _cannot_be_forged(request: Request) -> bool:
     )
 
 
-def request_id(connection: HTTPConnection) -> str:
+def request_id(headers: Mapping[str, str]) -> str:
     """Return the name that a request has in the log: the one that it came with, or a new one."""
-    given = connection.headers.get("x-request-id", "")
+    given = headers.get("x-request-id", "")
     return given if _REQUEST_ID.fullmatch(given) else os.urandom(12).hex()
 
 
@@ -196,6 +202,17 @@ def _is_json(content_type: str) -> bool:
     kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = [part.partition("=")[2].strip('" ') for part in parameters if part.startswith("charset")]
     return kind == "application/json" and all(charset in ("utf-8", "utf8") for charset in charsets)
+
+
+async def _body(receive: Receive) -> bytes:
+    pieces = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(pieces)
 
 
 def _limited(receive: Receive, most: int) -> Receive:

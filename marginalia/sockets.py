@@ -61,7 +61,7 @@ class SocketView:
         if not offered:
             await websocket.close(4406, "Subprotocol not acceptable")
             return
-        with structlog.contextvars.bound_contextvars(request_id=request_id(websocket)):
+        with structlog.contextvars.bound_contextvars(request_id=request_id(websocket.headers)):
             await _Socket(websocket, self._runner, self._identify, self._limits).serve()
 
     def _may_connect(self, websocket: WebSocket) -> bool:
