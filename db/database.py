@@ -13,7 +13,7 @@ from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from db import faults, tallies
 from db.retries import ATTEMPTS, pause
@@ -112,6 +112,12 @@ class Database:
     def engines(self) -> tuple[AsyncEngine, ...]:
         """The engines behind it, for tools that watch what they send."""
         return self._writes, self._reads
+
+    @property
+    def in_use(self) -> dict[str, int]:
+        """How many connections are at work, for `reading` and for `writing`."""
+        pools = {"reading": self._reads.pool, "writing": self._writes.pool}
+        return {name: pool.checkedout() for name, pool in pools.items() if isinstance(pool, QueuePool)}
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:

@@ -1,7 +1,8 @@
 """The application: what is served where."""
 
+import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -12,12 +13,13 @@ from starlette.routing import Route, WebSocketRoute
 
 from db.database import Database
 from db.openings import Openings
-from marginalia import explorer, logs
+from marginalia import explorer, logs, tracing
 from marginalia.graphql import PREFLIGHT_HEADERS, Form, GraphQLView, Identify
 from marginalia.health import livez, readyz
+from marginalia.metrics import Metrics
 from marginalia.observing import access_log
 from marginalia.principals import local_owner
-from marginalia.running import Runner
+from marginalia.running import Runner, Watch
 from marginalia.settings import Settings
 from marginalia.sockets import SocketLimits, SocketView
 from marginalia.startup import prepare
@@ -36,7 +38,10 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     """
     database = Database(settings.database_url, pool_size=settings.pool_size, lock_timeout=settings.lock_timeout)
     openings = Openings(database, settings.event_seconds)
-    runner = _runner(settings, database, openings)
+    operations = _operations(settings)
+    metrics, spans = Metrics(operations, database, openings), tracing.from_environment()
+    watches = [access_log, *([metrics.watch] if settings.metrics else []), *([spans.watch] if spans else [])]
+    runner = _runner(settings, operations, database, openings, watches)
     view = GraphQLView(
         runner,
         identify,
@@ -53,6 +58,8 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
         yield
         await openings.close()
         await database.close()
+        if spans:
+            await asyncio.to_thread(spans.end)
 
     app = Starlette(
         routes=[
@@ -60,27 +67,34 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
             WebSocketRoute("/graphql", sockets),
             Route("/livez", livez),
             Route("/readyz", readyz(database)),
+            *([Route("/metrics", metrics.page())] if settings.metrics else []),
             *(explorer.routes() if settings.explorer else []),
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=_in_urls(LOOPBACK), www_redirect=False),
             *_cross_origin(settings.allowed_origins),
+            *([Middleware(tracing.Continued)] if spans else []),
         ],
         lifespan=lifespan,
     )
     app.state.database = database
-    app.state.operations = runner.operations
+    app.state.operations = operations
     return app
 
 
-def _runner(settings: Settings, database: Database, openings: Openings) -> Runner:
-    manifest = read_manifest(settings.trusted_documents) if settings.trusted_documents else None
-    operations = Operations(
+def _operations(settings: Settings) -> Operations:
+    return Operations(
         build_schema()._schema,
         settings.limits,
         introspection=settings.introspection,
         suggestions=settings.suggestions,
     )
+
+
+def _runner(
+    settings: Settings, operations: Operations, database: Database, openings: Openings, watches: Sequence[Watch]
+) -> Runner:
+    manifest = read_manifest(settings.trusted_documents) if settings.trusted_documents else None
     return Runner(
         operations,
         Documents(settings.trust, manifest),
@@ -88,7 +102,7 @@ def _runner(settings: Settings, database: Database, openings: Openings) -> Runne
         openings,
         query_time=settings.query_seconds,
         mutation_time=settings.mutation_seconds,
-        watches=[access_log],
+        watches=watches,
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
@@ -17,7 +18,7 @@ from db.database import BadDatabaseUrl, Database
 from db.faults import Unavailable
 from db.models import Document
 from db.store import Store
-from marginalia import demo, logs, serving
+from marginalia import demo, logs, metrics, serving
 from marginalia.principals import LOCAL_OWNER
 from marginalia.settings import Settings
 from marginalia.startup import NotReady, prepare, warn_of_many_writers
@@ -82,9 +83,10 @@ def serve(
             print(f"\nTry it:\n{loaded.curl(address)}\n")
         sys.stdout.flush()
 
-    serving.run(
-        listening, announce, workers=workers, reload=reload, max_message_bytes=settings.max_socket_message_bytes
-    )
+    with metrics.shared() if workers > 1 else nullcontext():
+        serving.run(
+            listening, announce, workers=workers, reload=reload, max_message_bytes=settings.max_socket_message_bytes
+        )
 
 
 @app.command("import")

@@ -99,6 +99,7 @@ class Settings(BaseSettings):
         description="The origins whose pages may use the server from a browser, as a JSON list.",
     )
     explorer: bool = Field(default=True, description="Whether GraphiQL is served at /graphiql.")
+    metrics: bool = Field(default=True, description="Whether figures for Prometheus are served at /metrics.")
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="What is logged, at least."
     )

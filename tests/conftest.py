@@ -76,7 +76,7 @@ def serve(database_url: str) -> Serve:
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
         ):
-            yield Served(http, app.state.database)
+            yield Served(http, app.state.database, app.state.operations)
 
     return serving
 

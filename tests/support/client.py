@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from db.database import Database
+from schema.operations import Operations
 
 
 class Client:
@@ -35,8 +36,12 @@ class Client:
 
 
 class Served(Client):
-    """A client of an application in this process; `database` is the application's own, to count its statements."""
+    """A client of an application in this process.
 
-    def __init__(self, http: httpx.AsyncClient, database: Database) -> None:
+    `database` and `operations` are the application's own, to count its statements and the texts that it reads.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, database: Database, operations: Operations) -> None:
         super().__init__(http)
         self.database = database
+        self.operations = operations
