@@ -2,14 +2,18 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterable, Sequence
+import signal
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import FrameType
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import Lifespan
 
 from db.database import Database
 from db.openings import Openings
@@ -78,6 +82,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
         lifespan=lifespan,
     )
     app.state.database = database
+    app.state.openings = openings
     app.state.operations = operations
     return app
 
@@ -132,9 +137,33 @@ def from_environment() -> Starlette:
     settings = Settings()
     logs.configure(settings.log_level)
     app = create_app(settings)
+    app.router.lifespan_context = _ending_with_the_process(app)
     # What is there now stays: without this, every full collection walks through all of it, and nothing is answered
     # for 40 ms.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)
     return app
+
+
+def _ending_with_the_process(app: Starlette) -> Lifespan[Starlette]:
+    """End subscriptions as soon as the process is told to stop: they would not by themselves, and uvicorn waits."""
+    serving = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[Mapping[str, Any] | None]:
+        loop = asyncio.get_running_loop()
+        ending: set[asyncio.Task[None]] = set()
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def end(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(lambda: ending.add(asyncio.create_task(app.state.openings.close())))
+            if callable(handler := handlers[signal.Signals(number)]):
+                handler(number, frame)
+
+        for number in handlers:
+            signal.signal(number, end)
+        async with serving(app) as state:
+            yield state
+
+    return cast(Lifespan[Starlette], lifespan)

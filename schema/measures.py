@@ -184,8 +184,9 @@ class _Measuring:
         for node in selection.selections:
             match node:
                 case FieldNode():
-                    again = node.name.value in seen
-                    seen.add(node.name.value)
+                    shown_as = (node.alias or node.name).value
+                    again = shown_as in seen
+                    seen.add(shown_as)
                     part = self._field(node, parent, page)
                     if again or node.alias:
                         part = replace(part, aliases=part.aliases + 1)
