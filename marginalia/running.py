@@ -114,7 +114,6 @@ class Runner:
         self._anchors = gathered(database)
         self._openings = openings
         self._times = {OperationType.QUERY: query_time, OperationType.MUTATION: mutation_time}
-        self._query_time = query_time
         self._watches = watches
 
     def prepare(self, call: Call, *, way: str, tell_cost: bool = False) -> Ready | Answer:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from graphql import GraphQLError
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.http.websocket_origin import is_same_origin, normalize_allowed_origins, normalize_origin
@@ -15,6 +16,7 @@ from marginalia import calls
 from marginalia.calls import Call
 from marginalia.graphql import Identify, request_id
 from marginalia.running import Answer, Runner
+from schema import execution
 
 PROTOCOL = "graphql-transport-ws"
 
@@ -156,7 +158,11 @@ class _Socket:
 
     async def _operate(self, name: str, call: Call) -> None:
         with suppress(WebSocketDisconnect):
-            await self._answer(name, call)
+            try:
+                await self._answer(name, call)
+            except Exception as fault:  # here it can be told for the last time
+                error = execution.mask(GraphQLError("The operation failed"), fault)
+                await self._last(name, {"type": "error", "payload": [error.formatted]})
 
     async def _answer(self, name: str, call: Call) -> None:
         if len(self._operations) > self._limits.operations:

@@ -53,9 +53,13 @@ async def subscribe(
     """
     executor = _executor(operation, variables, hide_suggestions)
     executor.context_value = context()
-    source = create_source_event_stream(executor)
-    if isawaitable(source):
-        source = await source
+    try:
+        async with asyncio.timeout(seconds):
+            source = create_source_event_stream(executor)
+            if isawaitable(source):
+                source = await source
+    except TimeoutError:
+        raise Refused(_too_long(seconds)) from None
     if isinstance(source, ExecutionResult):
         raise Refused(*(source.errors or ()))
 
@@ -126,6 +130,10 @@ def _is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
     return hasattr(type(value), "__await__")
 
 
+def _too_long(seconds: float) -> GraphQLError:
+    return GraphQLError(f"The operation took longer than {seconds:g} s and was stopped", extensions={"code": "TIMEOUT"})
+
+
 async def _completed(executor: Executor[Context], seconds: float) -> Result:
     try:
         async with asyncio.timeout(seconds):
@@ -133,7 +141,6 @@ async def _completed(executor: Executor[Context], seconds: float) -> Result:
             if isawaitable(result):
                 result = await result
     except TimeoutError:
-        message = f"The operation took longer than {seconds:g} s and was stopped"
-        return Result(None, present([GraphQLError(message, extensions={"code": "TIMEOUT"})]))
+        return Result(None, [_too_long(seconds)])
     result = cast(ExecutionResult, result)
     return Result(result.data, present(result.errors or ()))
