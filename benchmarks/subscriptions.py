@@ -1,0 +1,187 @@
+"""`python -m benchmarks.subscriptions`: what idle ones hold, how soon an event reaches all, what short ones leave.
+
+The sockets are ours, and speak just enough of the WebSocket protocol: a client library would take more memory and time
+than what is measured.
+"""
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from statistics import median
+from urllib.parse import urlsplit
+
+import httpx
+
+from benchmarks import stage
+from tests.api import operations
+from tests.support import postgres, processes
+from tests.support.client import Client
+
+AT_ONCE = 100
+"""How many short subscriptions run on one socket at once: as many as it may have."""
+
+OPENED = "subscription ($d: ID!) { sectionChatOpened(docId: $d) { id section { id title } document { id } } }"
+
+
+class Socket:
+    """A WebSocket that is after its handshake."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self.writer = reader, writer
+
+    def send(self, message: object) -> None:
+        """Send a message, masked with zeros, which change nothing."""
+        data = json.dumps(message).encode()
+        length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+        self.writer.write(b"\x81" + length + b"\0\0\0\0" + data)
+
+    async def receive(self) -> dict[str, object]:
+        """Wait for the next message, and answer pings of the protocol meanwhile."""
+        while True:
+            first, length = await self._reader.readexactly(2)
+            if length == 126:
+                length = int.from_bytes(await self._reader.readexactly(2), "big")
+            data = await self._reader.readexactly(length)
+            if first == 0x81:
+                message: dict[str, object] = json.loads(data)
+                return message
+            if first == 0x89:
+                self.writer.write(b"\x8a" + bytes([0x80 | len(data)]) + b"\0\0\0\0" + data)
+            else:
+                raise ConnectionError(data)
+
+
+@asynccontextmanager
+async def socket(address: str) -> AsyncIterator[Socket]:
+    """Open a socket and introduce it."""
+    url = urlsplit(address)
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    key = base64.b64encode(os.urandom(16)).decode()
+    head = (
+        "GET /graphql HTTP/1.1",
+        f"Host: {url.netloc}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key}",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Protocol: graphql-transport-ws",
+        "\r\n",
+    )
+    writer.write("\r\n".join(head).encode())
+    try:
+        if b" 101 " not in await reader.readuntil(b"\r\n\r\n"):
+            raise ConnectionError("The handshake was refused")
+        opened = Socket(reader, writer)
+        opened.send({"type": "connection_init"})
+        await opened.receive()  # its acknowledgement
+        yield opened
+    finally:
+        writer.close()
+
+
+def memory(process_id: int) -> int:
+    """Return how many bytes of memory a process holds."""
+    with open(f"/proc/{process_id}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def followers(client: Client, count: int) -> None:
+    """Wait until so many follow a document."""
+    while f"graphql_subscribers {count}.0" not in (await client.http.get("/metrics")).text:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+
+
+def subscription(name: str, document: str) -> dict[str, object]:
+    """Return the message that subscribes to a document."""
+    return {"type": "subscribe", "id": name, "payload": {"query": OPENED, "variables": {"d": document}}}
+
+
+async def idle(client: Client, address: str, process_id: int, sockets: int, each: int) -> None:
+    """Open subscriptions, see what they hold, and let one event reach them all."""
+    document = await operations.import_document(client, "# A\n\n# B")
+    sections = await operations.section_ids(client, document)
+    before = memory(process_id)
+    opened = [socket(address) for _ in range(sockets)]
+    live = [await each_socket.__aenter__() for each_socket in opened]
+    for ours in live:
+        for number in range(each):
+            ours.send(subscription(f"{number}", document))
+    await followers(client, sockets * each)
+    held = memory(process_id) - before
+
+    async def told(ours: Socket) -> list[float]:
+        times = []
+        for _ in range(each):
+            await ours.receive()
+            times.append(time.perf_counter())
+        return times
+
+    for section in sections:
+        waiting = [asyncio.create_task(told(ours)) for ours in live]
+        await operations.ensure_chat(client, document, section)
+        opened_at = time.perf_counter()
+        times = sorted((at - opened_at) * 1000 for some in await asyncio.gather(*waiting) for at in some)
+        print(
+            f"{sockets:5} sockets with {each} subscriptions each: {held / sockets / each / 1024:6.1f} KiB for each subscription; "
+            f"after the answer an event reached the first in {times[0]:.0f} ms, half in {median(times):.0f} ms, "
+            f"all in {times[-1]:.0f} ms"
+        )
+    for each_socket in opened:
+        await each_socket.__aexit__(None, None, None)
+    await followers(client, 0)
+
+
+async def short(client: Client, address: str, process_id: int, count: int) -> None:
+    """Begin and end many subscriptions, and see what they leave behind."""
+    document = await operations.import_document(client, "# A")
+
+    async with socket(address) as one, socket(address) as two:
+        done, started = 0, time.perf_counter()
+        while done < count:
+            for ours in (one, two):
+                for number in range(AT_ONCE):
+                    ours.send(subscription(f"{number}", document))
+            await followers(client, 2 * AT_ONCE)  # all of them are live
+            for ours in (one, two):
+                for number in range(AT_ONCE):
+                    ours.send({"type": "complete", "id": f"{number}"})
+            await followers(client, 0)
+            done += 2 * AT_ONCE
+            if done in (count // 10, count // 2, count):
+                took = time.perf_counter() - started
+                print(f"{done:7} short ones: {memory(process_id) / 2**20:6.1f} MiB held, {done / took:6.0f} a second")
+
+
+async def measure(address: str, process_id: int, part: Callable[[Client, str, int], Awaitable[None]]) -> None:
+    """Measure one thing on a server that has done nothing yet."""
+    async with httpx.AsyncClient(base_url=address, timeout=60) as http:
+        client = Client(http)
+        await client("{ __typename }")
+        print(f"\n{memory(process_id) / 2**20:.1f} MiB held at first")
+        await part(client, address, process_id)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.subscriptions", description=__doc__)
+    parser.add_argument("--short", type=int, default=100_000, help="how many short subscriptions")
+    asked = parser.parse_args()
+    parts = (
+        partial(idle, sockets=1_000, each=1),
+        partial(idle, sockets=10, each=100),
+        partial(short, count=asked.short),
+    )
+    with postgres.server() as server_url, stage.staged(server_url, documents=1) as staged:
+        for part in parts:
+            with processes.running_process(staged.database_url) as server:
+                asyncio.run(measure(server.address, server.process.pid, part))
+
+
+if __name__ == "__main__":
+    main()
