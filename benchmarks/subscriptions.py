@@ -128,7 +128,7 @@ async def idle(client: Client, address: str, process_id: int, sockets: int, each
         opened_at = time.perf_counter()
         times = sorted((at - opened_at) * 1000 for some in await asyncio.gather(*waiting) for at in some)
         print(
-            f"{sockets:5} sockets with {each} subscriptions each: {held / sockets / each / 1024:.1f} KiB for each of them; "
+            f"{sockets:5} sockets with {each} subscriptions each: {held / sockets / each / 1024:.1f} KiB each; "
             f"after the answer an event reached the first in {times[0]:.0f} ms, half in {median(times):.0f} ms, "
             f"all in {times[-1]:.0f} ms"
         )

@@ -47,7 +47,7 @@ async def find(session: AsyncSession, keys: Iterable[AnchorKey]) -> Mapping[Anch
     keys = list(keys)
     dialect = session.get_bind().dialect.name
     rows = await session.execute(_anchors(dialect), _parameters(dialect, keys))
-    return {keys[row[0] - 1]: Anchor(*_parts(row)) for row in rows}
+    return {keys[row[0] - 1]: _anchor(*_parts(row)) for row in rows}
 
 
 async def open_chat(session: AsyncSession, key: AnchorKey, chat_id: str, created_by: str) -> ChatSession | None:
@@ -176,10 +176,23 @@ def _anchors(dialect: str) -> Select[Any]:
             and_(
                 _OPENED_THROUGH.c.workspace_id == ChatSession.workspace_id,
                 _OPENED_THROUGH.c.id == ChatSession.document_id,
+                _OPENED_THROUGH.c.id != asked.c.document_id,  # mostly it is that one, and need not be read twice
                 _OPENED_THROUGH.c.deleted_at.is_(None),
             ),
         )
     )
+
+
+def _anchor(
+    document: Document | None,
+    section: Section | None,
+    placement: Placement | None,
+    chat: ChatSession | None,
+    opened_through: Document | None,
+) -> Anchor:
+    if document is not None and chat is not None and chat.document_id == document.id:
+        opened_through = document
+    return Anchor(document, section, placement, chat, opened_through)
 
 
 def _parts(row: Sequence[Any]) -> Iterator[Any]:

@@ -126,8 +126,18 @@ def _executor(operation: Operation, variables: Mapping[str, Any], hide_suggestio
 
 
 def _is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
-    # Asked for every value of every field. The type answers sooner than the value, which may be a row.
-    return hasattr(type(value), "__await__")
+    # Asked for every value of every field.
+    return _KINDS[type(value)]
+
+
+class _Kinds(dict[type, bool]):
+    def __missing__(self, kind: type) -> bool:
+        self[kind] = awaitable = hasattr(kind, "__await__")
+        return awaitable
+
+
+_KINDS = _Kinds()
+"""Which types are awaitable."""
 
 
 def _too_long(seconds: float) -> GraphQLError:
