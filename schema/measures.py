@@ -196,7 +196,9 @@ class _Measuring:
                     condition = node.type_condition
                     within = self._type(condition.name.value) if condition else parent
                     part = self._selection(node.selection_set, within, page)
-            total = total.beside(part).beside(Measure(directives=len(node.directives or ())))
+            total = total.beside(part)
+            if node.directives:
+                total = total.beside(Measure(directives=len(node.directives)))
         return total
 
     def _spread(self, name: str, page: int | None) -> Measure:

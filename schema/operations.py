@@ -22,7 +22,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from schema.measures import Excess, Limits, Sizes, excesses, measure
+from schema.measures import LARGEST, Excess, Limits, Sizes, excesses, measure
 
 KEPT_CHARACTERS = 1_000_000
 """How many characters the texts that are remembered may have, all in all."""
@@ -206,7 +206,13 @@ class Operations:
 
 
 def hold_to_cost(operation: Operation, variables: Mapping[str, Any], limit: int) -> int:
-    """Return what an operation costs with these variables. Raises `Refused` if it is more than the limit."""
+    """Return what an operation costs with these variables. Raises `Refused` if it is more than the limit.
+
+    A list that is longer than any that is answered is refused here, before each of its entries is looked at.
+    """
+    for name in operation.sizes:
+        if isinstance(given := variables.get(name), list) and len(given) > LARGEST:
+            raise refused("BAD_USER_INPUT", f"A list has {len(given):,} entries, at most {LARGEST} are allowed")
     cost = operation.cost(variables)
     if cost > limit:
         raise Refused(_excess(Excess("MAX_COST_EXCEEDED", "cost", cost, limit)))

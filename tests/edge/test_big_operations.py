@@ -150,10 +150,11 @@ async def test_the_schema_is_told_once(client: Client) -> None:
 
 
 async def test_errors_are_not_longer_than_what_was_wrong(client: Client) -> None:
-    answer = await client.result("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[[]] * 100_000)
+    for count in (500, 100_000):
+        answer = await client.result("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[[]] * count)
 
-    assert codes(answer) == {"BAD_USER_INPUT"}
-    assert len(answer["errors"]) <= 100
+        assert codes(answer) == {"BAD_USER_INPUT"}
+        assert len(answer["errors"]) <= 100
 
 
 async def test_a_markdown_that_is_too_long_is_invalid(client: Client) -> None:
