@@ -3,6 +3,7 @@ import "./workers";
 import "./style.css";
 import { createGraphiQLFetcher, createLocalStorage, StorageAPI } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
+import { createClient } from "graphql-ws";
 import { createRoot } from "react-dom/client";
 import logo from "./logo.svg";
 import { fetchNewestIds } from "./newest";
@@ -10,7 +11,9 @@ import { type Tab, welcomeTabs } from "./tabs";
 
 const ENDPOINT = "/graphql";
 
-const fetcher = createGraphiQLFetcher({ url: ENDPOINT, enableIncrementalDelivery: false });
+// Lazy: there is no socket before the first subscription.
+const wsClient = createClient({ url: location.origin.replace(/^http/, "ws") + ENDPOINT, lazy: true });
+const fetcher = createGraphiQLFetcher({ url: ENDPOINT, wsClient, enableIncrementalDelivery: false });
 const storage = createLocalStorage({ namespace: "marginalia" });
 
 /** The tabs to open with, or null on a later visit: GraphiQL then restores the visitor's own. */

@@ -1,5 +1,6 @@
-/** The tabs of a first visit: import a document, list its sections, ensure a chat, read it back. */
+/** The tabs of a first visit: import a document, list its sections, ensure a chat, read it back, follow others. */
 import ensureSectionChat from "./operations/EnsureSectionChat.graphql?raw";
+import followChats from "./operations/FollowChats.graphql?raw";
 import importDocument from "./operations/ImportDocument.graphql?raw";
 import listSections from "./operations/ListSections.graphql?raw";
 import readChat from "./operations/ReadChat.graphql?raw";
@@ -40,6 +41,7 @@ export function welcomeTabs(ids: Ids | null): [Tab, ...Tab[]] {
     withIds(listSections, { docId }),
     withIds(ensureSectionChat, { docId, sectionId }),
     withIds(readChat, { sectionId }),
+    withIds(followChats, { docId }),
   ];
 }
 

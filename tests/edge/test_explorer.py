@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -20,7 +23,7 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-TABS = ["ImportDocument", "ListSections", "EnsureSectionChat", "ReadChat"]
+TABS = ["ImportDocument", "ListSections", "EnsureSectionChat", "ReadChat", "FollowChats"]
 
 
 def installed() -> str | None:
@@ -98,6 +101,30 @@ def test_the_tabs_show_the_way(page: Page) -> None:
     answers(page, '"ensured": "FOUND"')
     run(page, "ReadChat")
     answers(page, '"createdBy": "local"')
+
+
+def test_a_subscription_shows_what_others_do(page: Page, address: str, tmp_path: Path) -> None:
+    run(page, "FollowChats")
+    with httpx.Client(base_url=address) as http:
+
+        def ask(query: str, **variables: str) -> Any:
+            body = {"query": query, "variables": variables}
+            return http.post("/graphql", json=body).raise_for_status().json()["data"]
+
+        until = time.monotonic() + 20
+        while "graphql_subscribers 1.0" not in http.get("/metrics").text and time.monotonic() < until:
+            time.sleep(0.05)
+        # The newest document, with which the page has filled its tabs; not its first section, which has a chat by now.
+        newest = "{ documents(first: 1) { edges { node { id sections(first: 3) { edges { node { id } } } } } } }"
+        document = ask(newest)["documents"]["edges"][0]["node"]
+        section = document["sections"]["edges"][-1]["node"]["id"]
+        ensure = (
+            "mutation ($d: ID!, $s: ID!) { ensureSectionChat(docId: $d, sectionId: $s) { ... on ChatSession { id } } }"
+        )
+        chat = ask(ensure, d=document["id"], s=section)["ensureSectionChat"]["id"]
+    answers(page, chat)
+    page.screenshot(path=os.environ.get("MARGINALIA_SCREENSHOT_OF_A_SUBSCRIPTION", tmp_path / "subscription.png"))
+    page.locator(".graphiql-execute-button").click()
 
 
 def test_the_documentation_of_the_schema_shows(page: Page) -> None:
