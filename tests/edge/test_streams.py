@@ -156,8 +156,11 @@ async def test_a_stream_says_that_it_is_still_there(
     async with serve(event_seconds=0.02) as client:
         document = await operations.import_document(client, "# A")
         sending = asyncio.create_task(ask(client, headers, OPENED, d=document))
-        await asyncio.sleep(0.3)
-        await client.http._transport.app.state.openings.close()  # type: ignore[attr-defined] # as at the end
+        openings = client.http._transport.app.state.openings  # type: ignore[attr-defined]
+        while not openings.followers:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(1)  # fifty times as long as the silence after which it has to speak
+        await openings.close()  # as at the end
         content = (await sending).content
     beat = b":\n\n" if headers is EVENTS else b"\r\nContent-Type: application/json\r\n\r\n{}\r\n--graphql"
     assert content.count(beat) >= 3
