@@ -13,6 +13,7 @@ from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import configure_mappers
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from db import faults, tallies
@@ -89,6 +90,8 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10, lock_timeout: float = 5.0) -> None:
         self.url = parse_url(url)
+        # Usually the first query of the ORM does it; but anchors are put together without one.
+        configure_mappers()
         options = {
             "pool_size": pool_size,
             "max_overflow": 0,

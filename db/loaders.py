@@ -147,8 +147,11 @@ class Loaders:
         missing: T,
         known: Mapping[K, T] = NOTHING,
     ) -> Loader[K, T]:
+        # What a loader calls must not hold what holds the loader: such circles are left to the collector.
+        database = self._database
+
         async def load(keys: list[K]) -> list[T]:
-            async with self._database.read() as session:
+            async with database.read() as session:
                 found = await query(session, keys)
             return [found.get(key, missing) for key in keys]
 
@@ -157,22 +160,26 @@ class Loaders:
     def _rows(
         self, key: Any, visible_rows: Callable[[str], Select[T]], known: Mapping[str, T | None]
     ) -> Loader[str, T | None]:
+        workspace_id = self._workspace_id
+
         async def read(session: AsyncSession, keys: Sequence[str]) -> Mapping[str, T | None]:
-            query = visible_rows(self._workspace_id)
+            query = visible_rows(workspace_id)
             rows = await session.scalars(query.where(among(key, filter(is_findable, keys))))
             return {getattr(row, key.key): row for row in rows}
 
         return self._mapping(read, None, known)
 
     def _pages(self, query: _PagesQuery[T]) -> Loader[PageKey, Connection[T]]:
+        database, workspace_id = self._database, self._workspace_id
+
         async def load(keys: list[PageKey]) -> list[Connection[T]]:
             parents = defaultdict(list)
             for parent, page in keys:
                 parents[page].append(parent)
             found = {}
-            async with self._database.read() as session:
+            async with database.read() as session:
                 for page, ids in parents.items():
-                    pages = await query(session, self._workspace_id, ids, page)
+                    pages = await query(session, workspace_id, ids, page)
                     found.update({(parent, page): connection for parent, connection in pages.items()})
             return [found[key] for key in keys]
 
