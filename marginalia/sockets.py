@@ -193,8 +193,10 @@ class _Socket:
 
     async def _close(self, code: int, reason: str) -> None:
         _log.info("socket closed", code=code)
+        # The protocol has room for 123 bytes, and the reason may hold what a client sent.
+        short = reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
         with suppress(WebSocketDisconnect):
-            await self._websocket.close(code, reason)
+            await self._websocket.close(code, short)
 
     async def _end_operations(self) -> None:
         tasks = list(self._operations.values())

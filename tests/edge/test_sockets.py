@@ -216,6 +216,22 @@ async def test_an_id_that_is_in_use_closes_the_socket(
     await until_followers(client, 0)
 
 
+@pytest.mark.parametrize("name", ["\U0001f600" * 100, "\ud800" * 100, "x" * 1_000])
+async def test_whatever_the_id_that_is_in_use_the_code_is_the_same(
+    server: Server, place: tuple[str, list[str]], name: str
+) -> None:
+    async with socket(server.address) as ours:
+        for _ in range(2):
+            await ours.subscribe(name, OPENED, d=place[0])
+        assert (await ours.closed())[0] == 4409
+
+
+async def test_text_that_is_no_utf_8_closes_the_socket_and_is_no_news(server: Server) -> None:
+    async with socket(server.address) as ours:
+        ours.connection.transport.write(b"\x81\x82\0\0\0\0\xff\xfe")
+        assert (await ours.closed())[0] == 1007
+
+
 async def test_who_does_not_introduce_itself_is_closed(server: Server) -> None:
     async with socket(server.address, init=False) as ours:
         await ours.send(SUBSCRIBE)
