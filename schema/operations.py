@@ -22,7 +22,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from schema.measures import LARGEST, Excess, Limits, Sizes, excesses, measure
+from schema.measures import LARGEST, Excess, Limits, Sizes, excesses, measure, size
 
 KEPT_CHARACTERS = 1_000_000
 """How many characters the texts that are remembered may have, all in all."""
@@ -92,7 +92,8 @@ class Operation:
 
     def cost(self, variables: Mapping[str, Any]) -> int:
         """Return what it costs with these variables."""
-        given = tuple(_key(variables[name]) if name in variables else None for name in self.sizes)
+        # As `Sizes` reads them: null is not the same as absent, which leaves it to the default.
+        given = tuple(size(variables[name]) if name in variables else _ABSENT for name in self.sizes)
         cost = self._costs.get(given)
         if cost is None:
             cost = measure(self.schema, self.document, self.node, Sizes(self.node, variables)).cost
@@ -162,7 +163,10 @@ class Operations:
     def _read(self, text: str) -> _Text:
         try:
             document = self._parse(text)
-            operations = self._measure(document)
+            try:
+                operations = self._measure(document)
+            except RecursionError:  # fragments can nest deeper than the parser sees
+                raise refused("MAX_DEPTH_EXCEEDED", "The operation is nested too deeply") from None
             self._validate(document)
         except Refused as refusal:
             return _Text(errors=refusal.errors)
@@ -239,5 +243,4 @@ def _code_of_syntax(message: str) -> str:
     return "GRAPHQL_PARSE_FAILED"
 
 
-def _key(value: object) -> object:
-    return len(value) if isinstance(value, list) else value if isinstance(value, int | float) else None
+_ABSENT = object()

@@ -121,6 +121,11 @@ def doubling(depth: int, end: str = "__typename") -> str:
             id="the whole schema, twice",
         ),
         pytest.param(
+            fragments(12, "section(id: 1) {{ " + "chat {{ section {{ " * 28 + "...F{0}" + " }} }}" * 28 + " }}", "a"),
+            "MAX_DEPTH_EXCEEDED",
+            id="fields too deep for Python, over fragments",
+        ),
+        pytest.param(
             "{ __schema { types { fields { type { fields { type { fields { type { fields { name }}}}}}}}}}",
             "GRAPHQL_VALIDATION_FAILED",
             id="the schema within the schema",

@@ -158,6 +158,16 @@ async def test_the_cost_of_a_text_follows_its_variables(serve: Serve) -> None:
 
 
 @on_sqlite
+async def test_a_variable_that_is_null_is_not_one_that_is_absent(client: Served) -> None:
+    query = "query ($n: Int = 100) { documents(first: $n) { edges { cursor } } }"
+    costs = []
+    for variables in ({"n": None}, {}, {"n": 1}, {"n": True}, {"n": None}, {}):
+        response = await client.http.post("/graphql", json={"query": query, "variables": variables}, headers=COST)
+        costs.append(response.json().get("extensions", {}).get("cost", {}).get("requested"))
+    assert costs == [41, 201, 3, None, 41, 201]
+
+
+@on_sqlite
 @pytest.mark.parametrize("n", [-1, 101, 2**31 - 1])
 async def test_a_page_that_is_never_given_costs_no_more_than_the_largest(client: Served, n: int) -> None:
     answer = await client.result("query ($n: Int) { documents(first: $n) { edges { cursor } } }", n=n)
