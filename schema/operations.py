@@ -27,6 +27,9 @@ from schema.measures import LARGEST, Excess, Limits, Sizes, excesses, measure, s
 KEPT_CHARACTERS = 1_000_000
 """How many characters the texts that are remembered may have, all in all."""
 
+KEPT_BESIDE = 500
+"""For how many characters each of them counts beside its own: a short text takes room as well."""
+
 KEPT_COSTS = 32
 """For how many sizes of page the cost of one operation is remembered."""
 
@@ -55,7 +58,8 @@ def mistake(error: GraphQLError, code: str) -> GraphQLError:
     Where Python could not read a value at all, as an integer of five thousand digits, the error would quote it whole.
     """
     message = "A value is not one of its type" if error.original_error else error.message
-    return GraphQLError(message, error.nodes, extensions={"code": code})
+    # Where it stands by its places in the text, not by nodes: an error is remembered, the tree it was found in is not.
+    return GraphQLError(message, source=error.source, positions=error.positions, extensions={"code": code})
 
 
 class NoEmptySelectionsRule(ValidationRule):
@@ -154,10 +158,10 @@ class Operations:
 
     def _keep(self, text: str, known: _Text) -> _Text:
         self._texts[text] = known
-        self._characters += len(text)
+        self._characters += len(text) + KEPT_BESIDE
         while self._characters > KEPT_CHARACTERS:
             oldest, _ = self._texts.popitem(last=False)
-            self._characters -= len(oldest)
+            self._characters -= len(oldest) + KEPT_BESIDE
         return known
 
     def _read(self, text: str) -> _Text:
@@ -169,6 +173,8 @@ class Operations:
                 raise refused("MAX_DEPTH_EXCEEDED", "The operation is nested too deeply") from None
             self._validate(document)
         except Refused as refusal:
+            for error in refusal.errors:
+                error.__traceback__ = error.__context__ = None  # they hold the parser, and all that it has read
             return _Text(errors=refusal.errors)
         return _Text(operations)
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from schema.operations import KEPT_CHARACTERS
+from schema.build import build_schema
+from schema.measures import Limits
+from schema.operations import KEPT_CHARACTERS, Operations, Refused
 from tests.api import operations
 from tests.conftest import Serve
 from tests.support.client import Served
@@ -194,6 +196,24 @@ async def test_what_is_remembered_has_a_bound(client: Served) -> None:
     assert client.operations.read == read
     await client(f"{{ a0: __typename }}{long}")
     assert client.operations.read == read + 1
+
+
+def test_what_is_wrong_with_a_text_is_remembered_without_its_tree() -> None:
+    texts = Operations(build_schema()._schema, Limits())
+    for text in ("{ nothing }", "{", "{ __typename } { __typename }", "query ($a: Nothing) { __typename }"):
+        for _ in range(2):
+            with pytest.raises(Refused) as refusal:
+                texts.find(text)
+            for error in refusal.value.errors:
+                assert (error.nodes, error.__traceback__, error.__context__) == (None, None, None)
+                assert error.formatted["locations"]
+    for number in range(KEPT_CHARACTERS // 500 + 10):
+        with pytest.raises(Refused):
+            texts.find(f"{{{number}")
+    assert (texts.read, texts.found) == (4 + KEPT_CHARACTERS // 500 + 10, 4)
+    with pytest.raises(Refused):
+        texts.find("{0")
+    assert texts.found == 4
 
 
 @on_sqlite
