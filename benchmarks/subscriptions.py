@@ -141,7 +141,12 @@ async def short(client: Client, address: str, process_id: int, count: int) -> No
     """Begin and end many subscriptions, and see what they leave behind."""
     document = await operations.import_document(client, "# A")
 
-    async with socket(address) as one, socket(address) as two:
+    async def listen(ours: Socket) -> None:
+        # Pings are answered here; a socket that leaves them unanswered is taken for dead. Nothing else should come.
+        raise ConnectionError(await ours.receive())
+
+    async with socket(address) as one, socket(address) as two, asyncio.TaskGroup() as group:
+        listening = [group.create_task(listen(ours)) for ours in (one, two)]
         done, started = 0, time.perf_counter()
         while done < count:
             for ours in (one, two):
@@ -156,6 +161,8 @@ async def short(client: Client, address: str, process_id: int, count: int) -> No
             if done in (count // 10, count // 2, count):
                 took = time.perf_counter() - started
                 print(f"{done:7} short ones: {memory(process_id) / 2**20:6.1f} MiB held, {done / took:6.0f} a second")
+        for task in listening:
+            task.cancel()
 
 
 async def measure(address: str, process_id: int, part: Callable[[Client, str, int], Awaitable[None]]) -> None:
