@@ -28,7 +28,8 @@ class Gathering(Generic[K, T]):
     def __init__(self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, T]]]) -> None:
         self._read = read
         self._waiting: dict[K, list[asyncio.Future[T]]] = defaultdict(list)
-        self._readers: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reading = 0
         self._about_to_read = False
 
     async def load(self, key: K) -> T:
@@ -37,16 +38,25 @@ class Gathering(Generic[K, T]):
             tally.statements += 1
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting[key].append(future)
-        if not self._about_to_read and len(self._readers) < AT_ONCE:
+        if not self._about_to_read and self._reading < AT_ONCE:
             self._about_to_read = True
             # In a context of its own: it works for many, and nothing of it should be counted for one of them.
             reader = asyncio.create_task(self._read_on(), context=Context())
-            self._readers.add(reader)
-            reader.add_done_callback(self._readers.discard)
+            self._tasks.add(reader)
+            reader.add_done_callback(self._tasks.discard)
         return await future
 
     async def _read_on(self) -> None:
         self._about_to_read = False
+        # Counted here and not by the tasks: one that has ended is still there for a moment, in which nobody would read
+        # for those who ask.
+        self._reading += 1
+        try:
+            await self._read_while_asked()
+        finally:
+            self._reading -= 1
+
+    async def _read_while_asked(self) -> None:
         while self._waiting:
             if not (batch := self._next()):
                 continue

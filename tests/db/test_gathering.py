@@ -92,6 +92,26 @@ async def test_what_comes_while_statements_are_on_their_way_waits_together() -> 
     assert reads.keys == [["0"], ["1"], [str(number) for number in range(2, 20)]]
 
 
+async def test_whoever_asks_again_at_the_moment_that_all_statements_end_is_read_for() -> None:
+    """As those do who lost against another: nobody else may come to set the reading going again."""
+    reads = Reads()
+    gathering = Gathering(reads)
+
+    async def twice() -> tuple[int, int]:
+        return await gathering.load("a"), await gathering.load("a")
+
+    asking = asyncio.create_task(twice())
+    await soon()
+    others = []
+    for number in range(AT_ONCE - 1):
+        others.append(asyncio.create_task(gathering.load(f"{number}")))
+        await soon()
+    reads.go.set()
+    async with asyncio.timeout(5):
+        assert await asking == (1, AT_ONCE + 1)
+        await asyncio.gather(*others)
+
+
 async def test_no_statement_has_too_many_keys() -> None:
     reads = Reads()
     reads.go.set()
