@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     )
     max_tokens: int = Field(default=Limits.tokens, ge=10, description="How many tokens an operation may have.")
     max_comments: int = Field(default=Limits.comments, ge=0, description="How many comments it may have.")
-    max_fragments: int = Field(default=Limits.fragments, ge=0, description="How many fragments it may define.")
+    max_fragments: int = Field(
+        default=Limits.fragments, ge=0, description="How many fragments it may define, and have inline."
+    )
     max_depth: int = Field(default=Limits.depth, ge=1, description="How deep its fields may be nested.")
     max_list_depth: int = Field(default=Limits.list_depth, ge=0, description="How deep its lists may be nested.")
     max_aliases: int = Field(

@@ -1,8 +1,8 @@
 """Measures: how much an operation asks for, found in one pass over its text, and the limits it is held to."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -53,7 +53,7 @@ class Limits:
     tokens: int = 3_000
     comments: int = 500
     fragments: int = 100
-    """Fragments that it defines."""
+    """Fragments and other operations that are defined beside it; and as many inline fragments."""
     depth: int = 20
     """Fields within fields."""
     list_depth: int = 5
@@ -68,8 +68,7 @@ class Limits:
     """Of which an answer tells."""
 
 
-@dataclass(frozen=True)
-class Measure:
+class Measure(NamedTuple):
     """What a selection amounts to, with the fragments that it spreads, each as often as it is spread."""
 
     width: int = 0
@@ -80,6 +79,8 @@ class Measure:
     list_depth: int = 0
     aliases: int = 0
     directives: int = 0
+    inline: int = 0
+    """Inline fragments."""
     cost: int = 0
 
     def beside(self, other: "Measure") -> "Measure":
@@ -91,6 +92,7 @@ class Measure:
             max(self.list_depth, other.list_depth),
             min(self.aliases + other.aliases, CEILING),
             min(self.directives + other.directives, CEILING),
+            min(self.inline + other.inline, CEILING),
             min(self.cost + other.cost, CEILING),
         )
 
@@ -147,7 +149,7 @@ def measure(schema: GraphQLSchema, document: DocumentNode, operation: OperationD
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     measured = _Measuring(schema, fragments, sizes).operation(operation)
     if operation.operation is OperationType.MUTATION:
-        return replace(measured, cost=min(measured.cost + CHANGE * measured.width, CEILING))
+        return measured._replace(cost=min(measured.cost + CHANGE * measured.width, CEILING))
     return measured
 
 
@@ -157,6 +159,7 @@ def excesses(measure: Measure, limits: Limits) -> Iterable[Excess]:
         ("MAX_DEPTH_EXCEEDED", "fields within fields", measure.depth, limits.depth),
         ("MAX_LIST_DEPTH_EXCEEDED", "lists within lists", measure.list_depth, limits.list_depth),
         ("MAX_ALIASES_EXCEEDED", "aliases and repeated fields", measure.aliases, limits.aliases),
+        ("MAX_FRAGMENTS_EXCEEDED", "inline fragments", measure.inline, limits.fragments),
         ("MAX_ROOT_FIELDS_EXCEEDED", "root fields", measure.width, limits.root_fields),
         ("MAX_DIRECTIVES_EXCEEDED", "directives", measure.directives, limits.directives),
     ):
@@ -189,13 +192,14 @@ class _Measuring:
                     seen.add(shown_as)
                     part = self._field(node, parent, page)
                     if again or node.alias:
-                        part = replace(part, aliases=part.aliases + 1)
+                        part = part._replace(aliases=part.aliases + 1)
                 case FragmentSpreadNode():
                     part = self._spread(node.name.value, page)
                 case InlineFragmentNode():
                     condition = node.type_condition
                     within = self._type(condition.name.value) if condition else parent
                     part = self._selection(node.selection_set, within, page)
+                    part = part._replace(inline=min(part.inline + 1, CEILING))
             total = total.beside(part)
             if node.directives:
                 total = total.beside(Measure(directives=len(node.directives)))
@@ -233,6 +237,7 @@ class _Measuring:
             list_depth=inner.list_depth + is_list,
             aliases=inner.aliases,
             directives=inner.directives,
+            inline=inner.inline,
             cost=min(times * (weight + inner.cost), CEILING),
         )
 

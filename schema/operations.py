@@ -193,9 +193,11 @@ class Operations:
 
     def _measure(self, document: DocumentNode) -> Mapping[str | None, Operation]:
         nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-        fragments = len(document.definitions) - len(nodes)
-        found = [Excess("MAX_FRAGMENTS_EXCEEDED", "fragments", fragments, self.limits.fragments)]
-        found = [excess for excess in found if excess.requested > excess.limit]
+        # Everything beside one operation; before any of it is measured, for each operation is with all that it spreads.
+        others = len(document.definitions) - 1
+        if others > self.limits.fragments:
+            raise Refused(_excess(Excess("MAX_FRAGMENTS_EXCEEDED", "definitions", others, self.limits.fragments)))
+        found: list[Excess] = []
         operations: dict[str | None, Operation] = {}
         for node in nodes:
             sizes = Sizes(node, {})

@@ -79,6 +79,16 @@ def doubling(depth: int, end: str = "__typename") -> str:
             id="400 aliases",
         ),
         pytest.param("{" + " ... { __typename }" * 500 + "}", "MAX_ROOT_FIELDS_EXCEEDED", id="500 inline fragments"),
+        pytest.param(
+            '{ section(id: "a") {' + " ... on Section { chat { id } }" * 250 + "} }",
+            "MAX_FRAGMENTS_EXCEEDED",
+            id="250 inline fragments of the same",
+        ),
+        pytest.param(
+            "".join(f"query Q{n} {{ ...F0 }} " for n in range(150)) + "fragment F0 on Query { __typename }",
+            "MAX_FRAGMENTS_EXCEEDED",
+            id="150 operations",
+        ),
         pytest.param("#\n" * 10_000 + "{ __typename }", "MAX_COMMENTS_EXCEEDED", id="10,000 comments"),
         pytest.param("{ __typename" + " @a" * 1_000 + "}", "MAX_DIRECTIVES_EXCEEDED", id="1,000 directives"),
         pytest.param(" " * 2_000_000 + "{ __typename }", "MAX_CHARACTERS_EXCEEDED", id="2,000,000 blanks"),

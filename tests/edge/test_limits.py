@@ -59,6 +59,13 @@ def nested(depth: int) -> str:
             "{ ...A ...B } fragment A on Query { __typename } fragment B on Query { __typename }",
             "MAX_FRAGMENTS_EXCEEDED",
         ),
+        (
+            "max_fragments",
+            2,
+            "{ ... { __typename } ... { a: __typename } }",
+            "{ ... { __typename } ... { a: __typename ... { b: __typename } } }",
+            "MAX_FRAGMENTS_EXCEEDED",
+        ),
         ("max_depth", 5, nested(5), nested(7), "MAX_DEPTH_EXCEEDED"),
         (
             "max_list_depth",
