@@ -121,6 +121,7 @@ class Runner:
         operation = None
         try:
             operation = self.operations.find(self._documents.text(call), call.operation_name)
+            self._documents.remember(call)
             cost = hold_to_cost(operation, call.variables, self.operations.limits.cost)
         except Refused as refusal:
             return self._refusal(refusal, operation, way)

@@ -40,8 +40,15 @@ class Settings(BaseSettings):
     max_characters: int = Field(
         default=Limits.characters, ge=100, description="How many characters the text of an operation may have."
     )
+    max_lines: int = Field(default=Limits.lines, ge=1, description="How many lines it may have.")
     max_tokens: int = Field(default=Limits.tokens, ge=10, description="How many tokens an operation may have.")
     max_comments: int = Field(default=Limits.comments, ge=0, description="How many comments it may have.")
+    max_name: int = Field(default=Limits.name, ge=1, description="How many characters each of its names may have.")
+    max_selections: int = Field(
+        default=Limits.selections,
+        ge=1,
+        description="How much all operations of a document may select, each with all the fragments that it spreads.",
+    )
     max_fragments: int = Field(
         default=Limits.fragments, ge=0, description="How many fragments it may define, and have inline."
     )
@@ -111,8 +118,11 @@ class Settings(BaseSettings):
         """What one operation may ask for."""
         return Limits(
             characters=self.max_characters,
+            lines=self.max_lines,
             tokens=self.max_tokens,
             comments=self.max_comments,
+            name=self.max_name,
+            selections=self.max_selections,
             fragments=self.max_fragments,
             depth=self.max_depth,
             list_depth=self.max_list_depth,

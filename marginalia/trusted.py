@@ -56,6 +56,13 @@ class Documents:
                 _log.warning("document not trusted", sha256=_sha256(text))
         return text
 
+    def remember(self, call: Call) -> None:
+        """Register the text of a call that has one of these and a hash, once it is known that it can be run."""
+        if self._trust is Trust.OPEN and call.query and call.document_id is None:
+            match call.extensions.get("persistedQuery"):
+                case {"sha256Hash": str(name)}:
+                    self._register(name.lower(), call.query)
+
     def _named(self, call: Call) -> str:
         if call.document_id is not None:
             return self._of_document(_bare(call.document_id), call.query)
@@ -84,8 +91,6 @@ class Documents:
         if query:
             if _sha256(query) != name:
                 raise refused("BAD_REQUEST", "provided sha does not match query")
-            if self._trust is Trust.OPEN:
-                self._register(name, query)
             return query
         text = self._manifest.get(name) or self._registered.get(name)
         if text is not None:

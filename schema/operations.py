@@ -1,7 +1,9 @@
 """Operations: texts made ready to run, once: parsed, measured and validated, then remembered for the next time."""
 
+import re
+from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,24 +16,36 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
+    Source,
+    SourceLocation,
+    Token,
+    TokenKind,
     ValidationRule,
     parse,
     specified_rules,
     validate,
 )
+from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from schema.measures import LARGEST, Excess, Limits, Sizes, excesses, measure, size
+from schema.measures import LARGEST, Excess, Limits, Measuring, Sizes, TooManySelections, excesses, size
 
-KEPT_CHARACTERS = 1_000_000
+KEPT_CHARACTERS = 5_000_000
 """How many characters the texts that are remembered may have, all in all."""
 
 KEPT_BESIDE = 500
 """For how many characters each of them counts beside its own: a short text takes room as well."""
 
+KEPT_FOR_TOKEN = 40
+"""For how many characters each of its tokens counts: what is read out of a text takes more room than the text."""
+
 KEPT_COSTS = 32
 """For how many sizes of page the cost of one operation is remembered."""
+
+
+COMPARISONS = 25_000
+"""What validation may spend on telling whether fields of one name mean the same: ordinary operations need hundreds."""
 
 
 class Refused(Exception):
@@ -57,7 +71,10 @@ def mistake(error: GraphQLError, code: str) -> GraphQLError:
 
     Where Python could not read a value at all, as an integer of five thousand digits, the error would quote it whole.
     """
-    message = "A value is not one of its type" if error.original_error else error.message
+    cause = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    message = "A value is not one of its type" if cause else error.message
     # Where it stands by its places in the text, not by nodes: an error is remembered, the tree it was found in is not.
     return GraphQLError(message, source=error.source, positions=error.positions, extensions={"code": code})
 
@@ -100,7 +117,8 @@ class Operation:
         given = tuple(size(variables[name]) if name in variables else _ABSENT for name in self.sizes)
         cost = self._costs.get(given)
         if cost is None:
-            cost = measure(self.schema, self.document, self.node, Sizes(self.node, variables)).cost
+            sizes = Sizes(self.node.variable_definitions or (), variables)
+            cost = Measuring(self.schema, self.document).operation(self.node, sizes).cost
             if len(self._costs) < KEPT_COSTS:
                 self._costs[given] = cost
         return cost
@@ -110,6 +128,8 @@ class Operation:
 class _Text:
     """What became of a text: its operations by name, or why it has none that can be run."""
 
+    size: int
+    """How much room it takes, in characters."""
     operations: Mapping[str | None, Operation] = field(default_factory=dict)
     errors: tuple[GraphQLError, ...] = ()
 
@@ -132,6 +152,8 @@ class Operations:
         self.found = 0
         """How many were remembered."""
         self._schema = schema
+        # Read by graphql-core when it begins to validate; its own is good for half a second.
+        overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = COMPARISONS
         self._rules = (*specified_rules, NoEmptySelectionsRule, MaybeNullValidationRule, OneOfInputValidationRule)
         if not introspection:
             self._rules = (*self._rules, NoSchemaIntrospectionCustomRule)
@@ -142,6 +164,10 @@ class Operations:
         """Return the operation of a name, or the only one, of a text. Raises `Refused`."""
         known = self._texts.get(text)
         if known is None:
+            if len(text) > self.limits.characters:  # it is not worth the place of others
+                raise Refused(
+                    _excess(Excess("MAX_CHARACTERS_EXCEEDED", "characters", len(text), self.limits.characters))
+                )
             self.read += 1
             known = self._keep(text, self._read(text))
         else:
@@ -158,10 +184,10 @@ class Operations:
 
     def _keep(self, text: str, known: _Text) -> _Text:
         self._texts[text] = known
-        self._characters += len(text) + KEPT_BESIDE
+        self._characters += known.size
         while self._characters > KEPT_CHARACTERS:
-            oldest, _ = self._texts.popitem(last=False)
-            self._characters -= len(oldest) + KEPT_BESIDE
+            _, oldest = self._texts.popitem(last=False)
+            self._characters -= oldest.size
         return known
 
     def _read(self, text: str) -> _Text:
@@ -175,21 +201,24 @@ class Operations:
         except Refused as refusal:
             for error in refusal.errors:
                 error.__traceback__ = error.__context__ = None  # they hold the parser, and all that it has read
-            return _Text(errors=refusal.errors)
-        return _Text(operations)
+            told = sum(len(error.message) for error in refusal.errors)
+            return _Text(len(text) + KEPT_BESIDE + told, errors=refusal.errors)
+        tokens = sum(1 for _ in _tokens(document))
+        return _Text(len(text) + KEPT_BESIDE + KEPT_FOR_TOKEN * tokens, operations)
 
     def _parse(self, text: str) -> DocumentNode:
-        limits = self.limits
+        limits, source = self.limits, _Lines(text)
         try:
-            return parse(
-                text,
-                max_lexical_tokens=limits.tokens,
-                max_comments=limits.comments,
-                max_source_length=limits.characters,
-            )
+            document = parse(source, max_lexical_tokens=limits.tokens, max_comments=limits.comments)
         except GraphQLSyntaxError as error:
             error.extensions = {"code": _code_of_syntax(error.message)}
             raise Refused(error) from None
+        if (lines := len(source.starts)) > limits.lines:
+            raise Refused(_excess(Excess("MAX_LINES_EXCEEDED", "lines", lines, limits.lines)))
+        names = (token.value or "" for token in _tokens(document) if token.kind is TokenKind.NAME)
+        if (longest := max(map(len, names), default=0)) > limits.name:
+            raise Refused(_excess(Excess("MAX_NAME_LENGTH_EXCEEDED", "characters of a name", longest, limits.name)))
+        return document
 
     def _measure(self, document: DocumentNode) -> Mapping[str | None, Operation]:
         nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
@@ -197,14 +226,21 @@ class Operations:
         others = len(document.definitions) - 1
         if others > self.limits.fragments:
             raise Refused(_excess(Excess("MAX_FRAGMENTS_EXCEEDED", "definitions", others, self.limits.fragments)))
+        measuring = Measuring(self._schema, document, self.limits.selections)
         found: list[Excess] = []
         operations: dict[str | None, Operation] = {}
-        for node in nodes:
-            sizes = Sizes(node, {})
-            measured = measure(self._schema, document, node, sizes)
-            found.extend(excesses(measured, self.limits))
-            operation = Operation(self._schema, document, node, tuple(sorted(sizes.names)), measured.own > 0)
-            operations[operation.name] = operation
+        try:
+            for node in nodes:
+                sizes = Sizes(node.variable_definitions or (), {})
+                measured = measuring.operation(node, sizes)
+                found.extend(excesses(measured, self.limits))
+                operation = Operation(self._schema, document, node, tuple(sorted(sizes.names)), measured.own > 0)
+                operations[operation.name] = operation
+            for measured in measuring.fragments():
+                found.extend(excesses(measured, self.limits))
+        except TooManySelections:
+            most = self.limits.selections
+            raise Refused(_excess(Excess("MAX_SELECTIONS_EXCEEDED", "selections", most + 1, most))) from None
         if found:
             raise Refused(*(_excess(excess) for excess in dict.fromkeys(found)))
         return operations
@@ -238,12 +274,31 @@ def _excess(excess: Excess) -> GraphQLError:
     )
 
 
+class _Lines(Source):
+    """A text that knows where its lines begin, which is looked up for each error in it."""
+
+    def __init__(self, body: str) -> None:
+        super().__init__(body)
+        self.starts = [0, *(end.end() for end in _END_OF_LINE.finditer(body))]
+
+    def get_location(self, position: int) -> SourceLocation:
+        """Return the line and the column of a character, counted from 1."""
+        line = bisect_right(self.starts, position)
+        return SourceLocation(line, position - self.starts[line - 1] + 1)
+
+
+def _tokens(document: DocumentNode) -> Iterator[Token]:
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        yield token
+        token = token.next
+
+
 def _code_of_syntax(message: str) -> str:
     # The parser tells its limits apart by its sentences only; a test keeps watch over them.
     for words, code in (
         ("tokens. Parsing aborted.", "MAX_TOKENS_EXCEEDED"),
         ("comments. Parsing aborted.", "MAX_COMMENTS_EXCEEDED"),
-        ("code points. Parsing aborted.", "MAX_CHARACTERS_EXCEEDED"),
         ("nested too deeply. Parsing aborted.", "MAX_DEPTH_EXCEEDED"),
     ):
         if message.endswith(words):
@@ -252,3 +307,5 @@ def _code_of_syntax(message: str) -> str:
 
 
 _ABSENT = object()
+
+_END_OF_LINE = re.compile(r"\r\n|[\n\r]")

@@ -52,6 +52,15 @@ def nested(depth: int) -> str:
             "{ __typename }".ljust(101),
             "MAX_CHARACTERS_EXCEEDED",
         ),
+        ("max_lines", 3, "{\n__typename\n}", "{\r\n\r\n__typename\n}", "MAX_LINES_EXCEEDED"),
+        ("max_name", 11, "{ __typename }", "{ x23456789012: __typename }", "MAX_NAME_LENGTH_EXCEEDED"),
+        (
+            "max_selections",
+            3,
+            "{ ...F } fragment F on Query { __typename a: __typename }",
+            "{ ...F } fragment F on Query { __typename a: __typename b: __typename }",
+            "MAX_SELECTIONS_EXCEEDED",
+        ),
         (
             "max_fragments",
             1,
@@ -98,7 +107,7 @@ def nested(depth: int) -> str:
         ),
         (
             "max_cost",
-            21,
+            30,
             "{ documents(first: 10) { edges { cursor } } }",
             "{ documents(first: 11) { edges { cursor } } }",
             "MAX_COST_EXCEEDED",
@@ -120,23 +129,23 @@ async def test_at_the_limit_it_is_run_and_one_over_it_is_not(
 
 COSTS: list[tuple[str, dict[str, Any], int]] = [
     ("{ __typename }", {}, 1),
-    ("{ documents { edges { cursor } } }", {}, 41),
-    ("{ documents(first: 3) { edges { node { id title } } pageInfo { endCursor } } }", {}, 15),
-    ("query ($n: Int) { documents(first: $n) { edges { cursor } } }", {"n": 5}, 11),
-    ("query ($n: Int) { documents(first: $n) { edges { cursor } } }", {}, 41),
-    ("query ($n: Int = 7) { documents(first: $n) { edges { cursor } } }", {}, 15),
-    ("query ($n: Int = 7) { documents(first: $n) { edges { cursor } } }", {"n": 0}, 1),
-    ("query ($n: Int) { documents(first: $n) { edges { cursor } } }", {"n": None}, 41),
+    ("{ documents { edges { cursor } } }", {}, 50),
+    ("{ documents(first: 3) { edges { node { id title } } pageInfo { endCursor } } }", {}, 24),
+    ("query ($n: Int) { documents(first: $n) { edges { cursor } } }", {"n": 5}, 20),
+    ("query ($n: Int) { documents(first: $n) { edges { cursor } } }", {}, 50),
+    ("query ($n: Int = 7) { documents(first: $n) { edges { cursor } } }", {}, 24),
+    ("query ($n: Int = 7) { documents(first: $n) { edges { cursor } } }", {"n": 0}, 10),
+    ("query ($n: Int) { documents(first: $n) { edges { cursor } } }", {"n": None}, 50),
     ('{ nodes(ids: ["a", "b"]) { id } }', {}, 4),
     ("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["a", "b", "c"]}, 6),
-    ('{ document(id: "a") { markdown } }', {}, 101),
+    ('{ document(id: "a") { markdown } }', {}, 1001),
     ('{ ...A ...A } fragment A on Query { document(id: "a") { id title } }', {}, 6),
     ('mutation { a: removeSection(docId: "a", sectionId: "b") { __typename } }', {}, 12),
     (
         'query ($n: Int) { chatSession(id: "a") { messages(last: $n) { ...E } } }'
         " fragment E on MessageConnection { edges { node { seq content } } }",
         {"n": 4},
-        18,
+        43,
     ),
 ]
 
@@ -156,13 +165,13 @@ async def test_the_cost_is_the_fields_that_an_answer_can_hold(
 @on_sqlite
 async def test_the_cost_of_a_text_follows_its_variables(serve: Serve) -> None:
     query = "query ($n: Int) { documents(first: $n) { edges { cursor } } }"
-    async with serve(max_cost=100) as client:
+    async with serve(max_cost=109) as client:
         for n in [1, 49, 50, 1, 50, 49, *range(60)]:
             answer = await client.result(query, n=n)
             if n < 50:
                 assert "errors" not in answer
             else:
-                assert refused(answer) == {"code": "MAX_COST_EXCEEDED", "requested": 1 + 2 * n, "limit": 100}
+                assert refused(answer) == {"code": "MAX_COST_EXCEEDED", "requested": 10 + 2 * n, "limit": 109}
         assert client.operations.read == 1
 
 
@@ -173,7 +182,7 @@ async def test_a_variable_that_is_null_is_not_one_that_is_absent(client: Served)
     for variables in ({"n": None}, {}, {"n": 1}, {"n": True}, {"n": None}, {}):
         response = await client.http.post("/graphql", json={"query": query, "variables": variables}, headers=COST)
         costs.append(response.json().get("extensions", {}).get("cost", {}).get("requested"))
-    assert costs == [41, 201, 3, None, 41, 201]
+    assert costs == [50, 210, 12, None, 50, 210]
 
 
 @on_sqlite

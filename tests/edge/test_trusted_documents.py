@@ -156,7 +156,9 @@ def test_what_clients_register_has_a_bound() -> None:
     documents = Documents()
     texts = [f"# {number}\n" + " " * 100_000 for number in range(REGISTERED_CHARACTERS // 100_000 + 1)]
     for text in texts:
-        assert documents.text(Call(text, extensions=persisted(text))) == text
+        call = Call(text, extensions=persisted(text))
+        assert documents.text(call) == text
+        documents.remember(call)
     assert documents.text(Call(extensions=persisted(texts[-1]))) == texts[-1]
     with pytest.raises(Refused, match="NotFound"):
         documents.text(Call(extensions=persisted(texts[0])))

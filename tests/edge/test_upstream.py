@@ -35,7 +35,6 @@ def plain(**options: Any) -> httpx.AsyncClient:
     [
         ("{ a a a }", Limits(tokens=3), "more than 3 tokens. Parsing aborted.", "MAX_TOKENS_EXCEEDED"),
         ("#\n#\n{ a }", Limits(comments=1), "more than 1 comments. Parsing aborted.", "MAX_COMMENTS_EXCEEDED"),
-        ("{ a }   ", Limits(characters=5), "more than 5 code points. Parsing aborted.", "MAX_CHARACTERS_EXCEEDED"),
         ("{a" * 250 + "}" * 250, Limits(), "nested too deeply. Parsing aborted.", "MAX_DEPTH_EXCEEDED"),
     ],
 )

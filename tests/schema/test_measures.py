@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schema.build import build_schema
-from schema.measures import CEILING, Measure, Sizes, measure
+from schema.measures import CEILING, Measure, Measuring, Sizes
 
 SCHEMA = build_schema()._schema
 
@@ -23,7 +23,7 @@ DEEPER = {
 def measured(text: str, **variables: Any) -> Measure:
     document: DocumentNode = parse(text)
     operation = next(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
-    return measure(SCHEMA, document, operation, Sizes(operation, variables))
+    return Measuring(SCHEMA, document).operation(operation, Sizes(operation.variable_definitions or (), variables))
 
 
 @st.composite
