@@ -15,6 +15,7 @@ from db import chats, documents, visible
 from db.anchors import Anchor
 from db.batches import among
 from db.database import Database
+from db.documents import Text
 from db.ids import is_findable
 from db.models import ChatSession, Document, Message, Section
 from db.paging import Connection, Page
@@ -101,10 +102,10 @@ class Loaders:
         return self._rows(Message.id, visible.messages, NOTHING)
 
     @cached_property
-    def all_sections(self) -> Loader[str, Sequence[Section]]:
-        """All sections of documents, in reading order, by the ids of the documents."""
+    def texts(self) -> Loader[str, Sequence[Text]]:
+        """What is written in all sections of documents, in reading order, by the ids of the documents."""
         workspace_id = self._workspace_id
-        return self._mapping(lambda session, ids: documents.all_sections(session, workspace_id, ids), ())
+        return self._mapping(lambda session, ids: documents.texts(session, workspace_id, ids), ())
 
     @cached_property
     def pages_of_sections(self) -> Loader[PageKey, Connection[Section]]:

@@ -9,7 +9,7 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphql import GraphQLError, OperationType
@@ -22,7 +22,7 @@ from marginalia.calls import Call
 from marginalia.trusted import Documents
 from resolvers.context import Context
 from schema import execution
-from schema.execution import Result
+from schema.execution import Bounds, Result
 from schema.operations import Operation, Operations, Refused, hold_to_cost
 from services.principals import Principal
 
@@ -113,7 +113,12 @@ class Runner:
         self._database = database
         self._anchors = gathered(database)
         self._openings = openings
-        self._times = {OperationType.QUERY: query_time, OperationType.MUTATION: mutation_time}
+        limits = Bounds(query_time, operations.limits.errors, hide_suggestions=not operations.suggestions)
+        self._bounds = {
+            OperationType.QUERY: limits,
+            OperationType.MUTATION: replace(limits, seconds=mutation_time),
+            OperationType.SUBSCRIPTION: limits,
+        }
         self._watches = watches
 
     def prepare(self, call: Call, *, way: str, tell_cost: bool = False) -> Ready | Answer:
@@ -134,15 +139,11 @@ class Runner:
         with self._watched(Run(operation, way)) as run:
             try:
                 result = await execution.execute(
-                    operation,
-                    ready.variables,
-                    self._context(who),
-                    seconds=self._times[operation.kind],
-                    hide_suggestions=not self.operations.suggestions,
+                    operation, ready.variables, self._context(who), self._bounds[operation.kind]
                 )
             except Refused as refusal:
                 return _told(run, Answer(None, execution.present(refusal.errors), begun=False))
-            return _told(run, self._answer(result, ready.extensions))
+            return _told(run, _answer(result, ready.extensions))
 
     @asynccontextmanager
     async def answers(self, ready: Ready, who: WhoAsks, *, way: str) -> AsyncIterator[AsyncIterator[Answer]]:
@@ -160,27 +161,16 @@ class Runner:
                 except Refused as refusal:
                     yield _one(_told(run, Answer(None, execution.present(refusal.errors), begun=False)))
                 else:
-                    yield (_told(run, self._answer(result, ready.extensions)) async for result in results)
+                    yield (_told(run, _answer(result, ready.extensions)) async for result in results)
 
     def _subscribe(self, ready: Ready, who: WhoAsks) -> AbstractAsyncContextManager[AsyncIterator[Result]]:
         return execution.subscribe(
-            ready.operation,
-            ready.variables,
-            lambda: self._context(who),
-            seconds=self._times[OperationType.QUERY],
-            hide_suggestions=not self.operations.suggestions,
+            ready.operation, ready.variables, lambda: self._context(who), self._bounds[ready.operation.kind]
         )
 
     def _context(self, who: WhoAsks) -> Context:
         principal = who()
         return Context(principal, Store(self._database, principal.workspace_id, self._anchors), self._openings)
-
-    def _answer(self, result: Result, extensions: Mapping[str, Any] | None) -> Answer:
-        most, errors = self.operations.limits.errors, result.errors
-        if len(errors) > most:
-            more = GraphQLError(f"There are {len(errors) - most:,} more errors", extensions={"code": "TOO_MANY_ERRORS"})
-            errors = [*errors[:most], more]
-        return Answer(result.data, errors, extensions=extensions)
 
     def _refusal(self, refusal: Refused, operation: Operation | None, way: str) -> Answer:
         answer = Answer(None, execution.present(refusal.errors), begun=False)
@@ -193,6 +183,10 @@ class Runner:
             for watch in self._watches:
                 watching.enter_context(watch(run))
             yield run
+
+
+def _answer(result: Result, extensions: Mapping[str, Any] | None) -> Answer:
+    return Answer(result.data, result.errors, extensions=extensions)
 
 
 def _told(run: Run, answer: Answer) -> Answer:

@@ -5,7 +5,13 @@ from inspect import signature
 from typing import Any, cast
 
 import strawberry
-from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_specified_scalar_type
+from graphql import (
+    GraphQLField,
+    GraphQLObjectType,
+    get_named_type,
+    is_input_object_type,
+    is_specified_scalar_type,
+)
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
 
@@ -17,6 +23,9 @@ def build_schema() -> strawberry.Schema:
     schema = strawberry.Schema(
         query=Query, mutation=Mutation, subscription=Subscription, config=StrawberryConfig(sort_schema=True)
     )
+    # Strawberry's own fails for lists and non-null types, which have no extensions.
+    introspected = cast(GraphQLObjectType, schema._schema.type_map["__Type"])
+    introspected.fields["isOneOf"].resolve = lambda kind, _info: kind.is_one_of if is_input_object_type(kind) else None
     for kind in schema._schema.type_map.values():
         if isinstance(kind, GraphQLObjectType) and kind is not schema._schema.subscription_type:
             _shorten(schema, kind)

@@ -14,6 +14,7 @@ from graphql import ExecutionResult, Executor, GraphQLError, create_source_event
 from db.faults import Unavailable
 from db.openings import FellBehind
 from resolvers.context import Context
+from schema.measures import Limits
 from schema.operations import Operation, Refused, mistake
 from services.outcomes import BadArgument, ErrorCode
 
@@ -28,14 +29,21 @@ class Result:
     errors: Sequence[GraphQLError] = ()
 
 
-async def execute(
-    operation: Operation, variables: Mapping[str, Any], context: Context, *, seconds: float, hide_suggestions: bool
-) -> Result:
+@dataclass(frozen=True)
+class Bounds:
+    """What an execution is held to, and what its errors tell."""
+
+    seconds: float
+    errors: int = Limits.errors
+    hide_suggestions: bool = False
+
+
+async def execute(operation: Operation, variables: Mapping[str, Any], context: Context, bounds: Bounds) -> Result:
     """Run a query or a mutation within its time. Raises `Refused` if the variables are not what it declares."""
-    executor = _executor(operation, variables, hide_suggestions)
+    executor = _executor(operation, variables, bounds)
     executor.context_value = context
     try:
-        return await _completed(executor, seconds)
+        return await _completed(executor, bounds)
     finally:
         # The helpers hold the executor in turn, and with it all that was read; without this circle nothing of it is
         # left to the collector, which took a tenth of the time of a hot ensure.
@@ -47,24 +55,22 @@ async def subscribe(
     operation: Operation,
     variables: Mapping[str, Any],
     context: Callable[[], Context],
-    *,
-    seconds: float,
-    hide_suggestions: bool,
+    bounds: Bounds,
 ) -> AsyncIterator[AsyncGenerator[Result, None]]:
     """Begin a subscription and give its results, each made within its time; leaving the block ends it.
 
     Each event is shown through a context of its own, so that nothing read for one is shown for the next, and who is
     asking is asked anew. Raises `Refused` if the subscription cannot be begun.
     """
-    executor = _executor(operation, variables, hide_suggestions)
+    executor = _executor(operation, variables, bounds)
     executor.context_value = context()
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(bounds.seconds):
             source = create_source_event_stream(executor)
             if isawaitable(source):
                 source = await source
     except TimeoutError:
-        raise Refused(_too_long(seconds)) from None
+        raise Refused(_too_long(bounds.seconds)) from None
     if isinstance(source, ExecutionResult):
         raise Refused(*(source.errors or ()))
 
@@ -73,7 +79,7 @@ async def subscribe(
             async for event in events:
                 showing = executor.build_per_event_executor(event)
                 showing.context_value = context()
-                yield await _completed(showing, seconds)
+                yield await _completed(showing, bounds)
         except Exception as error:  # of the source, whatever it is: the stream ends with it
             yield Result(None, present([GraphQLError("The subscription has ended", original_error=error)]))
 
@@ -81,8 +87,17 @@ async def subscribe(
         yield shown
 
 
-def present(errors: Sequence[GraphQLError]) -> Sequence[GraphQLError]:
-    """Log each error for what it is, and mask it in place where it is a fault; clients see their own in full."""
+def present(errors: Sequence[GraphQLError], most: int = Limits.errors) -> Sequence[GraphQLError]:
+    """Log each error for what it is, and mask it in place where it is a fault; clients see their own in full.
+
+    Of more than `most` the answer says how many there are, and so does the log.
+    """
+    if (more := len(errors) - most) > 0:
+        _log.info("more errors", count=more)
+        errors = [
+            *errors[:most],
+            GraphQLError(f"There are {more:,} more errors", extensions={"code": "TOO_MANY_ERRORS"}),
+        ]
     for error in errors:
         match error.original_error:
             case None | GraphQLError():
@@ -116,14 +131,14 @@ def _tell(error: GraphQLError, code: str) -> None:
     error.extensions = {"code": code, **(error.extensions or {})}
 
 
-def _executor(operation: Operation, variables: Mapping[str, Any], hide_suggestions: bool) -> Executor[Context]:
+def _executor(operation: Operation, variables: Mapping[str, Any], bounds: Bounds) -> Executor[Context]:
     executor = Executor.build(
         operation.schema,
         operation.document,
         raw_variable_values=dict(variables),
         operation_name=operation.name,
         is_awaitable=_is_awaitable,
-        hide_suggestions=hide_suggestions,
+        hide_suggestions=bounds.hide_suggestions,
     )
     if isinstance(executor, list):
         raise Refused(*(mistake(error, "BAD_USER_INPUT") for error in executor))
@@ -149,13 +164,13 @@ def _too_long(seconds: float) -> GraphQLError:
     return GraphQLError(f"The operation took longer than {seconds:g} s and was stopped", extensions={"code": "TIMEOUT"})
 
 
-async def _completed(executor: Executor[Context], seconds: float) -> Result:
+async def _completed(executor: Executor[Context], bounds: Bounds) -> Result:
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(bounds.seconds):
             result = executor.execute_operation()
             if isawaitable(result):
                 result = await result
     except TimeoutError:
-        return Result(None, [_too_long(seconds)])
+        return Result(None, [_too_long(bounds.seconds)])
     result = cast(ExecutionResult, result)
-    return Result(result.data, present(result.errors or ()))
+    return Result(result.data, present(result.errors or (), bounds.errors))

@@ -90,9 +90,9 @@ async def sections(store: Store, document: Document, page: Page) -> Connection[S
 
 async def export_markdown(store: Store, document: Document) -> str:
     """Return a document as CommonMark, such that importing it again gives equal sections."""
-    sections = await store.load.all_sections.load(document.id)
+    texts = await store.load.texts.load(document.id)
     # In a thread, as the import: it looks into every text for what is left open.
-    return await asyncio.to_thread(markdown.compose, sections)
+    return await asyncio.to_thread(markdown.compose, texts)
 
 
 def _document(store: Store, principal: Principal, title: str, description: str | None, own_id: str | None) -> Document:

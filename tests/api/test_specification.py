@@ -35,7 +35,10 @@ async def imported(client: Client, texts: list[str]) -> list[str]:
 
 
 async def exported(client: Client, documents: list[str]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await client(EXPORT, ids=documents))["nodes"]
+    # A few at a time: with as many sections as there can be, all of them would cost more than one operation may.
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(documents), 5):
+        found += (await client(EXPORT, ids=documents[start : start + 5]))["nodes"]
     assert not any(document["sections"]["pageInfo"]["hasNextPage"] for document in found)
     return found
 

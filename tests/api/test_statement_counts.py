@@ -52,7 +52,7 @@ query ($ids: [ID!]!) {
 }
 """
 
-MARKDOWN_OF_ALL = "{ documents(first: 100) { edges { node { markdown } } } }"
+MARKDOWN_OF_ALL = "{ documents(first: 40) { edges { node { markdown } } } }"
 
 IMPORT = """
 mutation ($markdown: String!) { importDocument(markdown: $markdown) { ... on Document { id title createdAt } } }

@@ -164,7 +164,7 @@ async def test_a_page_of_a_workspace_shows_nothing_of_another(database: Database
         assert [[edge.node.title for edge in found.edges] for found in sections.values()] == [["other"]] * 2
         standing = await documents.of_sections(session, "other", ["sec_0", "sec_1"], page)
         assert [[edge.node.workspace_id for edge in found.edges] for found in standing.values()] == [["other"]] * 2
-        everything = await documents.all_sections(session, "other", ["doc_0", "doc_1"])
+        everything = await documents.texts(session, "other", ["doc_0", "doc_1"])
         assert [[row.title for row in rows] for rows in everything.values()] == [["other"]] * 2
 
 

@@ -133,3 +133,11 @@ async def test_a_level_that_is_none_is_invalid(client: Client, world: World) -> 
     answer = await client.result(operations.CREATE_SECTION, docId=world.document, level=2**31)
 
     assert codes(answer) == {"BAD_USER_INPUT"}
+
+
+async def test_a_variable_that_does_not_fit_is_named(client: Client) -> None:
+    missing = await client.result("query ($chat: ID!) { chatSession(id: $chat) { id } }")
+    wrong = await client.result("query ($first: Int) { documents(first: $first) { __typename } }", first="many")
+    for answer, name in ((missing, "$chat"), (wrong, "$first")):
+        assert codes(answer) == {"BAD_USER_INPUT"}
+        assert name in answer["errors"][0]["message"]

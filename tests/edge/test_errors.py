@@ -96,6 +96,22 @@ async def test_each_fault_has_an_id_of_its_own(client: Client, world: World, dat
     assert told == {complaint["fault_id"] for complaint in log.complaints()}
 
 
+async def test_faults_by_the_hundred_are_logged_as_far_as_they_are_told(
+    serve: Serve, world: World, database: Database, log: Log
+) -> None:
+    await execute(database, "ALTER TABLE messages RENAME TO hidden")
+    fields = " ".join(
+        f"a{number}: chatSession(id: $chat) {{ messages {{ edges {{ cursor }} }} }}" for number in range(9)
+    )
+
+    async with serve(max_errors=3) as client:
+        answer = await client.result(f"query ($chat: ID!) {{ {fields} }}", chat=world.chat)
+
+    assert [error["extensions"]["code"] for error in answer["errors"]] == [*["INTERNAL"] * 3, "TOO_MANY_ERRORS"]
+    assert len(log.complaints()) == 3
+    assert log.of("more errors")[0]["count"] == 6
+
+
 # A database out of reach
 
 

@@ -4,6 +4,8 @@ import pytest
 from graphql import get_introspection_query
 
 from tests.conftest import Serve
+from tests.edge.conftest import Log
+from tests.support.client import Client
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -51,3 +53,11 @@ async def test_the_explorer_can_be_switched_off(serve: Serve) -> None:
     async with serve(explorer=False) as client:
         for path in ("/graphiql", "/"):
             assert (await client.http.get(path)).status_code == 404
+
+
+async def test_every_type_tells_whether_it_takes_one_of_its_fields(client: Client, log: Log) -> None:
+    """Also the lists and the non-null ones, of which it makes no sense; Strawberry's own answer to that is a fault."""
+    told = await client("{ __schema { types { kind isOneOf fields { type { isOneOf ofType { isOneOf } } } } } }")
+    kinds = {(kind["kind"], kind["isOneOf"]) for kind in told["__schema"]["types"]}
+    assert ("OBJECT", None) in kinds
+    assert log.complaints() == []
