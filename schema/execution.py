@@ -87,17 +87,8 @@ async def subscribe(
         yield shown
 
 
-def present(errors: Sequence[GraphQLError], most: int = Limits.errors) -> Sequence[GraphQLError]:
-    """Log each error for what it is, and mask it in place where it is a fault; clients see their own in full.
-
-    Of more than `most` the answer says how many there are, and so does the log.
-    """
-    if (more := len(errors) - most) > 0:
-        _log.info("more errors", count=more)
-        errors = [
-            *errors[:most],
-            GraphQLError(f"There are {more:,} more errors", extensions={"code": "TOO_MANY_ERRORS"}),
-        ]
+def present(errors: Sequence[GraphQLError]) -> Sequence[GraphQLError]:
+    """Log each error for what it is, and mask it in place where it is a fault; clients see their own in full."""
     for error in errors:
         match error.original_error:
             case None | GraphQLError():
@@ -124,6 +115,13 @@ def mask(error: GraphQLError, fault: BaseException) -> GraphQLError:
     error.message = f"Internal error {fault_id}"
     error.extensions = {"code": "INTERNAL", "faultId": fault_id}
     return error
+
+
+def _first(errors: Sequence[GraphQLError], most: int) -> Sequence[GraphQLError]:
+    if (more := len(errors) - most) <= 0:
+        return errors
+    _log.info("more errors", count=more)
+    return [*errors[:most], GraphQLError(f"There are {more:,} more errors", extensions={"code": "TOO_MANY_ERRORS"})]
 
 
 def _tell(error: GraphQLError, code: str) -> None:
@@ -173,4 +171,4 @@ async def _completed(executor: Executor[Context], bounds: Bounds) -> Result:
     except TimeoutError:
         return Result(None, [_too_long(bounds.seconds)])
     result = cast(ExecutionResult, result)
-    return Result(result.data, present(result.errors or (), bounds.errors))
+    return Result(result.data, present(_first(result.errors or (), bounds.errors)))

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from marginalia.calls import MOST_BESIDE_TEXTS, MOST_TEXTS
 from tests.conftest import Serve
 from tests.edge.conftest import Log
 from tests.support.client import Served
@@ -84,6 +85,26 @@ async def test_a_body_that_is_no_request_is_refused(client: Served, body: str | 
 
     assert response.status_code == 400
     assert refusal(response)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("variables", "status"),
+    [
+        pytest.param(json.dumps('["word", {}], ' * 300_000), 200, id="a long text of brackets and quotes"),
+        pytest.param("[" + "[]," * (MOST_BESIDE_TEXTS // 3 - 100) + "[]]", 200, id="as many lists as there may be"),
+        pytest.param("[" + "[]," * (MOST_BESIDE_TEXTS // 3) + "[]]", 400, id="too many lists"),
+        pytest.param("[" + '"",' * (MOST_TEXTS - 100) + " " * 150_000 + '""]', 200, id="as many texts as there may be"),
+        pytest.param("[" + '"",' * MOST_TEXTS + " " * 150_000 + '""]', 400, id="too many texts"),
+        pytest.param('"' + "\\" * 200_001, 400, id="a text that does not end"),
+    ],
+)
+async def test_a_long_body_is_long_for_its_texts(client: Served, variables: str, status: int) -> None:
+    response = await send(client, with_variables(variables))
+
+    assert response.status_code == status
+    if status == 400:
+        refusal(response)
 
 
 @on_sqlite

@@ -51,7 +51,7 @@ async def test_the_schema_is_told_once(client: Client) -> None:
 
 
 async def test_errors_are_not_longer_than_what_was_wrong(client: Client) -> None:
-    for count in (500, 100_000):
+    for count in (500, 40_000):
         answer = await client.result("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=[[]] * count)
 
         assert codes(answer) == {"BAD_USER_INPUT"}
