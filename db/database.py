@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import configure_mappers
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from db import faults, tallies
 from db.retries import ATTEMPTS, pause
@@ -22,7 +22,13 @@ from db.retries import ATTEMPTS, pause
 T = TypeVar("T")
 
 CONNECT_TIMEOUT = 5.0
-"""How many seconds making a connection may take."""
+"""How many seconds making a connection may take; and an answer that only has to be read, beside waiting for locks."""
+
+STATEMENT_TIMEOUT = 30.0
+"""How many seconds PostgreSQL works on a statement at most."""
+
+CLOSE_TIMEOUT = 5.0
+"""How many seconds the end of what is running, and then of the connections, is waited for."""
 
 _log = logging.getLogger("marginalia.database")
 
@@ -100,8 +106,9 @@ class Database:
         }
         if self.url.drivername.startswith("sqlite"):
             self._writes, self._reads = _sqlite_engines(self.url, options, lock_timeout)
+            self._tools = self._writes
         else:
-            self._writes, self._reads = _postgresql_engines(self.url, options, lock_timeout)
+            self._writes, self._reads, self._tools = _postgresql_engines(self.url, options, lock_timeout)
         for engine in self.engines:
             event.listen(engine.sync_engine, "before_cursor_execute", tallies.count)
         self._running: set[asyncio.Future[Any]] = set()
@@ -175,18 +182,22 @@ class Database:
             return str(await session.scalar(text(f"SELECT {function}")))
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Run plain SQLAlchemy `work` in a write transaction, for tools that know no asyncio."""
+        """Run plain SQLAlchemy `work` in a write transaction that takes as long as it takes, for tools."""
         with faults.translated():
-            async with self._writes.begin() as connection:
+            async with self._tools.begin() as connection:
                 return await connection.run_sync(work)
 
     async def close(self) -> None:
-        """Let what is running end, then give every connection back."""
+        """Let what is running end, then give every connection back; those that are dead are left to themselves."""
         if self._running:
-            await asyncio.wait(self._running)
+            await asyncio.wait(self._running, timeout=CLOSE_TIMEOUT)
         # The writer last: whoever closes an SQLite file last writes the log back into it.
         for engine in reversed(self.engines):
-            await engine.dispose()
+            try:
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await engine.dispose()
+            except TimeoutError:
+                _log.warning("Connections to the database could not be closed in time")
 
 
 def _log_fault(running: asyncio.Future[Any]) -> None:
@@ -195,22 +206,32 @@ def _log_fault(running: asyncio.Future[Any]) -> None:
         _log.error("A transaction failed after its caller had gone", exc_info=fault)
 
 
-def _postgresql_engines(url: URL, options: dict[str, Any], lock_timeout: float) -> tuple[AsyncEngine, AsyncEngine]:
+def _postgresql_engines(
+    url: URL, options: dict[str, Any], lock_timeout: float
+) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
     settings = {
         "application_name": "marginalia",
         "lock_timeout": f"{lock_timeout * 1000:.0f}ms",
-        "statement_timeout": "30s",
+        "statement_timeout": f"{STATEMENT_TIMEOUT:.0f}s",
         "idle_in_transaction_session_timeout": "60s",
         "jit": "off",  # compiling a plan costs more than any statement of ours
     }
-    options = {**options, "connect_args": {"server_settings": settings, "timeout": CONNECT_TIMEOUT}}
+
+    def engine(isolation: str, answer: float, **pool: Any) -> AsyncEngine:
+        # The time for an answer is ours: a connection that has died without a word would be waited for for ever.
+        connect = {"server_settings": settings, "timeout": CONNECT_TIMEOUT, "command_timeout": answer or None}
+        made = create_async_engine(url, isolation_level=isolation, connect_args=connect, **pool)
+        event.listen(made.sync_engine, "handle_error", faults.without_values)
+        event.listen(made.sync_engine, "handle_error", faults.without_connections)
+        return made
+
     # Two pools: whoever waits for a lock holds a connection, and those who only read must not wait for that one.
-    writes = create_async_engine(url, isolation_level="READ COMMITTED", **options)
+    writes = engine("READ COMMITTED", STATEMENT_TIMEOUT + lock_timeout, **options)
     # Outside AUTOCOMMIT each read would cost a BEGIN and a ROLLBACK of its own.
-    reads = create_async_engine(url, isolation_level="AUTOCOMMIT", **options)
-    for engine in (writes, reads):
-        event.listen(engine.sync_engine, "handle_error", faults.without_values)
-    return writes, reads
+    reads = engine("AUTOCOMMIT", CONNECT_TIMEOUT + lock_timeout, **options)
+    settings = {**settings, "statement_timeout": "0"}
+    tools = engine("READ COMMITTED", 0, poolclass=NullPool, hide_parameters=True)
+    return writes, reads, tools
 
 
 def _sqlite_engines(url: URL, options: dict[str, Any], lock_timeout: float) -> tuple[AsyncEngine, AsyncEngine]:

@@ -71,6 +71,12 @@ def translated() -> Iterator[None]:
         raise
 
 
+def without_connections(context: ExceptionContext) -> None:
+    """Give up, with the connection whose answer did not come in time, all that were made before it."""
+    if isinstance(context.original_exception, TimeoutError):
+        context.invalidate_pool_on_disconnect = True
+
+
 def without_values(context: ExceptionContext) -> None:
     """Take out of an error of asyncpg what it quotes of the values that were sent: errors are logged, texts are not."""
     cause = context.original_exception.__cause__

@@ -67,7 +67,6 @@ async def upgrade(database: Database) -> Revisions:
 def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         # One migration at a time, and as long as it takes. Its own schema is the only thing this lock guards.
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('marginalia.migrate'))"))
     config = _config()

@@ -1,0 +1,34 @@
+"""`python -m benchmarks.refusals`: the processor time that the refusal of each hostile operation takes."""
+
+import time
+
+from schema.build import build_schema
+from schema.measures import Limits
+from schema.operations import Operations, Refused, hold_to_cost
+from tests.edge.big_operations import HOSTILE
+
+TIMES = 5
+
+
+def milliseconds(operations: Operations, text: str) -> float:
+    """Return how much processor time the refusal of a text takes that was never met before, at best."""
+    taken = []
+    for number in range(TIMES):
+        started = time.process_time()
+        try:
+            hold_to_cost(operations.find(text + " " * number), {}, operations.limits.cost)
+        except Refused:
+            taken.append((time.process_time() - started) * 1000)
+    return min(taken)
+
+
+def main() -> None:
+    """Measure and print, the most expensive first."""
+    operations = Operations(build_schema()._schema, Limits())
+    measured = {name: milliseconds(operations, text) for name, (text, _code) in HOSTILE.items()}
+    for name, taken in sorted(measured.items(), key=lambda each: each[1], reverse=True):
+        print(f"{taken:8.1f} ms  {name}")
+
+
+if __name__ == "__main__":
+    main()
