@@ -64,3 +64,7 @@ async def post_message(
 
 async def section_chat_opened(info: Info, doc_id: DocId) -> AsyncIterator[ChatSession]:
     return await chats.opened_chats(info.context.store, info.context.openings, doc_id)
+
+
+async def opened_chat(root: ChatSession, info: Info, doc_id: DocId) -> ChatSession | None:
+    return await chats.opened_chat(info.context.store, doc_id, root)

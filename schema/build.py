@@ -16,6 +16,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
 
 from schema.roots import Mutation, Query, Subscription
+from schema.view import EVENT
 
 
 def build_schema() -> strawberry.Schema:
@@ -27,7 +28,7 @@ def build_schema() -> strawberry.Schema:
     introspected = cast(GraphQLObjectType, schema._schema.type_map["__Type"])
     introspected.fields["isOneOf"].resolve = lambda kind, _info: kind.is_one_of if is_input_object_type(kind) else None
     for kind in schema._schema.type_map.values():
-        if isinstance(kind, GraphQLObjectType) and kind is not schema._schema.subscription_type:
+        if isinstance(kind, GraphQLObjectType):
             _shorten(schema, kind)
     return schema
 
@@ -48,6 +49,10 @@ def _shorten(schema: strawberry.Schema, kind: GraphQLObjectType) -> None:
         ours = kind.fields[schema.config.name_converter.get_graphql_name(field)]
         if field.base_resolver is None:
             ours.resolve = _attribute(field.python_name)
+        elif field.is_subscription:
+            _name_arguments(schema, field, ours)
+            ours.subscribe = _resolver(field.base_resolver.wrapped_func)
+            ours.resolve = _resolver(field.metadata[EVENT])
         elif all(is_specified_scalar_type(get_named_type(argument.type)) for argument in ours.args.values()):
             # Other arguments, inputs and enums, are Strawberry's to convert.
             _name_arguments(schema, field, ours)

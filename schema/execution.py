@@ -60,7 +60,7 @@ async def subscribe(
     """Begin a subscription and give its results, each made within its time; leaving the block ends it.
 
     Each event is shown through a context of its own, so that nothing read for one is shown for the next, and who is
-    asking is asked anew. Raises `Refused` if the subscription cannot be begun.
+    asking is asked anew: one that shows nothing is not told. Raises `Refused` if the subscription cannot be begun.
     """
     executor = _executor(operation, variables, bounds)
     executor.context_value = context()
@@ -79,7 +79,9 @@ async def subscribe(
             async for event in events:
                 showing = executor.build_per_event_executor(event)
                 showing.context_value = context()
-                yield await _completed(showing, bounds)
+                result = await _completed(showing, bounds)
+                if result.errors or any(value is not None for value in (result.data or {}).values()):
+                    yield result  # otherwise whoever is asking by now may see nothing of it
         except Exception as error:  # of the source, whatever it is: the stream ends with it
             yield Result(None, present([GraphQLError("The subscription has ended", original_error=error)]))
 

@@ -71,5 +71,6 @@ class Subscription:
 
     section_chat_opened: ChatSession | None = told_by(
         chats.section_chat_opened,
+        chats.opened_chat,
         "The chat sessions of the sections of a document as they are opened, by whomever, each of them once.",
     )

@@ -34,9 +34,17 @@ def resolved_by(resolver: Callable[..., Any], description: str) -> Any:
     return strawberry.field(resolver=resolver, description=description)
 
 
-def told_by(resolver: Callable[..., Any], description: str) -> Any:
-    """Make a subscription field whose resolver returns an iterator of what the field's type represents."""
-    return strawberry.subscription(resolver=resolver, description=description)
+EVENT = "event"
+"""Where a subscription field keeps the resolver of its events."""
+
+
+def told_by(resolver: Callable[..., Any], event: Callable[..., Any], description: str) -> Any:
+    """Make a subscription field: its resolver returns an iterator of events, and `event` what one of them shows.
+
+    `event` is asked as each of them is shown, in a context of that moment, and returns what the field's type
+    represents; or None where nothing of the event may be seen, which then is not told.
+    """
+    return strawberry.subscription(resolver=resolver, description=description, metadata={EVENT: event})
 
 
 def enum_of(values: type[E], description: str, meanings: Mapping[E, str]) -> None:

@@ -80,6 +80,18 @@ async def opened_chats(store: Store, openings: Openings, document_id: str) -> As
     return await openings.of(store.workspace_id, document_id)
 
 
+async def opened_chat(store: Store, document_id: str, chat: ChatSession) -> ChatSession | None:
+    """Return a chat that a follower of a document was told of, as it may be seen by now; None: not at all.
+
+    Who follows may have been moved to another workspace meanwhile, and the document or the section to the trash.
+    """
+    if chat.workspace_id != store.workspace_id:
+        return None
+    # With it comes what is asked of such a chat, in a statement that all share to whom it is shown at this moment.
+    anchor = await store.anchor(document_id, chat.section_id)
+    return None if anchor.document is None else anchor.chat
+
+
 async def _repair(store: Store, chat: ChatSession) -> bool:
     return await store.transact(lambda transaction: anchors.point_to_chat(transaction, chat))
 

@@ -14,13 +14,14 @@ from db import revisions, workspaces
 from db.database import Database
 from marginalia.app import create_app
 from marginalia.principals import LOCAL_OWNER
+from marginalia.running import WhoAsks
 from marginalia.settings import Settings
 from services.principals import Principal
 from tests.support import databases, postgres
 from tests.support.client import Served
 
 Serve = Callable[..., AbstractAsyncContextManager[Served]]
-"""Serves an application on the test's database, as a principal and with settings of choice."""
+"""Serves an application on the test's database, as a principal, or whoever `who` tells, and with settings of choice."""
 
 
 @pytest.fixture(scope="session")
@@ -66,10 +67,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def serve(database_url: str) -> Serve:
     @asynccontextmanager
-    async def serving(principal: Principal = LOCAL_OWNER, **settings: Any) -> AsyncIterator[Served]:
+    async def serving(
+        principal: Principal = LOCAL_OWNER, who: WhoAsks | None = None, **settings: Any
+    ) -> AsyncIterator[Served]:
         app = create_app(
             Settings(_env_file=None, database_url=database_url, **settings),
-            lambda _request: principal,
+            lambda _request: who() if who else principal,
         )
         transport = httpx.ASGITransport(app)
         async with (

@@ -17,7 +17,7 @@ from graphql import (
 from strawberry.types.field import StrawberryField
 
 from schema.build import build_schema, sdl
-from schema.view import View
+from schema.view import EVENT, View
 from services import outcomes
 
 ROOT = Path(__file__).parents[2]
@@ -79,9 +79,11 @@ def test_every_view_represents_something_that_has_what_it_shows(name: str) -> No
 def test_every_resolver_returns_what_its_type_shows(name: str) -> None:
     for field in fields_of(name):
         if field.base_resolver is not None:
-            returned = classes(get_type_hints(field.base_resolver.wrapped_func)["return"])
             promised = shown_by(get_named_type(TYPES[name].fields[graphql_name(field)].type))
-            assert returned == promised, f"{name}.{field.python_name}"
+            for resolver in (field.base_resolver.wrapped_func, field.metadata.get(EVENT)):
+                if resolver is not None:
+                    returned = classes(get_type_hints(resolver)["return"])
+                    assert returned == promised, f"{name}.{field.python_name}"
 
 
 def test_every_outcome_is_an_error_that_clients_see() -> None:

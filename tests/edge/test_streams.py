@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,9 +13,12 @@ import pytest
 
 from db.database import Database
 from marginalia import streams
+from marginalia.principals import LOCAL_OWNER
+from services.principals import Principal
 from tests.api import operations
 from tests.conftest import Serve
 from tests.edge.sockets import SECONDS, socket
+from tests.support import factories
 from tests.support.client import Client, Served
 from tests.support.processes import Server, running_process, running_server
 
@@ -165,6 +169,44 @@ async def test_a_stream_says_that_it_is_still_there(
     beat = b":\n\n" if headers is EVENTS else b"\r\nContent-Type: application/json\r\n\r\n{}\r\n--graphql"
     assert content.count(beat) >= 3
     assert b"TEMPORARILY_UNAVAILABLE" in content
+
+
+@on_sqlite
+async def test_who_was_moved_to_another_workspace_is_told_nothing_of_the_old_one(
+    serve: Serve, database: Database
+) -> None:
+    moved = replace(LOCAL_OWNER, workspace_id="theirs")
+    principal, asked = LOCAL_OWNER, 0
+
+    def who() -> Principal:
+        nonlocal asked
+        asked += 1
+        return principal
+
+    async def until_asked(times: int) -> None:
+        async with asyncio.timeout(SECONDS):
+            while asked < times:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.01)
+
+    await factories.workspace(database, "theirs")
+    document = await factories.document(database)
+    sections = [await factories.section(database, document) for _ in range(2)]
+    async with serve(who=who, event_seconds=0.02) as client:
+        sending = asyncio.create_task(ask(client, EVENTS, OPENED, d=document.id))
+        openings = client.http._transport.app.state.openings  # type: ignore[attr-defined]
+        while not openings.followers:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.01)
+        chats = []
+        for principal, section in zip((moved, LOCAL_OWNER), sections, strict=True):  # noqa: B007 - `who` tells it
+            before = asked
+            chats.append(await factories.chat(database, section))
+            await until_asked(before + 1)
+        await openings.close()  # as at the end
+        content = (await sending).content
+    hidden, told = ({"data": {"sectionChatOpened": {"id": c.id, "section": {"id": c.section_id}}}} for c in chats)
+    assert event(told) in content
+    assert event(hidden) not in content
+    assert content.count(b"event: next") == 2, "the other one tells why it has ended"
 
 
 def test_what_happens_in_one_process_is_told_by_another(database_url: str) -> None:

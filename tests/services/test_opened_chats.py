@@ -8,11 +8,13 @@ import pytest
 from db.database import Database
 from db.models import ChatSession
 from db.openings import Openings
-from db.store import Store
+from db.store import Store, gathered
 from marginalia.principals import LOCAL_OWNER
 from services import chats
 from services.outcomes import BadArgument, ErrorCode
+from tests.edge.outages import execute
 from tests.support import factories
+from tests.support.counting import counted
 
 
 @pytest.fixture
@@ -47,3 +49,42 @@ async def test_a_document_that_cannot_be_seen_cannot_be_followed(
         await chats.opened_chats(Store(database, "local"), openings, document_id)
     assert refused.value.code is ErrorCode.DOCUMENT_NOT_FOUND
     assert openings.followers == 0
+
+
+async def test_what_was_told_is_shown_as_it_may_be_seen_by_then(database: Database) -> None:
+    document = await factories.document(database)
+    section = await factories.section(database, document)
+    told = await factories.chat(database, section)
+    seen = await chats.opened_chat(Store(database, "local"), document.id, told)
+    assert (seen and seen.id) == told.id
+
+    await factories.workspace(database, "theirs")
+    twin = await factories.document(database, workspace_id="theirs", id=document.id)
+    await factories.chat(database, await factories.section(database, twin, id=section.id))
+    assert await chats.opened_chat(Store(database, "theirs"), document.id, told) is None
+
+    for table in ("documents", "sections"):
+        hide, show = (f"UPDATE {table} SET deleted_at = {at}" for at in ("created_at", "NULL"))  # noqa: S608 - our own
+        await execute(database, hide)
+        assert await chats.opened_chat(Store(database, "local"), document.id, told) is None
+        await execute(database, show)
+    assert await chats.opened_chat(Store(database, "local"), document.id, told)
+
+
+async def test_all_who_are_shown_a_chat_at_once_share_the_statement(database: Database) -> None:
+    document = await factories.document(database)
+    told = await factories.chat(database, await factories.section(database, document), document_id=document.id)
+    anchors = gathered(database)
+
+    async def show() -> tuple[object, ...]:
+        store = Store(database, "local", anchors)
+        chat = await chats.opened_chat(store, document.id, told)
+        assert chat is not None
+        section = await store.load.sections.load(chat.section_id)
+        through = await store.load.documents.load(str(chat.document_id))
+        return chat.id, section and section.id, through and through.id
+
+    with counted(database) as statements:
+        shown = await asyncio.gather(*(show() for _ in range(100)))
+    assert set(shown) == {(told.id, told.section_id, document.id)}
+    assert len(statements) == 1
