@@ -7,6 +7,7 @@ who follow something in this process, and two more for each workspace that has n
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextvars import Context
 
 from db import readings
 from db.database import Database
@@ -118,7 +119,8 @@ class Openings:
         self._joining.add(opened)
         self._asked.set()
         if self._reader is None or self._reader.done():
-            self._reader = asyncio.create_task(self._read_on())
+            # In a context of its own: it works for all, and nothing of it should be counted for the one who came first.
+            self._reader = asyncio.create_task(self._read_on(), context=Context())
             self._reader.add_done_callback(self._ended)
         try:
             await opened.established

@@ -17,6 +17,7 @@ from db.faults import Unavailable
 from db.models import Document, Section
 from db.openings import BACKLOG, FellBehind, Opened, Openings
 from db.readings import OVERLAP
+from db.tallies import tallied
 from tests.concurrency.together import many_sections
 from tests.edge.outages import gone
 from tests.support import factories
@@ -326,6 +327,17 @@ async def test_idle_followers_cost_one_statement_each_interval(database: Databas
         await asyncio.sleep(0.35)
     assert 1 <= len(statements) <= 4
     await feed.close()
+
+
+async def test_the_reading_counts_for_nobody(feed: Openings, database: Database, document: Document) -> None:
+    with tallied() as tally, counted(database) as statements:
+        follower = await feed.of("local", document.id)
+        chat_id = await opened(database, document)
+        before = tally.statements
+        assert await told(follower) == chat_id
+        seen = len(statements)
+        await until(lambda: len(statements) >= seen + 3)
+        assert tally.statements == before
 
 
 async def test_a_follower_that_does_not_read_ends_and_holds_nobody_back(
