@@ -16,10 +16,19 @@ from db.models import ChatSession
 from db.readings import Place, Reading, Told
 
 BACKLOG = 1_000
-"""How many chats may wait for one follower."""
+"""How many chats may wait for one follower for longer than `BEHIND`."""
+
+BEHIND = 60.0
+"""For how many seconds on end more than that may wait.
+
+One reading can bring any number, after an outage for example: that alone is nothing that a follower is to blame for.
+"""
 
 PATIENCE = 4
 """How many intervals pass before the next try while the database is out of reach."""
+
+LONGEST_PAUSE = 2.0
+"""How many seconds that is at most, however long the interval."""
 
 LONGEST_READING = 10.0
 """How many seconds a reading may take: on a connection that died without a word it would take for ever."""
@@ -42,7 +51,8 @@ class Opened(AsyncIterator[ChatSession]):
         self.place = place
         self.established = asyncio.get_running_loop().create_future()
         self._openings = openings
-        self._told = asyncio.Queue[ChatSession | Exception](BACKLOG)
+        self._told = asyncio.Queue[ChatSession | Exception]()
+        self._behind_since: float | None = None
         self._ended = False
 
     async def __anext__(self) -> ChatSession:
@@ -54,6 +64,8 @@ class Opened(AsyncIterator[ChatSession]):
         except asyncio.CancelledError:
             await self.aclose()
             raise
+        if self._told.qsize() < BACKLOG:
+            self._behind_since = None
         if isinstance(told, Exception):
             raise told
         return told
@@ -63,13 +75,17 @@ class Opened(AsyncIterator[ChatSession]):
         self.end(StopAsyncIteration())
 
     def tell(self, chat: ChatSession) -> None:
-        """Let a chat wait for the follower, who is told no more when too many do."""
+        """Let a chat wait for the follower, who is told no more when too many do for too long."""
         if not self.established.done():
             return  # it was there before
-        if self._told.full():
-            self.end(FellBehind(f"More than {BACKLOG:,} chats were waiting for their reader"))
-        else:
-            self._told.put_nowait(chat)
+        if self._told.qsize() >= BACKLOG:
+            now = asyncio.get_running_loop().time()
+            if self._behind_since is None:
+                self._behind_since = now
+            if now - self._behind_since >= BEHIND:
+                self.end(FellBehind(f"More than {BACKLOG:,} chats were waiting for their reader"))
+                return
+        self._told.put_nowait(chat)
 
     def end(self, reason: Exception) -> None:
         """Tell nothing more but the reason."""
@@ -162,7 +178,7 @@ class Openings:
                 for opened in joining:
                     opened.end(Unavailable(str(error)))
                 # Not interrupted by those who come meanwhile: each of them would be one more try at once.
-                await asyncio.sleep(self._interval * PATIENCE)
+                await asyncio.sleep(min(self._interval * PATIENCE, LONGEST_PAUSE))
             else:
                 if out_of_reach:
                     _log.info("The chats that are opened can be read again")

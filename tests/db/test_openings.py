@@ -224,6 +224,23 @@ async def test_an_outage_is_waited_out_and_what_it_hid_is_told(
     await feed.close()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_outage_is_over_soon_however_seldom_the_database_is_asked(
+    database: Database, postgres_server: str, document: Document, section: Section, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openings, "LONGEST_PAUSE", 0.05)
+    feed = Openings(database, NEVER)
+    follower = await feed.of("local", document.id)
+    async with gone(database, postgres_server):
+        with pytest.raises(Unavailable):
+            await feed.of("local", document.id)
+    chat_id = await opened(database, document, section)
+    async with asyncio.timeout(10):
+        await feed.of("local", document.id)
+    assert await told(follower) == chat_id
+    await feed.close()
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_a_reading_that_does_not_end_is_given_up(
     database: Database,
@@ -340,21 +357,40 @@ async def test_the_reading_counts_for_nobody(feed: Openings, database: Database,
         assert tally.statements == before
 
 
-async def test_a_follower_that_does_not_read_ends_and_holds_nobody_back(
+async def many_opened(database: Database, document: Document, count: int) -> None:
+    """Open the chats of many new sections in one transaction."""
+    await many_sections(database, document, count)
+    async with database.begin() as session:
+        await session.execute(
+            text("""
+                INSERT INTO chat_sessions (workspace_id, id, section_id, created_by)
+                SELECT workspace_id, 'chat_' || id, id, 'somebody' FROM sections
+                WHERE id NOT IN (SELECT section_id FROM chat_sessions)
+            """)
+        )
+
+
+async def test_whoever_reads_is_told_all_however_many_there_are_at_once(
     feed: Openings, database: Database, document: Document
 ) -> None:
+    follower = await feed.of("local", document.id)
+    await many_opened(database, document, BACKLOG + 1)
+    await feed.of("local", document.id)  # the reading after the commit has been told
+    last = await opened(database, document)
+    await feed.of("local", document.id)
+    chats = [await told(follower) for _ in range(BACKLOG + 2)]
+    assert len(set(chats)) == BACKLOG + 2
+    assert chats[-1] == last
+
+
+async def test_a_follower_that_does_not_read_ends_and_holds_nobody_back(
+    feed: Openings, database: Database, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openings, "BEHIND", 0.0)
     slow, quick = await feed.of("local", document.id), await feed.of("local", document.id)
     half = BACKLOG // 2 + 1
     for _ in range(2):
-        await many_sections(database, document, half)
-        async with database.begin() as session:
-            await session.execute(
-                text("""
-                    INSERT INTO chat_sessions (workspace_id, id, section_id, created_by)
-                    SELECT workspace_id, 'chat_' || id, id, 'somebody' FROM sections
-                    WHERE id NOT IN (SELECT section_id FROM chat_sessions)
-                """)
-            )
+        await many_opened(database, document, half)
         assert len({await told(quick) for _ in range(half)}) == half
     assert feed.followers == 1
     with pytest.raises(FellBehind):
