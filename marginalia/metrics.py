@@ -74,14 +74,13 @@ class Metrics:
     def _watched(self, run: Run, kind: str) -> Iterator[None]:
         running, seconds, statements = self._of(kind)
         running.inc()
-        started = time.perf_counter()
         try:
             yield
         finally:
             running.dec()
             self._count(self._name(run.name), kind, run.way, run.outcome)
             if kind != "subscription" and run.outcome != "refused":
-                seconds.observe(time.perf_counter() - started)
+                seconds.observe(time.perf_counter() - run.started)
                 statements.observe(run.tally.statements)
 
     def page(self) -> Callable[[Request], Awaitable[Response]]:

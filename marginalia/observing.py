@@ -14,7 +14,6 @@ _log = logging.getLogger("marginalia.access")
 @contextmanager
 def access_log(run: Run) -> Iterator[None]:
     """Log one line for each run: which operation, how it ended, what it took; nothing that was sent with it."""
-    started = time.perf_counter()
     try:
         yield
     finally:
@@ -27,5 +26,5 @@ def access_log(run: Run) -> Iterator[None]:
             outcome=run.outcome,
             code=run.code,
             statements=run.tally.statements,
-            ms=round((time.perf_counter() - started) * 1000, 1),
+            ms=round((time.perf_counter() - run.started) * 1000, 1),
         )

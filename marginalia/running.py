@@ -1,5 +1,6 @@
 """Running: from a call to its answer, the same whatever the way it came."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -37,6 +38,8 @@ class Run:
     operation: Operation | None
     way: str
     """`http`, `websocket`, `sse` or `multipart`."""
+    started: float
+    """When its text began to be read, as `time.perf_counter` tells it."""
     outcome: str = "cancelled"
     """`ok`, `errors`, `timeout`, `fault` or, of what was not begun, `refused`; `cancelled`: nobody waited any more."""
     code: str | None = None
@@ -92,6 +95,8 @@ class Ready:
     variables: Mapping[str, Any]
     extensions: Mapping[str, Any] | None
     """What the answer tells beside the result."""
+    started: float
+    """When its text began to be read."""
 
 
 class Runner:
@@ -123,20 +128,21 @@ class Runner:
 
     def prepare(self, call: Call, *, way: str, tell_cost: bool = False) -> Ready | Answer:
         """Return what a call means, ready to run, or the answer that refuses it; nothing has been run."""
+        started = time.perf_counter()
         operation = None
         try:
             operation = self.operations.find(self._documents.text(call), call.operation_name)
             self._documents.remember(call)
             cost = hold_to_cost(operation, call.variables, self.operations.limits.cost)
         except Refused as refusal:
-            return self._refusal(refusal, operation, way)
+            return self._refusal(refusal, Run(operation, way, started))
         told = {"cost": {"requested": cost, "limit": self.operations.limits.cost}} if tell_cost else None
-        return Ready(operation, call.variables, told)
+        return Ready(operation, call.variables, told, started)
 
     async def run(self, ready: Ready, who: WhoAsks, *, way: str) -> Answer:
         """Run a query or a mutation to its answer."""
         operation = ready.operation
-        with self._watched(Run(operation, way)) as run:
+        with self._watched(Run(operation, way, ready.started)) as run:
             try:
                 result = await execution.execute(
                     operation, ready.variables, self._context(who), self._bounds[operation.kind]
@@ -154,7 +160,7 @@ class Runner:
         if ready.operation.kind is not OperationType.SUBSCRIPTION:
             yield _one(await self.run(ready, who, way=way))
             return
-        with self._watched(Run(ready.operation, way)) as run:
+        with self._watched(Run(ready.operation, way, ready.started)) as run:
             async with AsyncExitStack() as subscription:
                 try:
                     results = await subscription.enter_async_context(self._subscribe(ready, who))
@@ -172,9 +178,9 @@ class Runner:
         principal = who()
         return Context(principal, Store(self._database, principal.workspace_id, self._anchors), self._openings)
 
-    def _refusal(self, refusal: Refused, operation: Operation | None, way: str) -> Answer:
+    def _refusal(self, refusal: Refused, run: Run) -> Answer:
         answer = Answer(None, execution.present(refusal.errors), begun=False)
-        with self._watched(Run(operation, way)) as run:
+        with self._watched(run):
             return _told(run, answer)
 
     @contextmanager

@@ -1,6 +1,7 @@
 """Tracing: a span for each run of an operation, sent where OpenTelemetry's own variables say; otherwise none."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ def from_environment() -> Tracing | None:
     def traced(run: Run) -> Iterator[None]:
         # By the semantic conventions for GraphQL servers. The name of the operation is not in that of the span, because
         # clients choose it; and its text nowhere, for that may hold what people wrote.
-        with tracer.start_as_current_span(run.kind or "GraphQL Operation", kind=SpanKind.SERVER) as span:
+        started = time.time_ns() - round((time.perf_counter() - run.started) * 1e9)
+        name = run.kind or "GraphQL Operation"
+        with tracer.start_as_current_span(name, kind=SpanKind.SERVER, start_time=started) as span:
             if run.kind:
                 span.set_attribute("graphql.operation.type", run.kind)
             if run.name:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from marginalia import logs
+from schema.operations import Operation, Operations
 from tests.edge.fields import World, make_world
 from tests.support.client import Client
 
@@ -52,6 +54,19 @@ def log() -> Iterator[Log]:
     yield Log(stream)
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture
+def slowly_read(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Let it take longer to find what a text means, and say by how many seconds."""
+    find, seconds = Operations.find, 0.05
+
+    def slowly(self: Operations, text: str, name: str | None = None) -> Operation:
+        time.sleep(seconds)
+        return find(self, text, name)
+
+    monkeypatch.setattr(Operations, "find", slowly)
+    return seconds
 
 
 @pytest.fixture

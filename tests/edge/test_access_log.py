@@ -59,6 +59,17 @@ async def test_a_line_tells_how_it_ended(client: Served, log: Log, query: str, o
 
 
 @on_sqlite
+@pytest.mark.parametrize("query", ["{ __typename }", "{ nothing }"])
+async def test_the_time_is_that_of_reading_the_text_too(
+    client: Served, log: Log, slowly_read: float, query: str
+) -> None:
+    await client.result(query)
+
+    (line,) = log.of("operation")
+    assert line["ms"] >= slowly_read * 1000
+
+
+@on_sqlite
 @pytest.mark.parametrize(("given", "kept"), [("abc-1.2_3", True), ("a b", False), ("x" * 101, False), ("é", False)])
 async def test_a_request_keeps_the_name_that_it_came_with(client: Served, log: Log, given: str, kept: bool) -> None:
     response = await client.http.post(

@@ -46,6 +46,12 @@ async def test_operations_are_counted_by_name_type_and_outcome(client: Served) -
     assert seen['graphql_operations_running{type="query"}'] == 0
 
 
+async def test_the_time_is_that_of_reading_the_text_too(client: Served, slowly_read: float) -> None:
+    await client("{ __typename }")
+
+    assert (await figures(client))['graphql_operation_seconds_sum{type="query"}'] >= slowly_read
+
+
 async def test_texts_that_were_remembered_are_told_from_those_that_were_read(client: Served) -> None:
     for _ in range(4):
         await client("{ __typename }")

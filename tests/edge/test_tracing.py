@@ -90,6 +90,17 @@ async def test_a_span_is_part_of_the_trace_that_the_request_is_part_of(serve: Se
     assert not second.parent_span_id
 
 
+async def test_a_span_begins_with_the_reading_of_the_text(
+    serve: Serve, collector: Collector, slowly_read: float
+) -> None:
+    async with serve() as client:
+        await client("{ __typename }")
+        await client.result("{ nothing }")
+
+    for span in collector.spans:
+        assert span.end_time_unix_nano - span.start_time_unix_nano >= slowly_read * 1e9
+
+
 async def test_a_fault_makes_its_span_an_error(serve: Serve, collector: Collector) -> None:
     async with serve() as client:
         await execute(client.database, "ALTER TABLE documents RENAME TO hidden")
