@@ -120,7 +120,12 @@ class GraphQLView:
         tell_cost = exchange.sent.get("graphql-cost") == "report"
         way = "sse" if accepted.single is None else "http"
         ready = self._runner.prepare(call, way=way, tell_cost=tell_cost)
-        form = self._form_of(exchange, ready)
+        try:
+            form = self._form_of(exchange, ready)
+        except Refusal as refusal:
+            if isinstance(ready, Ready):
+                self._runner.refuse(ready, refusal.code, way=way)
+            raise
         if form in streams.FRAMINGS:
             await self._stream(exchange, form, ready)
             return

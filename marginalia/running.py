@@ -41,7 +41,10 @@ class Run:
     started: float
     """When its text began to be read, as `time.perf_counter` tells it."""
     outcome: str = "cancelled"
-    """`ok`, `errors`, `timeout`, `fault` or, of what was not begun, `refused`; `cancelled`: nobody waited any more."""
+    """`ok`, `errors`, `timeout`, `fault` or, of what was not begun, `refused`; `cancelled`: nobody waited any more.
+
+    Of a subscription that of its last event, and `ok` before the first one: its end is a normal one, whoever ends it.
+    """
     code: str | None = None
     """The code of the first error."""
     tally: Tally = field(default_factory=Tally)
@@ -167,7 +170,13 @@ class Runner:
                 except Refused as refusal:
                     yield _one(_told(run, Answer(None, execution.present(refusal.errors), begun=False)))
                 else:
+                    run.outcome = "ok"
                     yield (_told(run, _answer(result, ready.extensions)) async for result in results)
+
+    def refuse(self, ready: Ready, code: str, *, way: str) -> None:
+        """Note that a call may not be run in the way that it came; nothing has been run."""
+        with self._watched(Run(ready.operation, way, ready.started, "refused", code)):
+            pass
 
     def _subscribe(self, ready: Ready, who: WhoAsks) -> AbstractAsyncContextManager[AsyncIterator[Result]]:
         return execution.subscribe(

@@ -1,6 +1,7 @@
 """The access log: one line for each operation, whatever became of it."""
 
 import logging
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,27 @@ async def test_a_line_tells_how_it_ended(client: Served, log: Log, query: str, o
 
     (line,) = log.of("operation")
     assert (line["outcome"], line["code"]) == (outcome, code)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("method", "query", "status", "code"),
+    [
+        ("GET", 'mutation Named { createDocument(title: "A") { __typename } }', 405, "BAD_REQUEST"),
+        ("GET", "query Named { documents { __typename } }", 400, "CSRF"),
+        ("POST", 'subscription Named { sectionChatOpened(docId: "a") { id } }', 406, "BAD_REQUEST"),
+    ],
+)
+async def test_what_may_not_be_run_in_the_way_it_came_has_its_line_too(
+    client: Served, log: Log, method: str, query: str, status: int, code: str
+) -> None:
+    given: dict[str, Any] = {"params" if method == "GET" else "json": {"query": query}}
+    response = await client.http.request(method, "/graphql", headers={"Accept": "application/json"}, **given)
+
+    (line,) = log.of("operation")
+    assert response.status_code == status
+    assert (line["operation"], line["outcome"], line["code"]) == ("Named", "refused", code)
+    assert 'name="Named",outcome="refused"' in (await client.http.get("/metrics")).text
 
 
 @on_sqlite

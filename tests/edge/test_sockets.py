@@ -91,6 +91,21 @@ async def test_a_subscription_tells_until_it_is_completed(
         assert await ours.result("s", "{ __typename }") == {"data": {"__typename": "Query"}}
 
 
+async def test_a_subscription_ends_well_whoever_ends_it_and_whatever_it_has_told(
+    server: Server, client: Client, place: tuple[str, list[str]]
+) -> None:
+    ending = OPENED.replace("subscription", "subscription Ending")
+    async with socket(server.address) as ours:
+        for _ in range(2):
+            await ours.subscribe("s", ending, d=place[0])
+            await until_followers(client, 1)
+            await ours.send({"type": "complete", "id": "s"})
+            await until_followers(client, 0)
+    text = (await client.http.get("/metrics")).text
+    ended = [line for line in text.splitlines() if 'graphql_operations_total{name="Ending"' in line]
+    assert ended == ['graphql_operations_total{name="Ending",outcome="ok",type="subscription",way="websocket"} 2.0']
+
+
 async def test_operations_run_beside_each_other(server: Server, client: Client, place: tuple[str, list[str]]) -> None:
     document, (first, *_) = place
     async with socket(server.address) as ours:
