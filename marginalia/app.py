@@ -59,7 +59,8 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await prepare(database)
-        yield
+        async with metrics.told():
+            yield
         await openings.close()
         await database.close()
         if spans:

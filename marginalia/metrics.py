@@ -1,16 +1,15 @@
 """Metrics: figures about the operations of a process, in the form that Prometheus reads."""
 
+import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.registry import Collector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,6 +24,9 @@ NAMES = 200
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names the folder through which the processes of one server put their figures together."""
 
+INTERVAL = 1.0
+"""How many seconds pass before a process tells the others again what is kept elsewhere."""
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
 _STATEMENTS = (0, 1, 2, 3, 5, 10, 20, 50, 100)
 
@@ -34,19 +36,15 @@ class Metrics:
 
     def __init__(self, operations: Operations, database: Database, openings: Openings) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Current(operations, database, openings))
+        self._noted = _Noted(self._registry, operations, database, openings)
         self._operations = Counter(
             "graphql_operations",
             "Operations that ended, also those that were refused.",
             ("name", "type", "way", "outcome"),
             registry=self._registry,
         )
-        self._running = Gauge(
-            "graphql_operations_running",
-            "Operations that are being run.",
-            ("type",),
-            registry=self._registry,
-            multiprocess_mode="livesum",
+        self._running = _gauge(
+            self._registry, "graphql_operations_running", "Operations that are being run.", ("type",)
         )
         self._seconds = Histogram(
             "graphql_operation_seconds",
@@ -86,14 +84,36 @@ class Metrics:
     def page(self) -> Callable[[Request], Awaitable[Response]]:
         """Make the endpoint that Prometheus asks."""
         registry = self._registry
-        if SHARED_FOLDER in os.environ:
+        folder = os.environ.get(SHARED_FOLDER)
+        if folder:
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # it registers itself
+            MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call] # it registers itself
 
         async def answer(_request: Request) -> Response:
+            self._noted.note()
+            if folder:
+                _forget_the_dead(folder)
             return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
         return answer
+
+    @asynccontextmanager
+    async def told(self) -> AsyncIterator[None]:
+        """Let the other processes know, for as long as the block lasts, what they cannot ask this one."""
+        if SHARED_FOLDER not in os.environ:
+            yield
+            return
+        telling = asyncio.create_task(self._tell_on())
+        try:
+            yield
+        finally:
+            telling.cancel()
+            await asyncio.wait([telling])
+
+    async def _tell_on(self) -> None:
+        while True:
+            self._noted.note()
+            await asyncio.sleep(INTERVAL)
 
     def _count(self, *labels: str) -> None:
         # Found by ourselves: the library checks and joins the labels anew each time.
@@ -128,28 +148,54 @@ def shared() -> Iterator[None]:
         yield
 
 
-class _Current(Collector):
-    """Figures that are kept elsewhere, and read when somebody asks."""
+class _Noted:
+    """Figures that are kept elsewhere, and noted at times."""
 
-    def __init__(self, operations: Operations, database: Database, openings: Openings) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, operations: Operations, database: Database, openings: Openings
+    ) -> None:
         self._operations = operations
         self._database = database
         self._openings = openings
+        self._texts = Counter(
+            "graphql_texts",
+            "Texts of operations, remembered or read for the first time.",
+            ("cache",),
+            registry=registry,
+        )
+        self._connections = _gauge(registry, "database_connections_in_use", "Connections that are at work.", ("pool",))
+        self._subscribers = _gauge(registry, "graphql_subscribers", "Who follows the chats of a document.")
+        self._tasks = _gauge(registry, "asyncio_tasks", "Tasks that have not ended.")
+        self._counted = {"hit": 0, "miss": 0}
 
-    def collect(self) -> Iterator[Metric]:
-        """Read them."""
-        texts = CounterMetricFamily(
-            "graphql_texts", "Texts of operations, remembered or read for the first time.", labels=("cache",)
-        )
-        texts.add_metric(("hit",), self._operations.found)
-        texts.add_metric(("miss",), self._operations.read)
-        yield texts
-        connections = GaugeMetricFamily(
-            "database_connections_in_use", "Connections that are at work.", labels=("pool",)
-        )
-        for pool, count in self._database.in_use.items():
-            connections.add_metric((pool,), count)
-        yield connections
-        yield GaugeMetricFamily(
-            "graphql_subscribers", "Who follows the chats of a document.", value=self._openings.followers
-        )
+    def note(self) -> None:
+        """Note them as they are now."""
+        for cache, count in (("hit", self._operations.found), ("miss", self._operations.read)):
+            self._texts.labels(cache).inc(count - self._counted[cache])
+            self._counted[cache] = count
+        for pool, connections in self._database.in_use.items():
+            self._connections.labels(pool).set(connections)
+        self._subscribers.set(self._openings.followers)
+        self._tasks.set(len(asyncio.all_tasks()))
+
+
+def _gauge(registry: CollectorRegistry, name: str, documentation: str, labels: Sequence[str] = ()) -> Gauge:
+    """Make a gauge that is the sum of what the processes show which live."""
+    return Gauge(name, documentation, labels, registry=registry, multiprocess_mode="livesum")
+
+
+def _forget_the_dead(folder: str) -> None:
+    """Forget what processes showed that are no more; what they have counted stays."""
+    for file in Path(folder).glob("gauge_live*_*.db"):
+        process_id = int(file.stem.rpartition("_")[2])
+        if not _lives(process_id):
+            with suppress(FileNotFoundError):  # another process is about it as well
+                mark_process_dead(process_id, folder)  # type: ignore[no-untyped-call]
+
+
+def _lives(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except (ProcessLookupError, PermissionError):  # there is none, or it is somebody else's by now
+        return False
+    return True

@@ -1,14 +1,22 @@
 """Metrics: the figures that Prometheus reads."""
 
+import os
 import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from marginalia.metrics import NAMES
 from tests.conftest import Serve
+from tests.edge.sockets import SECONDS
 from tests.support.client import Served
-from tests.support.processes import running_process
+from tests.support.processes import Server, running_process
 
 
 async def figures(client: Served) -> dict[str, float]:
@@ -68,6 +76,7 @@ async def test_connections_and_subscribers_are_shown(client: Served) -> None:
     assert seen['database_connections_in_use{pool="reading"}'] == 1
     assert seen['database_connections_in_use{pool="writing"}'] == 0
     assert seen["graphql_subscribers"] == 0
+    assert seen["asyncio_tasks"] > 0
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -86,12 +95,72 @@ async def test_they_can_be_switched_off(serve: Serve) -> None:
         assert (await client.http.get("/metrics")).status_code == 404
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_several_workers_put_their_figures_together(database_url: str) -> None:
-    with running_process(database_url, "--workers", "2") as server:
-        for _ in range(20):  # each by a connection of its own, so that both workers are asked
-            assert httpx.post(f"{server.address}/graphql", json={"query": "query Q { __typename }"}).is_success
-        seen = {httpx.get(f"{server.address}/metrics").text for _ in range(6)}
-        counts = {read(text)[ended("Q", "query", "ok")] for text in seen}
-        assert len(re.findall("Started server process", server.log)) == 2
-    assert counts == {20}
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[Server]:
+    with running_process(f"sqlite:///{tmp_path}/marginalia.db", "--workers", "2", event_seconds=0.05) as server:
+        until(lambda: len(processes(server)) == 2)
+        yield server
+
+
+def processes(server: Server) -> list[int]:
+    return [int(process) for process in re.findall(r"Started server process \[(\d+)\]", server.log)]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def ask(server: Server, query: str) -> dict[str, Any]:
+    """Run an operation by a connection of its own, so that any of the workers may be asked."""
+    data: dict[str, Any] = httpx.post(f"{server.address}/graphql", json={"query": query}).json()["data"]
+    return data
+
+
+def shown(server: Server) -> dict[str, float]:
+    return read(httpx.get(f"{server.address}/metrics").text)
+
+
+def test_several_workers_put_their_figures_together(workers: Server) -> None:
+    for _ in range(20):
+        ask(workers, "query Q { __typename }")
+    assert {shown(workers)[ended("Q", "query", "ok")] for _ in range(6)} == {20}
+
+    def texts() -> list[float]:
+        seen = shown(workers)
+        return [seen.get(f'graphql_texts_total{{cache="{cache}"}}', 0) for cache in ("hit", "miss")]
+
+    until(lambda: sum(texts()) == 20)  # each tells the others once a second
+    assert texts()[1] in (1, 2), "once for each worker that was asked"
+    seen = shown(workers)
+    assert seen['database_connections_in_use{pool="reading"}'] == 0
+    assert seen["graphql_subscribers"] == 0
+
+
+def test_what_a_worker_was_doing_is_forgotten_when_it_is_no_more(workers: Server) -> None:
+    document = ask(workers, 'mutation { made: createDocument(title: "A") { ... on Document { id } } }')["made"]["id"]
+    subscription = f'subscription {{ sectionChatOpened(docId: "{document}") {{ id }} }}'
+    running = 'graphql_operations_running{type="subscription"}'
+    streaming = []
+    with ExitStack() as streams:
+        for _ in range(6):
+            answer = streams.enter_context(
+                httpx.stream(
+                    "POST",
+                    f"{workers.address}/graphql",
+                    json={"query": subscription},
+                    headers={"Accept": "text/event-stream"},
+                )
+            )
+            streaming.append(answer.iter_raw())
+            assert next(streaming[-1])  # it is live
+        until(lambda: shown(workers)["graphql_subscribers"] == 6)
+        assert shown(workers)[running] == 6
+        for process in processes(workers):
+            os.kill(process, signal.SIGKILL)
+        until(lambda: len(processes(workers)) == 4)
+    until(lambda: shown(workers).get(running, 0) == 0)
+    until(lambda: shown(workers)["graphql_subscribers"] == 0)
+    assert shown(workers)[ended("", "mutation", "ok")] == 1
