@@ -115,7 +115,7 @@ def _runner(
 def _cross_origin(origins: list[str]) -> list[Middleware]:
     if not origins:
         return []
-    headers = ("content-type", "authorization", "graphql-cost", "x-request-id", *PREFLIGHT_HEADERS)
+    headers = ("content-type", "authorization", "graphql-cost", "x-request-id", *tracing.HEADERS, *PREFLIGHT_HEADERS)
     return [
         Middleware(
             CORSMiddleware,

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.progress import Progress
 
@@ -147,6 +148,8 @@ def _settings(database: str | None) -> Settings:
         settings = Settings()
     except ValidationError as error:
         _fail("; ".join(f"MARGINALIA_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()))
+    except SettingsError as error:
+        _fail(f"{error}: it has to be JSON.")
     logs.configure(settings.log_level)
     return settings
 

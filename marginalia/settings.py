@@ -1,14 +1,27 @@
 """Settings: what a process is told by its environment, or by a `.env` file beside it."""
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from strawberry.http.websocket_origin import normalize_origin
 
 from marginalia.sockets import SocketLimits
 from marginalia.trusted import Trust
 from schema.measures import Limits
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
+
+
+def _origin(given: str) -> str:
+    """Return an origin as browsers send it. There is none for all: with it any page could read what is here."""
+    origin = given.lower().removesuffix("/")
+    normal = normalize_origin(origin) if _ORIGIN.fullmatch(origin) else None
+    if normal is None:
+        raise ValueError(f"{given} is no origin, as https://editor.example or http://localhost:3000")
+    return normal
 
 
 class Settings(BaseSettings):
@@ -103,7 +116,7 @@ class Settings(BaseSettings):
     suggestions: bool = Field(
         default=True, description="Whether errors name what the client could have meant; never without introspection."
     )
-    allowed_origins: list[str] = Field(
+    allowed_origins: list[Annotated[str, AfterValidator(_origin)]] = Field(
         default=[],
         description="The origins whose pages may use the server from a browser, as a JSON list.",
     )

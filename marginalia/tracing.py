@@ -10,6 +10,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from marginalia.running import Run, Watch
 
+HEADERS = ("traceparent", "tracestate")
+"""The headers of a request that say of which trace it is a part."""
+
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 

@@ -154,6 +154,16 @@ def test_a_bad_setting_is_named(tmp_path: Path) -> None:
     assert "MARGINALIA_LOG_LEVEL" in complaint(ended)
 
 
+@pytest.mark.parametrize(("given", "words"), [('["*"]', "* is no origin"), ("https://editor.example", "JSON")])
+def test_bad_origins_are_named(tmp_path: Path, given: str, words: str) -> None:
+    url = f"sqlite:///{tmp_path}/marginalia.db"
+
+    ended = run("serve", "--port", "0", env=environment(database_url=url, allowed_origins=given))
+
+    assert "allowed_origins" in complaint(ended).lower()
+    assert words in complaint(ended)
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_schema_from_the_future_is_refused(database_url: str) -> None:
     with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as file:

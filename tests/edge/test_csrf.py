@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from tests.conftest import Serve
 from tests.support.client import Served
@@ -113,6 +114,45 @@ async def test_no_other_origin_is_allowed_by_default(client: Served) -> None:
     answer = await client.http.post("/graphql", json={"query": TITLES}, headers={"Origin": ORIGIN})
     for each in (response, answer):
         assert not [name for name in each.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("given", [f"{ORIGIN}/", f"{ORIGIN}:443", "HTTPS://Editor.Example"])
+async def test_an_origin_may_be_written_in_other_ways_than_browsers_do(serve: Serve, given: str) -> None:
+    async with serve(allowed_origins=[given]) as client:
+        answer = await client.http.post("/graphql", json={"query": TITLES}, headers={"Origin": ORIGIN})
+
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "*",
+        "null",
+        "",
+        "editor.example",
+        "//editor.example",
+        "https://",
+        "https://*.example",
+        "https://editor.example/path",
+        "https://editor.example?a",
+        "https://editor.example#a",
+        "https://me@editor.example",
+        "https://editor.example:http",
+        "https://editor.example:70000",
+        "https://editor.example, https://other.example",
+    ],
+)
+async def test_what_is_no_origin_is_no_setting(serve: Serve, given: str) -> None:
+    with pytest.raises(ValidationError, match="no origin"):
+        async with serve(allowed_origins=[given]):
+            pass
+
+
+async def test_a_page_elsewhere_may_say_of_which_trace_its_request_is_a_part(serve: Serve) -> None:
+    asked = {**PREFLIGHT, "Access-Control-Request-Headers": "content-type,traceparent,tracestate"}
+    async with serve(allowed_origins=[ORIGIN]) as client:
+        assert (await client.http.options("/graphql", headers=asked)).status_code == 200
 
 
 async def test_the_origins_that_are_named_are_allowed_and_no_others(serve: Serve) -> None:

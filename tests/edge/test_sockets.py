@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         max_socket_operations=5,
         max_socket_message_bytes=100_000,
         event_seconds=0.02,
-        allowed_origins=json.dumps([ORIGIN]),
+        allowed_origins=json.dumps([f"{ORIGIN}:443/"]),
     ) as running:
         yield running
 
