@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from threading import Thread
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -12,6 +13,9 @@ from marginalia.running import Run, Watch
 
 HEADERS = ("traceparent", "tracestate")
 """The headers of a request that say of which trace it is a part."""
+
+LONGEST_END = 2.0
+"""How many seconds the end of the process waits until what is left has been sent."""
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
@@ -22,13 +26,12 @@ class Tracing:
 
     watch: Watch
     end: Callable[[], None]
-    """Sends what has not been sent."""
+    """Sends what has not been sent, or gives it up soon."""
 
 
 def from_environment() -> Tracing | None:
     """Return what traces, if the environment names a place to send spans to; nothing is imported otherwise."""
-    off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    if off or not any(os.environ.get(name) for name in _ENDPOINTS):
+    if _off() or not any(os.environ.get(name) for name in _ENDPOINTS):
         return None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
@@ -60,7 +63,18 @@ def from_environment() -> Tracing | None:
     def watch(run: Run) -> AbstractContextManager[None]:
         return traced(run)
 
-    return Tracing(watch, provider.shutdown)
+    def end() -> None:
+        # In a thread that the process does not wait for: whoever cannot be reached is asked again for ten seconds.
+        ending = Thread(target=provider.shutdown, daemon=True)
+        ending.start()
+        ending.join(LONGEST_END)
+
+    return Tracing(watch, end)
+
+
+def _off() -> bool:
+    exporter, disabled = (os.environ.get(name, "") for name in ("OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED"))
+    return exporter.strip().lower() == "none" or disabled.strip().lower() == "true"
 
 
 class Continued:

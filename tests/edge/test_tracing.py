@@ -1,6 +1,8 @@
 """Tracing: spans as a collector of OpenTelemetry receives them."""
 
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -111,10 +113,31 @@ async def test_a_fault_makes_its_span_an_error(serve: Serve, collector: Collecto
     assert attributes(span)["error.type"] == "INTERNAL"
 
 
-async def test_nothing_is_sent_where_it_is_switched_off(
-    serve: Serve, collector: Collector, monkeypatch: pytest.MonkeyPatch
+async def test_a_collector_that_does_not_answer_does_not_hold_up_the_end(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    before = set(threading.enumerate())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60")
+        async with serve() as client:
+            await client("{ __typename }")
+            started = time.monotonic()
+        assert time.monotonic() - started < 20  # of the 30 that it is waited for otherwise
+        connection, _ = silent.accept()
+        with connection:  # answered at last, lest it be asked on while other tests run
+            connection.recv(100_000)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            for thread in [thread for thread in threading.enumerate() if thread.daemon and thread not in before]:
+                thread.join(20)
+                assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(("name", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")])
+async def test_nothing_is_sent_where_it_is_switched_off(
+    serve: Serve, collector: Collector, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
     async with serve() as client:
         await client("{ __typename }")
 
