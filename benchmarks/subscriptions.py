@@ -91,10 +91,21 @@ def memory(process_id: int) -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+async def figure(client: Client, name: str) -> int:
+    """Return what a server says of itself."""
+    lines = (await client.http.get("/metrics")).text.splitlines()
+    return next(int(float(line.split()[1])) for line in lines if line.startswith(f"{name} "))
+
+
 async def followers(client: Client, count: int) -> None:
     """Wait until so many follow a document."""
-    while f"graphql_subscribers {count}.0" not in (await client.http.get("/metrics")).text:  # noqa: ASYNC110
+    while await figure(client, "graphql_subscribers") != count:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
+
+
+async def held(client: Client, process_id: int) -> str:
+    """Return what a server holds."""
+    return f"{memory(process_id) / 2**20:.1f} MiB and {await figure(client, 'asyncio_tasks')} tasks held"
 
 
 def subscription(name: str, document: str) -> dict[str, object]:
@@ -106,14 +117,15 @@ async def idle(client: Client, address: str, process_id: int, sockets: int, each
     """Open subscriptions, see what they hold, and let one event reach them all."""
     document = await operations.import_document(client, "# A\n\n# B")
     sections = await operations.section_ids(client, document)
-    before = memory(process_id)
+    before, tasks = memory(process_id), await figure(client, "asyncio_tasks")
     opened = [socket(address) for _ in range(sockets)]
     live = [await each_socket.__aenter__() for each_socket in opened]
     for ours in live:
         for number in range(each):
             ours.send(subscription(f"{number}", document))
     await followers(client, sockets * each)
-    held = memory(process_id) - before
+    bytes_held = (memory(process_id) - before) / sockets / each
+    tasks_held = (await figure(client, "asyncio_tasks") - tasks) / sockets / each
 
     async def told(ours: Socket) -> list[float]:
         times = []
@@ -128,17 +140,19 @@ async def idle(client: Client, address: str, process_id: int, sockets: int, each
         opened_at = time.perf_counter()
         times = sorted((at - opened_at) * 1000 for some in await asyncio.gather(*waiting) for at in some)
         print(
-            f"{sockets:5} sockets with {each} subscriptions each: {held / sockets / each / 1024:.1f} KiB each; "
+            f"{sockets:5} sockets with {each} subscriptions each: "
+            f"{bytes_held / 1024:.1f} KiB and {tasks_held:.1f} tasks for each of them; "
             f"after the answer an event reached the first in {times[0]:.0f} ms, half in {median(times):.0f} ms, "
             f"all in {times[-1]:.0f} ms"
         )
     for each_socket in opened:
         await each_socket.__aexit__(None, None, None)
     await followers(client, 0)
+    print(f"When all have gone: {await held(client, process_id)}")
 
 
 async def short(client: Client, address: str, process_id: int, count: int) -> None:
-    """Begin and end many subscriptions, and see what they leave behind."""
+    """Begin and end so many subscriptions or a few more, and see what they leave behind."""
     document = await operations.import_document(client, "# A")
 
     async def listen(ours: Socket) -> None:
@@ -148,7 +162,8 @@ async def short(client: Client, address: str, process_id: int, count: int) -> No
     async with socket(address) as one, socket(address) as two, asyncio.TaskGroup() as group:
         listening = [group.create_task(listen(ours)) for ours in (one, two)]
         done, started = 0, time.perf_counter()
-        while done < count:
+        marks = [count // 10, count // 2, count]
+        while marks:
             for ours in (one, two):
                 for number in range(AT_ONCE):
                     ours.send(subscription(f"{number}", document))
@@ -158,9 +173,10 @@ async def short(client: Client, address: str, process_id: int, count: int) -> No
                     ours.send({"type": "complete", "id": f"{number}"})
             await followers(client, 0)
             done += 2 * AT_ONCE
-            if done in (count // 10, count // 2, count):
+            if done >= marks[0]:
                 took = time.perf_counter() - started
-                print(f"{done:7} short ones: {memory(process_id) / 2**20:6.1f} MiB held, {done / took:6.0f} a second")
+                print(f"{done:7} short ones: {await held(client, process_id)}, {done / took:6.0f} a second")
+                marks = [mark for mark in marks if mark > done]
         for task in listening:
             task.cancel()
 
@@ -170,7 +186,7 @@ async def measure(address: str, process_id: int, part: Callable[[Client, str, in
     async with httpx.AsyncClient(base_url=address, timeout=60) as http:
         client = Client(http)
         await client("{ __typename }")
-        print(f"\n{memory(process_id) / 2**20:.1f} MiB held at first")
+        print(f"\nAt first: {await held(client, process_id)}")
         await part(client, address, process_id)
 
 

@@ -1,14 +1,18 @@
 """The benchmarks: that their parts run and compare the same thing. How fast it is, no test asserts."""
 
+import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from benchmarks import ensure, load, profile, stage, steps
+from benchmarks import ensure, load, profile, stage, steps, subscriptions
 from benchmarks.load import Job, Target, WrongAnswer
 from benchmarks.stage import Stage
+from tests.support.processes import running_process
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,19 @@ def test_the_profile_knows_where_the_time_goes(staged: Stage) -> None:
     assert set(seen) & {"SQLAlchemy", "asyncpg", "HTTP: uvicorn, h11"}
     assert seen.count(steps.OTHER) < len(seen) / 4
     assert f"{per_request:,.0f} µs" in profile.table(stacks, per_request, 3)
+
+
+def test_subscriptions_are_measured(staged: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    parts = (partial(subscriptions.idle, sockets=2, each=20), partial(subscriptions.short, count=250))
+    with running_process(staged.database_url, event_seconds=0.02) as server:
+        for part in parts:
+            asyncio.run(subscriptions.measure(server.address, server.process.pid, part))
+
+    printed = capsys.readouterr().out
+    assert printed.count("2 sockets with 20 subscriptions each") == 2
+    assert [int(done) for done in re.findall(r"^ *(\d+) short ones", printed, re.MULTILINE)] == [200, 400]
+    first, *later = (int(tasks) for tasks in re.findall(r"and (\d+) tasks held", printed))
+    assert max(later) <= first + 10, "two sockets may be there, and what is about to end, but no subscription"
 
 
 def test_a_stack_belongs_to_the_innermost_place_that_has_a_step() -> None:
