@@ -49,14 +49,14 @@ async def place(client: Client) -> tuple[str, list[str]]:
     return document, await operations.section_ids(client, document)
 
 
-async def followers(client: Client) -> int:
+async def figure(client: Client, name: str) -> int:
     text = (await client.http.get("/metrics")).text
-    return int(float(text.rsplit("graphql_subscribers ", 1)[1].split()[0]))
+    return int(float(text.rsplit(f"{name} ", 1)[1].split()[0]))
 
 
 async def until_followers(client: Client, count: int) -> None:
     async with asyncio.timeout(SECONDS):
-        while await followers(client) != count:  # noqa: ASYNC110 - nobody tells us
+        while await figure(client, "graphql_subscribers") != count:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)
 
 
@@ -291,6 +291,7 @@ async def test_short_subscriptions_leave_nothing_behind(
     server: Server, client: Client, place: tuple[str, list[str]]
 ) -> None:
     async with socket(server.address) as ours:
+        tasks = await figure(client, "asyncio_tasks")
         for number in range(200):
             await ours.subscribe(f"{number}", OPENED, d=place[0])
             await ours.send({"type": "complete", "id": f"{number}"})
@@ -298,6 +299,9 @@ async def test_short_subscriptions_leave_nothing_behind(
         while (await ours.receive())["type"] != "pong":
             pass
         await until_followers(client, 0)
+        async with asyncio.timeout(SECONDS):
+            while await figure(client, "asyncio_tasks") > tasks:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.02)
 
 
 def test_the_log_has_a_line_for_each_operation_and_no_complaint(server: Server) -> None:
