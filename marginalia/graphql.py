@@ -3,14 +3,14 @@
 import asyncio
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 import structlog
 from graphql import OperationType
 from starlette.requests import ClientDisconnect, HTTPConnection
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from marginalia import calls, media, streams
 from marginalia.calls import Call, IllFormed, NotJson
@@ -23,6 +23,9 @@ Identify = Callable[[HTTPConnection], Principal]
 
 PATIENCE = 5
 """How many seconds the next piece of a body may take: less than the server waits for requests when it ends."""
+
+LONGEST_UPLOAD = 60
+"""How many seconds the whole of a body may take, however it is cut in pieces."""
 
 PREFLIGHT_HEADERS = (
     "graphql-require-preflight",
@@ -98,8 +101,7 @@ class GraphQLView:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        receive = _limited(receive, self._form.max_body_bytes)
-        sent = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        sent = _joined(scope["headers"])
         accepted, name = media.negotiate(sent.get("accept")), request_id(sent)
         headers = {"Vary": "Accept", "X-Request-ID": name}
         exchange = _Exchange(HTTPConnection(scope), receive, send, sent, accepted, headers)
@@ -145,7 +147,7 @@ class GraphQLView:
                 return calls.read_parameters(exchange.connection.query_params)
             if not _is_json(exchange.sent.get("content-type", "")):
                 raise Refusal(415, "The body must be application/json, in UTF-8")
-            return calls.read(calls.decode(await _body(exchange.receive)))
+            return calls.read(calls.decode(await _body(exchange.receive, self._form.max_body_bytes)))
         except NotJson as error:
             raise Refusal(400, str(error)) from None
         except IllFormed as error:
@@ -208,36 +210,37 @@ def request_id(headers: Mapping[str, str]) -> str:
 def _is_json(content_type: str) -> bool:
     kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = [part.partition("=")[2].strip('" ') for part in parameters if part.startswith("charset")]
-    return kind == "application/json" and all(charset in ("utf-8", "utf8") for charset in charsets)
+    # A comma means that it was sent twice, and who knows which of the two counted on the way.
+    return (
+        kind == "application/json"
+        and "," not in content_type
+        and all(charset in ("utf-8", "utf8") for charset in charsets)
+    )
 
 
-async def _body(receive: Receive) -> bytes:
-    pieces = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        pieces.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(pieces)
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    # Lines of the same name are one list: RFC 9110, 5.3.
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        joined[key] = f"{joined[key]}, {text}" if key in joined else text
+    return joined
 
 
-def _limited(receive: Receive, most: int) -> Receive:
-    received, whole = 0, False
-
-    async def limited() -> Message:
-        nonlocal received, whole
-        if whole:
-            return await receive()  # only the end of the connection is left to be told
-        try:
-            async with asyncio.timeout(PATIENCE):
-                message = await receive()
-        except TimeoutError:
-            raise Refusal(408, "The rest of the body did not come in time") from None
-        received += len(message.get("body", b""))
-        whole = not message.get("more_body", False)
-        if received > most:
-            raise Refusal(413, f"The body is longer than {most:,} bytes")
-        return message
-
-    return limited
+async def _body(receive: Receive, most: int) -> bytes:
+    pieces, received = [], 0
+    try:
+        async with asyncio.timeout(LONGEST_UPLOAD):
+            while True:
+                async with asyncio.timeout(PATIENCE):
+                    message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                pieces.append(message.get("body", b""))
+                received += len(pieces[-1])
+                if received > most:
+                    raise Refusal(413, f"The body is longer than {most:,} bytes")
+                if not message.get("more_body", False):
+                    return b"".join(pieces)
+    except TimeoutError:
+        raise Refusal(408, "The rest of the body did not come in time") from None

@@ -1,5 +1,7 @@
 """Requests that no client should send: each gets an answer that says so, and leaves the log in peace."""
 
+import asyncio
+import itertools
 import json
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -8,9 +10,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from marginalia import graphql
 from marginalia.calls import MOST_BESIDE_TEXTS, MOST_TEXTS
 from tests.conftest import Serve
 from tests.edge.conftest import Log
+from tests.edge.sockets import SECONDS
 from tests.support.client import Served
 from tests.support.processes import Server, running_process
 
@@ -191,6 +195,46 @@ async def test_a_body_of_another_kind_is_refused(client: Served, content_type: s
     assert response.status_code == 415
     assert refusal(response)
     assert await client(TITLES) == {"documents": {"edges": []}}
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ("text/plain", "application/json"),
+        ("application/json", "text/plain"),
+        ("application/json; profile=x", "text/plain"),
+        ("application/json", "application/json"),
+    ],
+)
+async def test_a_body_of_two_kinds_is_refused(client: Served, kinds: tuple[str, str]) -> None:
+    headers = [("Content-Type", kind) for kind in kinds]
+
+    response = await client.http.post("/graphql", content=json.dumps({"query": CREATE}), headers=headers)
+
+    assert response.status_code == 415
+    assert await client(TITLES) == {"documents": {"edges": []}}
+
+
+@on_sqlite
+@pytest.mark.parametrize(("piece", "whole"), [(0.1, 60), (60, 0.3)], ids=["a piece", "the whole"])
+async def test_a_body_that_does_not_end_is_refused(
+    client: Served, monkeypatch: pytest.MonkeyPatch, piece: float, whole: float
+) -> None:
+    monkeypatch.setattr(graphql, "PATIENCE", piece)
+    monkeypatch.setattr(graphql, "LONGEST_UPLOAD", whole)
+
+    async def trickle() -> AsyncIterator[bytes]:
+        for number in itertools.count(1):
+            yield b" "
+            await asyncio.sleep(0.02 * number)
+
+    headers = {"Content-Type": "application/json"}
+    async with asyncio.timeout(SECONDS):
+        response = await client.http.post("/graphql", content=trickle(), headers=headers)
+
+    assert response.status_code == 408
+    assert refusal(response)
 
 
 @on_sqlite

@@ -84,6 +84,14 @@ async def test_an_answer_has_the_form_that_was_asked_for(client: Served, form: s
 
 
 @on_sqlite
+async def test_what_is_accepted_may_stand_on_several_lines(client: Served) -> None:
+    lines = [("Accept", EVENTS), ("Accept", f"{JSON};q=0.5"), ("Accept", f"{GRAPHQL};q=0.1")]
+    for headers in (lines, lines[::-1]):
+        response = await client.http.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+        assert response.headers["content-type"].startswith(EVENTS)
+
+
+@on_sqlite
 @pytest.mark.parametrize(
     ("query", "variables"),
     [

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from db.database import Database
-from marginalia import streams
+from marginalia import graphql, streams
 from marginalia.principals import LOCAL_OWNER
 from services.principals import Principal
 from tests.api import operations
@@ -207,6 +207,33 @@ async def test_who_was_moved_to_another_workspace_is_told_nothing_of_the_old_one
     assert event(told) in content
     assert event(hidden) not in content
     assert content.count(b"event: next") == 2, "the other one tells why it has ended"
+
+
+@on_sqlite
+@pytest.mark.parametrize("beginning", [b"x", b"x" * 2_000], ids=["one that does not come", "one that is too long"])
+async def test_a_body_of_a_get_does_not_end_its_stream(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, beginning: bytes
+) -> None:
+    monkeypatch.setattr(graphql, "PATIENCE", 0.02)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield beginning
+        await asyncio.Event().wait()
+
+    async with serve(event_seconds=0.02, max_body_bytes=1_000) as client:
+        document = await operations.import_document(client, "# A")
+        query = {"query": OPENED, "variables": json.dumps({"d": document})}
+        headers = EVENTS | {"GraphQL-Require-Preflight": "1"}
+        asking = client.http.build_request("GET", "/graphql", params=query, headers=headers, content=body())
+        sending = asyncio.create_task(client.http.send(asking))
+        openings = client.http._transport.app.state.openings  # type: ignore[attr-defined]
+        async with asyncio.timeout(SECONDS):
+            while not openings.followers:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.5)
+        assert openings.followers == 1
+        await openings.close()
+        assert (await sending).content.endswith(b"event: complete\ndata:\n\n")
 
 
 def test_what_happens_in_one_process_is_told_by_another(database_url: str) -> None:
