@@ -73,13 +73,12 @@ def one(answer: Answer) -> Answers:
 async def stream(form: str, answers: Answers, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
     """Send a stream of answers to its end, or until the client has gone."""
     framing = FRAMINGS[form]
-    live = asyncio.Event()
-    sending = asyncio.create_task(_send_all(framing, answers, headers, send, live))
+    outlet = _Outlet(send)
+    sending = asyncio.create_task(_send_all(framing, answers, headers, outlet))
     leaving = asyncio.create_task(_until_gone(receive))
     try:
         while not await _over(sending, leaving):
-            if live.is_set():
-                await send({"type": "http.response.body", "body": framing.heartbeat, "more_body": True})
+            await outlet.write(framing.heartbeat)
     finally:
         for task in (sending, leaving):
             task.cancel()
@@ -87,6 +86,28 @@ async def stream(form: str, answers: Answers, headers: Mapping[str, str], receiv
                 await asyncio.wait([task])
     if not sending.cancelled():
         sending.result()
+
+
+class _Outlet:
+    """The way out of a stream, on which answers and heartbeats take turns; it is open from the beginning to the end."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._turn = asyncio.Lock()
+        self._open = False
+
+    async def begin(self, headers: Mapping[str, str], beginning: bytes) -> None:
+        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        async with self._turn:
+            await self._send({"type": "http.response.start", "status": 200, "headers": raw})
+            await self._send({"type": "http.response.body", "body": beginning, "more_body": True})
+            self._open = True
+
+    async def write(self, piece: bytes, *, last: bool = False) -> None:
+        async with self._turn:
+            if self._open:
+                self._open = not last
+                await self._send({"type": "http.response.body", "body": piece, "more_body": not last})
 
 
 async def _once(answer: Answer) -> AsyncIterator[Answer]:
@@ -98,20 +119,14 @@ async def _over(*tasks: asyncio.Task[None]) -> bool:
     return bool(done)
 
 
-async def _send_all(
-    framing: Framing, answers: Answers, headers: Mapping[str, str], send: Send, live: asyncio.Event
-) -> None:
+async def _send_all(framing: Framing, answers: Answers, headers: Mapping[str, str], outlet: _Outlet) -> None:
     # One task from beginning to end: what the answers set up in it, it takes down again.
     async with answers() as stream:
         fields = {"Content-Type": framing.content_type, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        raw = [(name.lower().encode(), value.encode()) for name, value in {**headers, **fields}.items()]
-        await send({"type": "http.response.start", "status": 200, "headers": raw})
-        await send({"type": "http.response.body", "body": framing.beginning, "more_body": True})
-        live.set()
+        await outlet.begin({**headers, **fields}, framing.beginning)
         async for answer in stream:
-            await send({"type": "http.response.body", "body": framing.answer(answer.body), "more_body": True})
-    live.clear()
-    await send({"type": "http.response.body", "body": framing.end})
+            await outlet.write(framing.answer(answer.body))
+    await outlet.write(framing.end, last=True)
 
 
 async def _until_gone(receive: Receive) -> None:

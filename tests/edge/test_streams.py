@@ -4,16 +4,18 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from db.database import Database
 from marginalia import graphql, streams
 from marginalia.principals import LOCAL_OWNER
+from marginalia.running import Answer
 from services.principals import Principal
 from tests.api import operations
 from tests.conftest import Serve
@@ -169,6 +171,35 @@ async def test_a_stream_says_that_it_is_still_there(
     beat = b":\n\n" if headers is EVENTS else b"\r\nContent-Type: application/json\r\n\r\n{}\r\n--graphql"
     assert content.count(beat) >= 3
     assert b"TEMPORARILY_UNAVAILABLE" in content
+
+
+async def test_heartbeats_and_answers_take_turns_and_none_comes_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "HEARTBEAT", 0.005)
+    sent: list[Message] = []
+    busy = asyncio.Lock()
+
+    async def send(message: Message) -> None:
+        assert not busy.locked()
+        async with busy:
+            sent.append(message)
+            await asyncio.sleep(0.03)  # as to a client that is slow
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def some() -> AsyncIterator[Answer]:
+        for number in range(3):
+            yield Answer({"number": number}, [])
+
+    await streams.stream("text/event-stream", lambda: nullcontext(some()), {}, receive, send)
+    pieces = [message["body"] for message in sent if message["type"] == "http.response.body"]
+    assert [piece for piece in pieces if piece != b":\n\n"] == [
+        *(event({"data": {"number": number}}) for number in range(3)),
+        b"event: complete\ndata:\n\n",
+    ]
+    assert pieces[-1] == b"event: complete\ndata:\n\n"
+    assert pieces.count(b":\n\n") > 1, "there were heartbeats"
 
 
 @on_sqlite
