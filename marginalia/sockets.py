@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from graphql import GraphQLError
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 from strawberry.http.websocket_origin import is_same_origin, normalize_allowed_origins, normalize_origin
 
 from marginalia import calls
@@ -19,6 +19,12 @@ from marginalia.running import Answer, Runner
 from schema import execution
 
 PROTOCOL = "graphql-transport-ws"
+
+LONGEST_ID = 1_000
+"""How many characters the id of an operation may have: it is kept, and comes back with every message."""
+
+GONE = (WebSocketDisconnect, WebSocketDisconnected)
+"""Nobody can be told any more, because the client went, or because the socket was closed before."""
 
 _log = structlog.stdlib.get_logger("marginalia.graphql")
 
@@ -86,6 +92,8 @@ class _Socket:
         self._limits = limits
         self._initialised = False
         self._operations: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        """Those whose id is free again while they are still at work: to say their last word, or to stop."""
 
     async def serve(self) -> None:
         """Take messages until the client goes or breaks the protocol, then end its operations."""
@@ -99,7 +107,7 @@ class _Socket:
             await self._close(4408, "Connection initialisation timeout")
         except Closed as closed:
             await self._close(closed.code, closed.reason)
-        except WebSocketDisconnect:
+        except GONE:
             pass
         finally:
             await self._end_operations()
@@ -123,52 +131,60 @@ class _Socket:
 
     async def _take(self, message: dict[str, Any]) -> None:
         match message:
+            case {"type": "connection_init" | "ping" | "pong" as kind, "payload": payload} if not _is_object(payload):
+                raise Closed(4400, f"The payload of {kind} must be an object")
             case {"type": "connection_init"}:
-                await self._init(message)
+                await self._init()
             case {"type": "ping"}:
                 await self._send({"type": "pong"})
             case {"type": "pong"}:
                 pass
             case {"type": "subscribe", "id": str(name), "payload": payload} if name:
-                self._subscribe(name, payload)
+                await self._subscribe(name, payload)
             case {"type": "complete", "id": str(name)}:
-                if operation := self._operations.pop(name, None):
+                if operation := self._free(name):
                     operation.cancel()
             case _:
                 raise Closed(4400, "A message is not one of the protocol")
 
-    async def _init(self, message: dict[str, Any]) -> None:
-        if not isinstance(message.get("payload") or {}, dict):
-            raise Closed(4400, "The payload of connection_init must be an object")
+    async def _init(self) -> None:
         if self._initialised:
             raise Closed(4429, "Too many initialisation requests")
         self._initialised = True
         await self._send({"type": "connection_ack"})
 
-    def _subscribe(self, name: str, payload: object) -> None:
+    async def _subscribe(self, name: str, payload: object) -> None:
         if not self._initialised:
             raise Closed(4401, "Unauthorized")
+        if len(name) > LONGEST_ID:
+            raise Closed(4400, f"An id has more than {LONGEST_ID:,} characters")
         if name in self._operations:
             raise Closed(4409, f"Subscriber for {name[:50]} already exists")
         try:
             call = calls.read(payload)
         except calls.IllFormed as error:
             raise Closed(4400, str(error)) from None
-        self._operations[name] = asyncio.create_task(self._operate(name, call))
+        most = self._limits.operations
+        # Until there is room, and until the refusal is sent, no message is read: whoever does not read cannot write.
+        while self._ending and len(self._operations) + len(self._ending) >= most:
+            await asyncio.wait(self._ending, return_when=asyncio.FIRST_COMPLETED)
+        if len(self._operations) >= most:
+            refusal = _error("TOO_MANY_OPERATIONS", f"There are {most:,} operations on this socket already")
+            await self._send({"type": "error", "id": name, "payload": [refusal]})
+        else:
+            self._operations[name] = asyncio.create_task(self._operate(name, call))
 
     async def _operate(self, name: str, call: Call) -> None:
-        with suppress(WebSocketDisconnect):
-            try:
-                await self._answer(name, call)
-            except Exception as fault:  # here it can be told for the last time
-                error = execution.mask(GraphQLError("The operation failed"), fault)
+        try:
+            await self._answer(name, call)
+        except GONE:
+            pass
+        except Exception as fault:  # here it can be told for the last time
+            error = execution.mask(GraphQLError("The operation failed"), fault)
+            with suppress(*GONE):
                 await self._last(name, {"type": "error", "payload": [error.formatted]})
 
     async def _answer(self, name: str, call: Call) -> None:
-        if len(self._operations) > self._limits.operations:
-            most = f"There are {self._limits.operations:,} operations on this socket already"
-            await self._last(name, {"type": "error", "payload": [_error("TOO_MANY_OPERATIONS", most)]})
-            return
         ready = self._runner.prepare(call, way="websocket")
         if isinstance(ready, Answer):
             await self._last(name, {"type": "error", "payload": ready.body["errors"]})
@@ -183,27 +199,36 @@ class _Socket:
 
     async def _last(self, name: str, message: dict[str, Any]) -> None:
         # The id is free for another operation from the moment that the client can know of the end of this one.
-        self._operations.pop(name, None)
+        self._free(name)
         await self._send({**message, "id": name})
 
+    def _free(self, name: str) -> asyncio.Task[None] | None:
+        operation = self._operations.pop(name, None)
+        if operation:
+            self._ending.add(operation)
+            operation.add_done_callback(self._ending.discard)
+        return operation
+
     async def _send(self, message: dict[str, Any]) -> None:
-        if self._websocket.application_state is not WebSocketState.CONNECTED:
-            raise WebSocketDisconnect(1006)  # it was closed while this was on its way
         await self._websocket.send_text(calls.encode(message))
 
     async def _close(self, code: int, reason: str) -> None:
         _log.info("socket closed", code=code)
         # The protocol has room for 123 bytes, and the reason may hold what a client sent.
         short = reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
-        with suppress(WebSocketDisconnect):
+        with suppress(*GONE):
             await self._websocket.close(code, short)
 
     async def _end_operations(self) -> None:
-        tasks = list(self._operations.values())
+        tasks = [*self._operations.values(), *self._ending]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+
+def _is_object(payload: object) -> bool:
+    return payload is None or isinstance(payload, dict)
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

@@ -2,17 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import socket as plain
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
+
+from tests.support.client import Client
 
 PROTOCOL = "graphql-transport-ws"
 SECONDS = 20
 """How long anything may take on a slow and busy machine."""
+
+LARGE = "query Large ($d: ID!) { document(id: $d) {" + " ".join(f"m{n}: markdown" for n in range(40)) + "} }"
+"""Asks for a document so often that with 300 kB of text the answer is more than the way to a client holds."""
 
 
 class Socket:
@@ -71,3 +79,50 @@ async def socket(address: str, *protocols: str, origin: str | None = None, init:
         if init:
             await opened.init()
         yield opened
+
+
+def handshake(address: str, *lines: str, target: str = "/graphql", host: str | None = None) -> bytes:
+    """Return a request for a WebSocket, with more header lines."""
+    fields = [
+        f"GET {target} HTTP/1.1",
+        f"Host: {host or urlsplit(address).netloc}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        f"Sec-WebSocket-Protocol: {PROTOCOL}",
+        *lines,
+    ]
+    return "".join(f"{line}\r\n" for line in (*fields, "")).encode("latin-1")
+
+
+def frame(data: Any, opcode: Opcode = Opcode.TEXT) -> bytes:
+    """Return a frame as it goes over the wire, for several of them in one piece."""
+    encoded = data if isinstance(data, bytes) else json.dumps(data).encode()
+    return Frame(opcode, encoded).serialize(mask=True)
+
+
+async def until_ended(client: Client, name: str, way: str, count: int) -> None:
+    """Wait until so many queries of a name have ended well."""
+    figure = f'name="{name}",outcome="ok",type="query",way="{way}"}} {count}.0'
+    async with asyncio.timeout(SECONDS):
+        while figure not in (await client.http.get("/metrics")).text:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.02)
+
+
+Write = Callable[[bytes], Awaitable[None]]
+
+
+@asynccontextmanager
+async def deaf(address: str, first: bytes | None = None) -> AsyncIterator[Write]:
+    """Open a socket of a client that is introduced, or send something else first, and then never read; give a pen."""
+    loop, to = asyncio.get_running_loop(), urlsplit(address)
+    with plain.socket() as ours:
+        ours.setsockopt(plain.SOL_SOCKET, plain.SO_RCVBUF, 4_096)
+        ours.setblocking(False)
+        await loop.sock_connect(ours, (to.hostname, to.port))
+        await loop.sock_sendall(ours, first or handshake(address))
+        if first is None:
+            assert b" 101 " in await loop.sock_recv(ours, 1_000)
+            await loop.sock_sendall(ours, frame({"type": "connection_init"}))
+        yield lambda data: loop.sock_sendall(ours, data)

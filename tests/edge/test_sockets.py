@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from tests.api import operations
-from tests.edge.sockets import SECONDS, Socket, socket
+from tests.edge.sockets import LARGE, SECONDS, Socket, Write, deaf, frame, socket, until_ended
 from tests.support.client import Client
 from tests.support.processes import Server, running_process
 
@@ -58,6 +58,12 @@ async def until_followers(client: Client, count: int) -> None:
     async with asyncio.timeout(SECONDS):
         while await figure(client, "graphql_subscribers") != count:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)
+
+
+def complaints(server: Server) -> list[dict[str, Any]]:
+    """Return the lines of its log that somebody has to look at."""
+    lines = [json.loads(line) for line in server.log.splitlines()]
+    return [line for line in lines if line["level"] not in ("debug", "info") and line["event"] != "socket refused"]
 
 
 async def test_queries_and_mutations_have_one_result(server: Server, place: tuple[str, list[str]]) -> None:
@@ -124,6 +130,7 @@ async def test_pings_are_answered(server: Server) -> None:
         assert await ours.receive() == {"type": "pong"}
         await ours.init()
         await ours.send({"type": "pong"})
+        await ours.send({"type": "pong", "payload": None})
         await ours.send({"type": "complete", "id": "unknown"})
         await ours.send({"type": "ping"})
         assert await ours.receive() == {"type": "pong"}
@@ -191,10 +198,14 @@ async def test_a_socket_has_so_many_operations_and_no_more(
         pytest.param({"type": "next", "id": "a", "payload": {}}, 4400, id="what only a server says"),
         pytest.param({"type": "connection_init"}, 4429, id="a second introduction"),
         pytest.param({"type": "connection_init", "payload": 5}, 4400, id="an introduction by a number"),
+        pytest.param({"type": "ping", "payload": 0}, 4400, id="a ping with a number"),
+        pytest.param({"type": "ping", "payload": []}, 4400, id="a ping with a list"),
+        pytest.param({"type": "pong", "payload": "x"}, 4400, id="a pong with a string"),
         pytest.param({"type": "complete"}, 4400, id="complete without an id"),
         pytest.param({"type": "complete", "id": 5}, 4400, id="complete a number"),
         pytest.param({**SUBSCRIBE, "id": 5}, 4400, id="a number for an id"),
         pytest.param({**SUBSCRIBE, "id": ""}, 4400, id="an empty id"),
+        pytest.param({**SUBSCRIBE, "id": "x" * 1_001}, 4400, id="a long id"),
         pytest.param({**SUBSCRIBE, "id": None}, 4400, id="null for an id"),
         pytest.param({"type": "subscribe", "id": "a"}, 4400, id="no payload"),
         pytest.param({**SUBSCRIBE, "payload": 5}, 4400, id="a number for a payload"),
@@ -304,9 +315,56 @@ async def test_short_subscriptions_leave_nothing_behind(
                 await asyncio.sleep(0.02)
 
 
+async def test_a_client_that_leaves_while_it_is_told_something_is_no_news(server: Server, client: Client) -> None:
+    document = await operations.import_document(client, "# A\n\n" + "x" * 300_000)
+    query = {"query": LARGE, "variables": {"d": document}}
+    async with deaf(server.address) as write:
+        for name in "abc":
+            await write(frame({"type": "subscribe", "id": name, "payload": query}))
+        await until_ended(client, "Large", "websocket", 3)
+    async with socket(server.address) as ours:
+        assert await ours.result("a", "{ __typename }") == {"data": {"__typename": "Query"}}
+    assert complaints(server) == []
+
+
+async def test_a_client_that_does_not_read_cannot_write_without_end(
+    server: Server, client: Client, place: tuple[str, list[str]]
+) -> None:
+    document, _ = place
+    async with deaf(server.address) as write:
+        payload = {"query": OPENED, "variables": {"d": document}}
+        for name in range(5):
+            await write(frame({"type": "subscribe", "id": f"{name}", "payload": payload}))
+        await until_followers(client, 5)
+        many_more = frame({**SUBSCRIBE, "id": "x" * 1_000}) * 1_000
+        with pytest.raises(TimeoutError):
+            await write_on(write, many_more, pieces=100)
+    await until_followers(client, 0)
+
+
+async def write_on(write: Write, data: bytes, pieces: int) -> None:
+    """Write pieces as long as each can be written within a second."""
+    for _ in range(pieces):
+        async with asyncio.timeout(1):
+            await write(data)
+
+
+async def test_an_operation_can_take_the_place_of_another_one(
+    server: Server, client: Client, place: tuple[str, list[str]]
+) -> None:
+    async with socket(server.address) as ours:
+        for name in "abcde":
+            await ours.subscribe(name, OPENED, d=place[0])
+        await until_followers(client, 5)
+        await ours.send({"type": "complete", "id": "a"})
+        assert await ours.result("a", "{ __typename }") == {"data": {"__typename": "Query"}}
+        for name in "bcde":
+            await ours.send({"type": "complete", "id": name})
+    await until_followers(client, 0)
+
+
 def test_the_log_has_a_line_for_each_operation_and_no_complaint(server: Server) -> None:
     lines = [json.loads(line) for line in server.log.splitlines()]
     ways = {line["way"] for line in lines if line["event"] == "operation"}
     assert "websocket" in ways
-    complaints = [line for line in lines if line["level"] != "info" and line["event"] != "socket refused"]
-    assert complaints == []
+    assert complaints(server) == []
