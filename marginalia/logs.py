@@ -52,9 +52,10 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at the schema
-    logging.getLogger("uvicorn.error").addFilter(_quiet)
-    for library in ("aiosqlite", "markdown_it"):  # they debug themselves: every statement, values and all; every rule
-        logging.getLogger(library).setLevel(logging.INFO)
+    logging.getLogger("marginalia.connections").setLevel(logging.WARNING)  # each handshake, and the query of its URL
+    # They debug themselves: every statement, values and all; every rule; every header and message of a WebSocket.
+    for library in ("aiosqlite", "markdown_it", "uvicorn.error"):
+        logging.getLogger(library).setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level.upper()]))
 
 
 def tell(logger: logging.Logger, event: str, **fields: object) -> None:
@@ -86,11 +87,6 @@ class _JsonLines(structlog.stdlib.ProcessorFormatter):
 def _flat(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     event.update(event.pop("fields", {}))
     return event
-
-
-def _quiet(record: logging.LogRecord) -> bool:
-    # A client sent text that is no UTF-8, and its socket is closed; uvicorn logs a traceback as if it were our fault.
-    return record.msg != "Invalid UTF-8 sequence received from client."
 
 
 def _without_colors(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

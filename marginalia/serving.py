@@ -10,6 +10,7 @@ import uvicorn
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from marginalia.app import LOOPBACK
+from marginalia.connections import HttpConnection, SocketConnection
 from marginalia.sockets import SocketLimits
 
 GRACE = 10
@@ -69,7 +70,8 @@ def run(
         access_log=False,  # a GET carries its query, and with it what was written
         proxy_headers=False,
         server_header=False,
-        ws="websockets-sansio",
+        http=HttpConnection,
+        ws=SocketConnection,
         ws_max_size=max_message_bytes,
         ws_per_message_deflate=False,  # it holds some hundred kilobytes for each socket, idle ones too
         lifespan="on",

@@ -4,14 +4,17 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.frames import Opcode
+from websockets.typing import Subprotocol
 
 from tests.api import operations
-from tests.edge.sockets import LARGE, SECONDS, Socket, Write, deaf, frame, socket, until_ended
+from tests.edge.sockets import LARGE, PROTOCOL, SECONDS, Socket, Write, deaf, frame, handshake, socket, until_ended
 from tests.support.client import Client
 from tests.support.processes import Server, running_process
 
@@ -31,6 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         max_socket_operations=5,
         max_socket_message_bytes=100_000,
         event_seconds=0.02,
+        log_level="debug",
         allowed_origins=json.dumps([f"{ORIGIN}:443/"]),
     ) as running:
         yield running
@@ -252,10 +256,77 @@ async def test_whatever_the_id_that_is_in_use_the_code_is_the_same(
         assert (await ours.closed())[0] == 4409
 
 
-async def test_text_that_is_no_utf_8_closes_the_socket_and_is_no_news(server: Server) -> None:
+NO_UTF_8 = frame(b"\xff\xfe")
+RESERVED = b"\xc1\x80\0\0\0\0"
+PING = frame({"type": "ping"})
+
+
+@pytest.mark.parametrize(
+    ("pieces", "code"),
+    [
+        pytest.param(NO_UTF_8, 1007, id="text that is no UTF-8"),
+        pytest.param(PING + NO_UTF_8, 1007, id="a ping and no UTF-8"),
+        pytest.param(frame({"type": "connection_init"}) + NO_UTF_8, 1007, id="an introduction and no UTF-8"),
+        pytest.param(frame(5) + NO_UTF_8, 1007, id="a number and no UTF-8"),
+        pytest.param(NO_UTF_8 + NO_UTF_8, 1007, id="no UTF-8, twice"),
+        pytest.param(NO_UTF_8 + frame(b"\x03\xe8", Opcode.CLOSE), 1000, id="no UTF-8 and a farewell"),
+        pytest.param(b"".join(frame({**SUBSCRIBE, "id": f"{n}"}) for n in range(5)) + NO_UTF_8, 1007, id="queries"),
+        pytest.param(PING + RESERVED, 1002, id="reserved bits"),
+    ],
+)
+async def test_frames_that_are_none_close_the_socket_and_are_no_news(server: Server, pieces: bytes, code: int) -> None:
+    async with socket(server.address, init=False) as ours:
+        ours.connection.transport.write(pieces)
+        assert (await ours.closed())[0] == code
     async with socket(server.address) as ours:
-        ours.connection.transport.write(b"\x81\x82\0\0\0\0\xff\xfe")
-        assert (await ours.closed())[0] == 1007
+        await ours.subscribe("a", "{ documents { edges { node { id } } } }")
+        ours.connection.transport.write(pieces)
+        await ours.closed()
+    assert complaints(server) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "target", "status"),
+    [
+        pytest.param(["Cookie: " + "a" * 9_000], "/graphql", 431, id="a long header"),
+        pytest.param([f"X-{number}: a" for number in range(200)], "/graphql", 431, id="many headers"),
+        pytest.param([], "/graphql?" + "a" * 9_000, 414, id="a long address"),
+        pytest.param(["Content-Length: 5"], "/graphql", 400, id="a body"),
+        pytest.param(["Transfer-Encoding: chunked"], "/graphql", 400, id="a body in pieces"),
+        pytest.param(["X: \x01"], "/graphql", 400, id="a control character"),
+    ],
+)
+async def test_a_handshake_that_cannot_be_read_is_answered(
+    server: Server, lines: list[str], target: str, status: int
+) -> None:
+    assert await refused(server, handshake(server.address, *lines, target=target)) == status
+
+
+async def test_a_handshake_under_the_name_of_another_host_is_refused(server: Server) -> None:
+    assert await refused(server, handshake(server.address, host="evil.example")) == 400
+    assert complaints(server) == []
+
+
+async def refused(server: Server, request: bytes) -> int:
+    """Send a handshake, insist that the connection ends, and return the status of the answer."""
+    address = urlsplit(server.address)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(request)
+    async with asyncio.timeout(SECONDS):
+        answer = await reader.read()
+    writer.close()
+    return int(answer.split(b" ", 2)[1])
+
+
+async def test_the_log_has_nothing_of_what_a_socket_is_opened_with_or_told(server: Server) -> None:
+    word = "Xanthippe"
+    url = f"{server.address.replace('http://', 'ws://')}/graphql?token={word}"
+    async with connect(url, subprotocols=[Subprotocol(PROTOCOL)], additional_headers={"Cookie": word}) as connection:
+        ours = Socket(connection)
+        await ours.init()
+        assert await ours.result("a", "query ($id: ID!) { node(id: $id) { id } }", id=word) == {"data": {"node": None}}
+    assert await refused(server, handshake(server.address, target=f"/graphql?{word}", host="evil.example")) == 400
+    assert word not in server.log
 
 
 async def test_who_does_not_introduce_itself_is_closed(server: Server) -> None:

@@ -1,18 +1,27 @@
 """Upstream: what libraries do that we work around, one test each; when one fails, a workaround can go."""
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 import strawberry
+import uvicorn
 from graphql import GraphQLSyntaxError, parse, specified_rules, validate
+from starlette.types import Receive, Scope, Send
 from strawberry.asgi import GraphQL
 from strawberry.extensions import QueryDepthLimiter
 from strawberry.http.streaming import SSETransport
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.exceptions import InvalidState
+from websockets.frames import Opcode
 
 from schema.build import build_schema
 from schema.measures import Limits
 from schema.operations import Operations, Refused
+from tests.edge.conftest import Log
+from tests.edge.sockets import frame, handshake
 
 SCHEMA = build_schema()._schema
 
@@ -88,3 +97,118 @@ async def test_strawberrys_depth_limiter_breaks_on_an_unknown_fragment() -> None
 
 def test_strawberry_frames_events_with_crlf() -> None:
     assert "\r\n" in SSETransport().encode_next({"data": {}}, lambda _: "{}")
+
+
+class Wire(asyncio.Transport):
+    """A connection to a client that takes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closed = self.aborted = False
+
+    def write(self, data: Any) -> None:
+        """Keep it."""
+        self.written += data
+
+    def get_write_buffer_size(self) -> int:
+        """Tell how much was not taken: all of it."""
+        return len(self.written)
+
+    def is_closing(self) -> bool:
+        """Tell whether it was closed."""
+        return self.closed
+
+    def close(self) -> None:
+        """Wait until all is taken."""
+        self.closed = True
+
+    def abort(self) -> None:
+        """Do not wait."""
+        self.closed = self.aborted = True
+
+    def pause_reading(self) -> None:
+        """Do nothing: it is the test that gives what is read."""
+
+
+Connected = tuple[WebSocketsSansIOProtocol, Wire]
+
+
+async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.fixture
+async def connected() -> Connected:
+    """Connect a client to uvicorn's WebSockets, of which nothing was sent yet."""
+    config = uvicorn.Config(nothing, ws="websockets-sansio", ws_per_message_deflate=False, log_config=None)
+    config.load()
+    protocol, wire = WebSocketsSansIOProtocol(config, ServerState(), {}), Wire()
+    protocol.connection_made(wire)
+    return protocol, wire
+
+
+@pytest.fixture
+async def opened(connected: Connected) -> Connected:
+    """Open a WebSocket of uvicorn's."""
+    protocol, _ = connected
+    protocol.data_received(handshake("http://localhost"))
+    await protocol.send({"type": "websocket.accept"})
+    return connected
+
+
+NO_UTF_8 = frame(b"\xff")
+FAREWELL = frame(b"\x03\xe8", Opcode.CLOSE)
+
+
+@pytest.mark.parametrize("line", ["X: " + "a" * 9_000, "Content-Length: 5"])
+async def test_uvicorn_leaves_a_handshake_that_cannot_be_read_unanswered(connected: Connected, line: str) -> None:
+    protocol, wire = connected
+    protocol.data_received(handshake("http://localhost", line))
+    assert protocol.conn.handshake_exc is not None
+    assert (wire.written, wire.closed) == (b"", False)
+    with pytest.raises(AssertionError):
+        protocol.shutdown()
+
+
+async def test_uvicorn_forgets_that_a_refusal_in_http_is_an_answer_to_a_handshake(connected: Connected) -> None:
+    protocol, wire = connected
+    protocol.data_received(handshake("http://localhost"))
+    await protocol.send({"type": "websocket.http.response.start", "status": 400, "headers": []})
+    await protocol.send({"type": "websocket.http.response.body", "body": b""})
+    assert wire.written.startswith(b"HTTP/1.1 400 ")
+    assert not protocol.handshake_complete
+
+
+async def test_uvicorn_logs_the_query_of_a_handshake(connected: Connected, log: Log) -> None:
+    protocol, _ = connected
+    protocol.data_received(handshake("http://localhost", target="/graphql?token=x"))
+    await protocol.send({"type": "websocket.accept"})
+    assert "token=x" in log.text
+
+
+async def test_uvicorn_takes_text_that_is_no_utf_8_for_a_fault_of_ours(opened: Connected, log: Log) -> None:
+    protocol, _ = opened
+    protocol.data_received(NO_UTF_8)
+    assert "exception" in log.complaints()[0]
+    with pytest.raises(RuntimeError, match="after sending"):
+        await protocol.send({"type": "websocket.send", "text": "x"})
+
+
+async def test_uvicorn_breaks_on_text_that_is_no_utf_8_and_a_farewell(opened: Connected) -> None:
+    protocol, _ = opened
+    with pytest.raises(InvalidState):
+        protocol.data_received(NO_UTF_8 + FAREWELL)
+
+
+async def test_uvicorn_waits_for_ever_for_a_client_that_is_not_there(opened: Connected) -> None:
+    protocol, wire = opened
+    protocol.keepalive_timeout()
+    assert (wire.closed, wire.aborted) == (True, False)
+
+
+async def test_uvicorn_cannot_end_while_a_client_that_said_farewell_does_not_read(opened: Connected) -> None:
+    protocol, _ = opened
+    protocol.data_received(FAREWELL)
+    with pytest.raises(InvalidState):
+        protocol.shutdown()

@@ -1,0 +1,131 @@
+"""Connections whose clients do not read: none is kept for ever, whether it is open or closed already."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from uvicorn.server import ServerState
+from websockets.frames import Opcode
+
+from marginalia.connections import HttpConnection, SocketConnection
+from tests.api import operations
+from tests.edge.sockets import LARGE, SECONDS, deaf, frame, until_ended
+from tests.support.client import Client
+from tests.support.processes import running_process
+
+MUCH = "x" * 20_000_000
+"""More than the way to a client holds."""
+
+
+class Hasty(SocketConnection):
+    """A connection that does not wait long after its end."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.close_timeout = 0.1
+
+
+class Telling:
+    """An application that tells those who introduce themselves much, and is at its end when they are gone."""
+
+    def __init__(self) -> None:
+        self.told = asyncio.Event()
+        self.over = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        websocket = WebSocket(scope, receive, send)
+        await websocket.accept()
+        await websocket.receive_text()
+        await websocket.send_text(MUCH)
+        self.told.set()
+        while (await websocket.receive())["type"] != "websocket.disconnect":
+            pass
+        self.over.set()
+
+
+@asynccontextmanager
+async def serving(app: Telling) -> AsyncIterator[tuple[str, ServerState]]:
+    """Serve an application with connections of ours that are in a hurry; give the address and the connections."""
+    config = uvicorn.Config(
+        app,
+        http=HttpConnection,
+        ws=Hasty,
+        ws_ping_interval=0.1,
+        ws_ping_timeout=0.1,
+        ws_per_message_deflate=False,
+        log_config=None,
+        lifespan="off",
+    )
+    config.load()
+    state = ServerState()
+    listening = await asyncio.get_running_loop().create_server(
+        lambda: HttpConnection(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+    )
+    async with listening:
+        host, port = listening.sockets[0].getsockname()
+        yield f"http://{host}:{port}", state
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        pytest.param(b"", id="silent"),
+        pytest.param(frame(b"\x03\xe8", Opcode.CLOSE), id="farewell"),
+        pytest.param(frame(b"\xff"), id="no UTF-8"),
+    ],
+)
+async def test_a_client_that_does_not_read_is_left(last: bytes) -> None:
+    app = Telling()
+    async with serving(app) as (address, state), deaf(address) as write:
+        async with asyncio.timeout(SECONDS):
+            await app.told.wait()
+            await write(last)
+            await app.over.wait()
+            while state.connections:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.02)
+
+
+async def test_the_end_of_the_server_is_not_kept_by_a_client_that_said_farewell_and_does_not_read() -> None:
+    app = Telling()
+    async with serving(app) as (address, state), deaf(address) as write:
+        async with asyncio.timeout(SECONDS):
+            await app.told.wait()
+            await write(frame(b"\x03\xe8", Opcode.CLOSE))
+            await app.over.wait()
+            for connection in list(state.connections):
+                connection.shutdown()
+
+
+def test_a_server_that_is_told_to_stop_leaves_clients_that_do_not_read(tmp_path: Path) -> None:
+    async def stop() -> str:
+        with running_process(f"sqlite:///{tmp_path}/marginalia.db") as server:
+            async with httpx.AsyncClient(base_url=server.address, timeout=SECONDS) as http:
+                client = Client(http)
+                document = await operations.import_document(client, "# A\n\n" + "x" * 300_000)
+                query = {"query": LARGE, "variables": {"d": document}}
+                async with deaf(server.address) as write, deaf(server.address, post(query)):
+                    await write(frame({"type": "subscribe", "id": "a", "payload": query}))
+                    await until_ended(client, "Large", "websocket", 1)
+                    await until_ended(client, "Large", "sse", 1)
+                    server.process.terminate()
+                    await asyncio.to_thread(server.process.wait, SECONDS)
+            return server.log
+
+    levels = {json.loads(line)["level"] for line in asyncio.run(stop()).splitlines()}
+    assert levels == {"info"}
+
+
+def post(call: object) -> bytes:
+    """Return a request for a stream of events."""
+    body = json.dumps(call).encode()
+    fields = ["Host: localhost", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    lines = ["POST /graphql HTTP/1.1", *fields, "Accept: text/event-stream", "", ""]
+    return "\r\n".join(lines).encode() + body
