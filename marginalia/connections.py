@@ -56,7 +56,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
         # When a slow client has taken enough, all who wait are woken, and the first has filled the buffer again.
         while not self.writable.is_set():
             await self.writable.wait()
-        if self.close_sent:
+        if self.close_sent or self.transport.is_closing():
             raise ClientDisconnected
         await super().send(message)
         if self.close_sent:

@@ -12,12 +12,13 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
 from websockets.frames import Opcode
 
 from marginalia.connections import HttpConnection, SocketConnection
 from tests.api import operations
-from tests.edge.sockets import LARGE, SECONDS, deaf, frame, until_ended
+from tests.edge.sockets import LARGE, SECONDS, deaf, frame, socket, until_ended
 from tests.support.client import Client
 from tests.support.processes import running_process
 
@@ -91,6 +92,17 @@ async def test_a_client_that_does_not_read_is_left(last: bytes) -> None:
             await app.over.wait()
             while state.connections:  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(0.02)
+
+
+async def test_nothing_is_written_to_a_client_that_left() -> None:
+    app = Telling()
+    async with serving(app) as (address, state), socket(address, init=False) as ours:
+        (connection,) = state.connections
+        assert isinstance(connection, SocketConnection)
+        connection.transport.close()
+        with pytest.raises(ClientDisconnected):
+            await connection.send({"type": "websocket.send", "text": "anybody?"})
+        await ours.closed()
 
 
 async def test_the_end_of_the_server_is_not_kept_by_a_client_that_said_farewell_and_does_not_read() -> None:

@@ -212,3 +212,10 @@ async def test_uvicorn_cannot_end_while_a_client_that_said_farewell_does_not_rea
     protocol.data_received(FAREWELL)
     with pytest.raises(InvalidState):
         protocol.shutdown()
+
+
+async def test_uvicorn_goes_on_writing_to_a_client_that_left(opened: Connected) -> None:
+    protocol, wire = opened
+    wire.close()
+    await protocol.send({"type": "websocket.send", "text": "anybody?"})  # at the fifth time, asyncio warns
+    assert b"anybody?" in wire.written
