@@ -20,7 +20,7 @@ def hostile_values(field: Field, name: str, type_: graphql.GraphQLInputType) -> 
     """Return what a client may send for an argument of a field, and should not."""
     if "[" in str(type_):
         each = {what: ["doc_x", value] for what, value in hostile.IDS.items()}
-        return each | hostile.OTHER_TYPES | {"101 ids": ["doc_x"] * 101, "100,000 ids": ["doc_x"] * 100_000}
+        return each | hostile.OTHER_TYPES | {"101 ids": ["doc_x"] * 101, "10,000 ids": ["doc_x"] * 10_000}
     kind = graphql.get_named_type(type_).name
     if kind == "String":
         texts = hostile.cursors(field.name, *KEYS[field.name]) if name in ("after", "before") else hostile.TEXTS
