@@ -1,4 +1,7 @@
-"""`python -m benchmarks.profile`: where the processor time of the server goes in a hot ensure, step by step."""
+"""`python -m benchmarks.profile`: where the processor time of a server goes in a hot ensure, step by step.
+
+First of a plain Strawberry server, which is what there was before; then of ours.
+"""
 
 import argparse
 import json
@@ -14,6 +17,12 @@ from benchmarks.load import Job
 from benchmarks.sampled import Place
 from tests.support import postgres, processes
 
+SERVERS = {
+    "A plain Strawberry server": ("benchmarks.serve", "benchmarks.plain:from_environment"),
+    "Marginalia": ("marginalia", "serve", "--port", "0"),
+}
+"""What is run, as a module with its arguments."""
+
 Stacks = list[tuple[tuple[Place, ...], int]]
 
 
@@ -21,22 +30,22 @@ def main() -> None:
     """Measure and print."""
     asked = _asked()
     with postgres.server() as server_url, stage.staged(server_url) as staged:
-        stacks, per_request = sampled(staged, Job([], asked.connections, 1, asked.seconds, asked.most))
-    print(table(stacks, per_request, asked.functions))
+        for name, server in SERVERS.items():
+            stacks, per_request = sampled(staged, Job([], asked.connections, 1, asked.seconds, asked.most), *server)
+            print(f"{name}. {table(stacks, per_request, asked.functions)}\n")
 
 
-def sampled(staged: stage.Stage, job: Job) -> tuple[Stacks, float]:
+def sampled(staged: stage.Stage, job: Job, *server: str) -> tuple[Stacks, float]:
     """Return the stacks that were seen, and the processor time of the server for one request, in microseconds."""
     with tempfile.TemporaryDirectory(prefix="marginalia-profile-") as folder:
         file = Path(folder, "stacks.json")
-        command = [sys.executable, "-m", "benchmarks.sampled", str(file)]
-        serve = ["serve", "--port", "0", "--database", staged.database_url]
-        with processes.running([*command, *serve], processes.environment()) as server:
-            target = stage.target("marginalia", server.address, staged.operations)
+        command = [sys.executable, "-m", "benchmarks.sampled", str(file), *server]
+        with processes.running(command, processes.environment(database_url=staged.database_url)) as running:
+            target = stage.target("sampled", running.address, staged.operations)
             load.run(Job([target], job.connections, 1, job.warm_up, job.most, 0))
-            server.process.send_signal(signal.SIGUSR1)
-            (measured,) = load.run(Job([target], job.connections, 1, job.seconds, job.most, 0))["marginalia"]
-            server.process.send_signal(signal.SIGUSR1)
+            running.process.send_signal(signal.SIGUSR1)
+            (measured,) = load.run(Job([target], job.connections, 1, job.seconds, job.most, 0))["sampled"]
+            running.process.send_signal(signal.SIGUSR1)
             taken = json.loads(_text(file))
     stacks = [(tuple((str(path), str(name)) for path, name in stack), int(count)) for stack, count in taken["stacks"]]
     return stacks, taken["seconds"] / measured.requests * 1_000_000

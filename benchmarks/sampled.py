@@ -1,4 +1,4 @@
-"""Our server under a sampler: `python -m benchmarks.sampled FILE serve ...` runs our command line as it is.
+"""A server under a sampler: `python -m benchmarks.sampled FILE MODULE ...` runs a module as the command line would.
 
 From one SIGUSR1 to the next, every millisecond of processor time (or as often as the kernel ticks), the stack of what
 runs is counted; at the end the counts are written into the file. A profiler that follows every call, as cProfile does,
@@ -7,6 +7,7 @@ would make what is many small calls look dearer than it is, and loses its way wh
 
 import json
 import os
+import runpy
 import signal
 import sys
 import time
@@ -53,14 +54,11 @@ class Sampler:
 
 
 def main() -> None:
-    """Run our command line."""
+    """Run the module."""
     sampler = Sampler(Path(sys.argv.pop(1)))
     signal.signal(signal.SIGUSR1, sampler.toggle)
     signal.signal(signal.SIGPROF, sampler.sample)
-
-    from marginalia.cli import app
-
-    app(prog_name="python -m marginalia")
+    runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def test_an_answer_that_is_not_the_right_one_is_not_measured(targets: list[Targe
 
 
 def test_the_profile_knows_where_the_time_goes(staged: Stage) -> None:
-    stacks, per_request = profile.sampled(staged, replace(few([]), most=200))
+    stacks, per_request = profile.sampled(staged, replace(few([]), most=200), *profile.SERVERS["Marginalia"])
     seen = [steps.step(stack) for stack, _count in stacks]
 
     assert per_request > 0
