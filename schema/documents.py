@@ -25,6 +25,7 @@ class Document(View, Node):
     created_by: str = shown("The user who made it.")
     created_at: datetime = shown("When it was made.")
     updated_at: datetime = shown("When it, or the arrangement of its sections, was changed last.")
+    deleted_at: datetime | None = shown("When it was put into the trash; null: it is not in there.")
     sections: "DocumentSectionConnection" = resolved_by(resolvers.sections, "Its sections, in reading order.")
     markdown: str = resolved_by(
         resolvers.markdown,

@@ -15,6 +15,7 @@ enum_of(
         outcomes.ErrorCode.FORBIDDEN: "Your role does not allow this.",
         outcomes.ErrorCode.ID_TAKEN: "The id chosen for something new is in use.",
         outcomes.ErrorCode.INVALID_INPUT: "An argument cannot be accepted.",
+        outcomes.ErrorCode.NOT_IN_TRASH: "Only what is in the trash is taken away for good.",
         outcomes.ErrorCode.SECTION_NOT_FOUND: "No such section that you may see.",
         outcomes.ErrorCode.SECTION_NOT_IN_DOCUMENT: "The section does not stand in the document.",
         outcomes.ErrorCode.TEMPORARILY_UNAVAILABLE: "The database could not decide in time.",
@@ -95,6 +96,16 @@ class IdTaken(View, Error):
     id: strawberry.ID = shown("The id that is in use.")
 
 
+@strawberry.type(description="It is not in the trash, and only what is in there is taken away for good.")
+class NotInTrash(View, Error):
+    """Whatever is to be purged has to be put into the trash before."""
+
+    represents = outcomes.NotInTrash
+
+    # Never null; but of Forbidden it may be, and GraphQL lets nobody select both beside each other unless they agree.
+    subject_id: strawberry.ID | None = shown("The id of what is not in the trash.")
+
+
 @strawberry.type(description="The client id was used in this chat before, for a message with other text.")
 class ClientIdConflict(View, Error):
     """A client id names one message for ever."""
@@ -108,8 +119,8 @@ class ClientIdConflict(View, Error):
 
 
 @strawberry.type(
-    description="The database could not decide in time. The change may or may not have been made. An ensure, a "
-    "placement, a removal, a post with a clientId and a creation with an id of your own are safe to repeat."
+    description="The database could not decide in time. The change may or may not have been made. It is safe to repeat "
+    "all but a post without a clientId and a creation without an id of your own."
 )
 class TemporarilyUnavailable(View, Error):
     """Rule 8 of ensure, and every other change."""

@@ -13,11 +13,13 @@ from schema.errors import (
     Forbidden,
     IdTaken,
     InvalidInput,
+    NotInTrash,
     SectionNotFound,
     SectionNotInDocument,
     TemporarilyUnavailable,
 )
 from schema.sections import Placement, Section
+from schema.trash import Purged
 
 EnsureSectionChatResult = Annotated[
     ChatSession | DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden | TemporarilyUnavailable,
@@ -52,4 +54,34 @@ PlaceSectionResult = Annotated[
 RemoveSectionResult = Annotated[
     Section | DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden | TemporarilyUnavailable,
     strawberry.union("RemoveSectionResult", description="The section, which is kept, or why it was not taken out."),
+]
+
+TrashDocumentResult = Annotated[
+    Document | DocumentNotFound | Forbidden | TemporarilyUnavailable,
+    strawberry.union("TrashDocumentResult", description="The document, which is in the trash now, or why it is not."),
+]
+
+RestoreDocumentResult = Annotated[
+    Document | DocumentNotFound | Forbidden | TemporarilyUnavailable,
+    strawberry.union("RestoreDocumentResult", description="The document, which is back, or why it is not."),
+]
+
+PurgeDocumentResult = Annotated[
+    Purged | DocumentNotFound | NotInTrash | Forbidden | TemporarilyUnavailable,
+    strawberry.union("PurgeDocumentResult", description="What is gone for good, or why it is not."),
+]
+
+TrashSectionResult = Annotated[
+    Section | SectionNotFound | Forbidden | TemporarilyUnavailable,
+    strawberry.union("TrashSectionResult", description="The section, which is in the trash now, or why it is not."),
+]
+
+RestoreSectionResult = Annotated[
+    Section | SectionNotFound | Forbidden | TemporarilyUnavailable,
+    strawberry.union("RestoreSectionResult", description="The section, which is back, or why it is not."),
+]
+
+PurgeSectionResult = Annotated[
+    Purged | SectionNotFound | NotInTrash | Forbidden | TemporarilyUnavailable,
+    strawberry.union("PurgeSectionResult", description="What is gone for good, or why it is not."),
 ]

@@ -2,7 +2,7 @@
 
 import strawberry
 
-from resolvers import chats, documents, nodes, sections
+from resolvers import chats, documents, nodes, sections, trash
 from schema.chats import ChatSession
 from schema.documents import Document, DocumentConnection
 from schema.nodes import Node
@@ -13,7 +13,13 @@ from schema.results import (
     ImportDocumentResult,
     PlaceSectionResult,
     PostMessageResult,
+    PurgeDocumentResult,
+    PurgeSectionResult,
     RemoveSectionResult,
+    RestoreDocumentResult,
+    RestoreSectionResult,
+    TrashDocumentResult,
+    TrashSectionResult,
 )
 from schema.sections import Section
 from schema.view import resolved_by, told_by
@@ -62,6 +68,31 @@ class Mutation:
     )
     remove_section: RemoveSectionResult | None = resolved_by(
         sections.remove_section, "Take a section out of a document; the section and its chat are kept."
+    )
+    trash_document: TrashDocumentResult | None = resolved_by(
+        trash.trash_document,
+        "Put a document into the trash, where nobody sees it. Its sections and their chats are kept. Safe to repeat.",
+    )
+    restore_document: RestoreDocumentResult | None = resolved_by(
+        trash.restore_document, "Take a document out of the trash: all is as it was. Safe to repeat."
+    )
+    purge_document: PurgeDocumentResult | None = resolved_by(
+        trash.purge_document,
+        "Take a document in the trash away for good, with the sections that stand in no other document, and their "
+        "chats.",
+    )
+    trash_section: TrashSectionResult | None = resolved_by(
+        trash.trash_section,
+        "Put a section into the trash, where nobody sees it, in whatever document it stands. It and its chat are kept. "
+        "Safe to repeat.",
+    )
+    restore_section: RestoreSectionResult | None = resolved_by(
+        trash.restore_section,
+        "Take a section out of the trash: it is back where it stood, with its chat. Safe to repeat.",
+    )
+    purge_section: PurgeSectionResult | None = resolved_by(
+        trash.purge_section,
+        "Take a section in the trash away for good, with its chat and the messages, in whatever document it stands.",
     )
 
 

@@ -29,6 +29,7 @@ class Section(View, Node):
     created_by: str = shown("The user who made it.")
     created_at: datetime = shown("When it was made.")
     updated_at: datetime = shown("When its title, level or text was changed last.")
+    deleted_at: datetime | None = shown("When it was put into the trash; null: it is not in there.")
     chat: Annotated["ChatSession", strawberry.lazy("schema.chats")] | None = resolved_by(
         resolvers.chat, "The chat of this section; null until somebody opens it with ensureSectionChat."
     )

@@ -1,7 +1,7 @@
 """Outcomes: every expected "no", as a value with the ids it is about.
 
-An outcome means that nothing was changed; only after `TemporarilyUnavailable` something may have been. Then an ensure,
-a placement, a removal, a post with a client id and a creation with an id of one's own are safe to repeat.
+An outcome means that nothing was changed; only after `TemporarilyUnavailable` something may have been. Then it is safe
+to repeat all but a post without a client id and a creation without an id of one's own.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ class ErrorCode(StrEnum):
     FORBIDDEN = "FORBIDDEN"
     ID_TAKEN = "ID_TAKEN"
     INVALID_INPUT = "INVALID_INPUT"
+    NOT_IN_TRASH = "NOT_IN_TRASH"
     SECTION_NOT_FOUND = "SECTION_NOT_FOUND"
     SECTION_NOT_IN_DOCUMENT = "SECTION_NOT_IN_DOCUMENT"
     TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
@@ -92,6 +93,15 @@ class IdTaken:
     id: str
     code: ClassVar = ErrorCode.ID_TAKEN
     message: ClassVar = "This id is taken"
+
+
+@dataclass(frozen=True)
+class NotInTrash:
+    """Only what is in the trash is taken away for good."""
+
+    subject_id: str
+    code: ClassVar = ErrorCode.NOT_IN_TRASH
+    message: ClassVar = "This is not in the trash"
 
 
 @dataclass(frozen=True)

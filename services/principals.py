@@ -30,3 +30,8 @@ class Principal:
     def may_edit(self) -> bool:
         """Tell whether the principal may make and arrange documents and sections."""
         return self.role >= Role.EDITOR
+
+    @property
+    def may_purge(self) -> bool:
+        """Tell whether the principal may take things away for good."""
+        return self.role >= Role.OWNER

@@ -1,0 +1,18 @@
+"""The trash: what is told of things that were taken away for good."""
+
+import strawberry
+
+from db import trash
+from schema.view import View, shown
+
+
+@strawberry.type(description="What is gone for good.")
+class Purged(View):
+    """What a purge took away."""
+
+    represents = trash.Purged
+
+    purged_id: strawberry.ID = shown("The id of the document or section that was purged.")
+    section_count: int = shown("How many sections are gone: those that stood nowhere else.")
+    chat_count: int = shown("How many chats are gone with them.")
+    message_count: int = shown("How many messages are gone with those.")

@@ -1,0 +1,206 @@
+"""The trash: what is put into it is hidden, comes back as it was, or is gone for good."""
+
+from typing import Any
+
+import pytest
+
+from db.database import Database
+from services.principals import Principal, Role
+from tests.api.operations import (
+    create_document,
+    ensure_chat,
+    headings,
+    import_document,
+    post_message,
+    section_ids,
+)
+from tests.concurrency.together import ENSURE, place, post
+from tests.conftest import Serve
+from tests.support import factories
+from tests.support.client import Client
+from tests.support.invariants import violations
+
+TRASH_DOCUMENT, RESTORE_DOCUMENT, PURGE_DOCUMENT = "trashDocument", "restoreDocument", "purgeDocument"
+TRASH_SECTION, RESTORE_SECTION, PURGE_SECTION = "trashSection", "restoreSection", "purgeSection"
+OF_DOCUMENTS = (TRASH_DOCUMENT, RESTORE_DOCUMENT, PURGE_DOCUMENT)
+OF_SECTIONS = (TRASH_SECTION, RESTORE_SECTION, PURGE_SECTION)
+
+SEEN = """
+query ($document: ID!, $section: ID!, $chat: ID!) {
+  document(id: $document) { sections { edges { node { id chat { id messageCount } } } } }
+  section(id: $section) { documents { edges { node { id } } } }
+  chatSession(id: $chat) { messageCount section { id } document { id } }
+}
+"""
+
+
+async def move(client: Client, mutation: str, row_id: str) -> dict[str, Any]:
+    fields = {"Document": "... on Document { id deletedAt }", "Section": "... on Section { id deletedAt }"}
+    kind = mutation.removeprefix("trash").removeprefix("restore").removeprefix("purge")
+    members = "... on Purged { purgedId sectionCount chatCount messageCount } ... on NotInTrash { subjectId }"
+    query = (
+        f"mutation ($id: ID!) {{ {mutation}({'docId' if kind == 'Document' else 'sectionId'}: $id) {{ __typename "
+        f"{members if mutation.startswith('purge') else fields[kind]} "
+        f"... on {kind}NotFound {{ {'docId' if kind == 'Document' else 'sectionId'} }} "
+        "... on Forbidden { subjectId } ... on Error { message code } } }"
+    )
+    answer: dict[str, Any] = (await client(query, id=row_id))[mutation]
+    return answer
+
+
+async def seen(client: Client, document: str, section: str, chat: str) -> dict[str, Any]:
+    return await client(SEEN, document=document, section=section, chat=chat)
+
+
+async def ensured(client: Client, document: str, section: str) -> str:
+    answer = (await client(ENSURE, docId=document, sectionId=section))["ensureSectionChat"]
+    return str(answer.get("ensured") or answer["__typename"])
+
+
+async def with_chat(client: Client, sections: int = 2) -> tuple[str, list[str], str]:
+    """Make a document whose first section has a chat with a message."""
+    document = await import_document(client, headings(sections))
+    ids = await section_ids(client, document)
+    chat = await ensure_chat(client, document, ids[0])
+    await post_message(client, chat, "Hello")
+    return document, ids, chat
+
+
+async def test_a_document_in_the_trash_is_hidden_and_comes_back_as_it_was(client: Client, database: Database) -> None:
+    document, sections, chat = await with_chat(client)
+    before = await seen(client, document, sections[0], chat)
+
+    trashed = await move(client, TRASH_DOCUMENT, document)
+    assert (trashed["__typename"], trashed["id"]) == ("Document", document)
+    assert trashed["deletedAt"]
+    assert await seen(client, document, sections[0], chat) == {
+        "document": None,
+        "section": {"documents": {"edges": []}},
+        "chatSession": {"messageCount": 1, "section": {"id": sections[0]}, "document": None},
+    }
+    assert await ensured(client, document, sections[0]) == "DocumentNotFound"
+
+    restored = await move(client, RESTORE_DOCUMENT, document)
+    assert restored == {"__typename": "Document", "id": document, "deletedAt": None}
+    assert await seen(client, document, sections[0], chat) == before
+    assert await ensured(client, document, sections[0]) == "FOUND"
+    assert await violations(database) == []
+
+
+async def test_a_section_in_the_trash_is_hidden_wherever_it_stands_and_comes_back_as_it_was(client: Client) -> None:
+    document, sections, chat = await with_chat(client)
+    other = await create_document(client)
+    await place(client, other, sections[0])
+    before = [await seen(client, each, sections[0], chat) for each in (document, other)]
+
+    trashed = await move(client, TRASH_SECTION, sections[0])
+    assert (trashed["__typename"], trashed["id"]) == ("Section", sections[0])
+    for each, left in ((document, sections[1:]), (other, [])):
+        assert await section_ids(client, each) == left
+        assert await ensured(client, each, sections[0]) == "SectionNotFound"
+    hidden = await seen(client, document, sections[0], chat)
+    assert (hidden["section"], hidden["chatSession"]) == (None, None)
+    assert (await post(client, chat, "Text"))["__typename"] == "ChatSessionNotFound"
+
+    assert (await move(client, RESTORE_SECTION, sections[0]))["deletedAt"] is None
+    assert [await seen(client, each, sections[0], chat) for each in (document, other)] == before
+    assert await ensured(client, other, sections[0]) == "FOUND"
+
+
+@pytest.mark.parametrize(("trash", "restore"), [(TRASH_DOCUMENT, RESTORE_DOCUMENT), (TRASH_SECTION, RESTORE_SECTION)])
+async def test_what_is_done_already_is_done(client: Client, trash: str, restore: str) -> None:
+    document, sections, _ = await with_chat(client)
+    row = document if trash == TRASH_DOCUMENT else sections[0]
+    assert (await move(client, restore, row))["deletedAt"] is None
+    first = await move(client, trash, row)
+    assert await move(client, trash, row) == first
+    for _ in range(2):
+        assert (await move(client, restore, row))["deletedAt"] is None
+
+
+async def test_a_document_is_gone_for_good_with_the_sections_that_stand_nowhere_else(
+    client: Client, database: Database
+) -> None:
+    document, sections, chat = await with_chat(client, 4)
+    shared_chat = await ensure_chat(client, document, sections[1])
+    in_trash_too, other = await create_document(client), await create_document(client)
+    await place(client, other, sections[1])
+    await place(client, in_trash_too, sections[2])
+    await move(client, TRASH_DOCUMENT, in_trash_too)
+    assert (await move(client, PURGE_DOCUMENT, document))["__typename"] == "NotInTrash"
+    assert await section_ids(client, document) == sections
+
+    await move(client, TRASH_DOCUMENT, document)
+    purged = await move(client, PURGE_DOCUMENT, document)
+
+    assert purged == {
+        "__typename": "Purged",
+        "purgedId": document,
+        "sectionCount": 2,
+        "chatCount": 1,
+        "messageCount": 1,
+    }
+    gone = await seen(client, document, sections[0], chat)
+    assert gone == {"document": None, "section": None, "chatSession": None}
+    assert await section_ids(client, other) == [sections[1]]
+    kept = (await seen(client, other, sections[1], shared_chat))["chatSession"]
+    assert kept == {"messageCount": 0, "section": {"id": sections[1]}, "document": None}
+    assert await ensured(client, other, sections[1]) == "FOUND"
+    await move(client, RESTORE_DOCUMENT, in_trash_too)
+    assert await section_ids(client, in_trash_too) == [sections[2]]
+    for again in OF_DOCUMENTS:
+        assert (await move(client, again, document))["__typename"] == "DocumentNotFound"
+    assert await violations(database) == []
+
+
+async def test_a_section_is_gone_for_good_wherever_it_stands(client: Client, database: Database) -> None:
+    document, sections, chat = await with_chat(client)
+    other = await create_document(client)
+    await place(client, other, sections[0])
+    assert (await move(client, PURGE_SECTION, sections[0]))["__typename"] == "NotInTrash"
+
+    await move(client, TRASH_SECTION, sections[0])
+    purged = await move(client, PURGE_SECTION, sections[0])
+
+    assert (purged["purgedId"], purged["sectionCount"]) == (sections[0], 1)
+    assert (purged["chatCount"], purged["messageCount"]) == (1, 1)
+    assert await section_ids(client, document) == sections[1:]
+    assert await section_ids(client, other) == []
+    for again in OF_SECTIONS:
+        assert (await move(client, again, sections[0]))["__typename"] == "SectionNotFound"
+    assert await ensured(client, document, sections[0]) == "SectionNotFound"
+    assert (await seen(client, document, sections[1], chat))["chatSession"] is None
+    assert await violations(database) == []
+
+
+@pytest.mark.parametrize("role", [Role.READER, Role.COMMENTER, Role.EDITOR])
+async def test_editors_move_things_to_the_trash_and_back_and_owners_purge(
+    serve: Serve, client: Client, role: Role
+) -> None:
+    document, sections, _ = await with_chat(client)
+    async with serve(Principal("somebody", "local", role)) as theirs:
+        for kind, moves, row in (("Document", OF_DOCUMENTS, document), ("Section", OF_SECTIONS, sections[0])):
+            trash, restore, purge = moves
+            allowed = role >= Role.EDITOR
+            expected = kind if allowed else "Forbidden"
+            assert (await move(theirs, trash, row))["__typename"] == expected
+            assert (await move(client, trash, row))["__typename"] == kind
+            # To those who may not change it, what is in the trash does not exist.
+            assert (await move(theirs, purge, row))["__typename"] == f"{kind}NotFound"
+            assert (await move(theirs, restore, row))["__typename"] == (kind if allowed else f"{kind}NotFound")
+            await move(client, restore, row)
+            assert (await move(theirs, purge, row))["__typename"] == "Forbidden"
+
+
+async def test_nothing_of_another_workspace_is_moved(client: Client, database: Database) -> None:
+    await factories.workspace(database, "other")
+    document = await factories.document(database, workspace_id="other", id="doc_theirs")
+    await factories.section(database, document, id="sec_theirs")
+    for moves, row, missing in (
+        (OF_DOCUMENTS, "doc_theirs", "DocumentNotFound"),
+        (OF_SECTIONS, "sec_theirs", "SectionNotFound"),
+        (OF_DOCUMENTS, "doc_nothing", "DocumentNotFound"),
+        (OF_SECTIONS, "", "SectionNotFound"),
+    ):
+        for mutation in moves:
+            assert (await move(client, mutation, row))["__typename"] == missing
