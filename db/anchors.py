@@ -1,23 +1,24 @@
 """Anchors: where a section stands in a document, and the chat that hangs there.
 
-The reading statement is the hot path of `ensureSectionChat`; the two ways to open a chat are its cold path,
-taken once in the life of a section.
+The reading statement is the hot path of `ensureSectionChat`; settling is its cold path, taken once in the life of a
+section, for one or for many.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Select, Text, and_, bindparam, func, insert, literal, select, update
+from sqlalchemy import Executable, Select, Table, Text, and_, bindparam, exists, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import FromClause
 
 from db import visible
-from db.batches import Texts
+from db.batches import Texts, among
 from db.ids import is_findable
 from db.models import CHAT_OF_SECTION_KEY, ChatSession, Document, Placement, Section, attributes
 
@@ -42,6 +43,22 @@ class Anchor:
     """The document through which the chat was opened, which need not be the one that was asked for."""
 
 
+class Standing(NamedTuple):
+    """A section that stands in a document: where it points to, and which chat it has."""
+
+    section_id: str
+    pointer: str | None
+    chat_id: str | None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What was done about chats: those that were opened, and the sections that point to theirs now."""
+
+    opened: Sequence[ChatSession]
+    pointed: AbstractSet[str]
+
+
 async def find(session: AsyncSession, keys: Iterable[AnchorKey]) -> Mapping[AnchorKey, Anchor]:
     """Read many anchors in one statement; every key has its entry in the answer."""
     keys = list(keys)
@@ -50,49 +67,100 @@ async def find(session: AsyncSession, keys: Iterable[AnchorKey]) -> Mapping[Anch
     return {keys[row[0] - 1]: _anchor(*_parts(row)) for row in rows}
 
 
-async def open_chat(session: AsyncSession, key: AnchorKey, chat_id: str, created_by: str) -> ChatSession | None:
-    """Open the chat of a section and point the section to it, in the transaction of the session.
+async def in_document(session: AsyncSession, workspace_id: str, document_id: str) -> Sequence[Standing] | None:
+    """Read the sections that stand in a document, in reading order; None: there is no such document."""
+    standing = (
+        select(Placement.document_id, Placement.position, Section.id, Section.chat_session_id)
+        .join(Section, visible.placed_section())
+        .where(
+            Placement.workspace_id == workspace_id, Placement.document_id == document_id, Section.deleted_at.is_(None)
+        )
+        .subquery("standing")
+    )
+    rows = await session.execute(
+        select(standing.c.id, standing.c.chat_session_id, ChatSession.id)
+        .select_from(Document)
+        .outerjoin(standing, standing.c.document_id == Document.id)
+        .outerjoin(
+            ChatSession,
+            and_(ChatSession.workspace_id == workspace_id, ChatSession.section_id == standing.c.id),
+        )
+        .where(Document.workspace_id == workspace_id, Document.id == document_id, Document.deleted_at.is_(None))
+        .order_by(standing.c.position, standing.c.id)
+    )
+    found = rows.all()
+    return [Standing(*row) for row in found if row[0] is not None] if found else None
 
-    None: the section has a chat by now, or does not stand there any more. Look again, in a new statement.
+
+async def settle(
+    session: AsyncSession,
+    workspace_id: str,
+    document_id: str,
+    *,
+    chat_ids: Mapping[str, str],
+    wrong: Sequence[str],
+    created_by: str,
+) -> Settled:
+    """Open chats of sections that have none and stand in a document, and set wrong pointers right.
+
+    `chat_ids` has the id of the new chat for each section that had none; `wrong` are sections that have a chat and do
+    not point to it. What is not in the answer is settled by somebody else by now, or does not stand there any more:
+    look again, in a new statement.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        return await _open_in_one_statement(session, key, chat_id, created_by)
-    return await _open_under_write_lock(session, key, chat_id, created_by)
+    asked = {
+        # None is called like a column, or SQLAlchemy would set that column of whatever is written.
+        "section_ids": list(chat_ids),
+        "chat_ids": list(chat_ids.values()),
+        "workspace": workspace_id,
+        "document": document_id,
+        "by": created_by,
+    }
+    in_one = session.get_bind().dialect.name == "postgresql"
+    opening = _open_in_one_statement() if in_one else _open_under_write_lock()
+    opened = (await session.scalars(opening, asked)).all() if chat_ids else []
+    # PostgreSQL has set the pointers to what it has opened already.
+    pointing = [*wrong, *(() if in_one else (chat.section_id for chat in opened))]
+    pointed = await _point(session, workspace_id, pointing) if pointing else set[str]()
+    return Settled(opened, pointed & set(wrong))
 
 
-async def point_to_chat(session: AsyncSession, chat: ChatSession) -> bool:
-    """Set the pointer of a section to its chat. False: it was right already, or the section is gone."""
-    changed = await session.execute(
+async def _point(session: AsyncSession, workspace_id: str, section_ids: Sequence[str]) -> AbstractSet[str]:
+    """Point sections to their chats, and return which of them did not; those without a chat are let alone."""
+    wrong = (
+        select(Section.id.label("section_id"), ChatSession.id.label("chat_id"))
+        .join(ChatSession, visible.chat_of_section())
+        .where(
+            Section.workspace_id == workspace_id,
+            among(Section.id, section_ids),
+            Section.deleted_at.is_(None),
+            Section.chat_session_id.is_distinct_from(ChatSession.id),
+        )
+        # In one order for all, so that two who set the same pointers do not wait for each other.
+        .order_by(Section.id)
+        .with_for_update(of=Section, key_share=True)
+        .cte("wrong")
+    )
+    changed = await session.scalars(
         update(Section)
         .where(
-            Section.workspace_id == chat.workspace_id,
-            Section.id == chat.section_id,
-            Section.deleted_at.is_(None),
-            Section.chat_session_id.is_distinct_from(chat.id),
+            Section.workspace_id == workspace_id,
+            Section.id == wrong.c.section_id,
+            Section.chat_session_id.is_distinct_from(wrong.c.chat_id),
         )
-        .values(chat_session_id=chat.id)
+        .values(chat_session_id=wrong.c.chat_id)
         .returning(Section.id)
         .execution_options(synchronize_session=False)
     )
-    return changed.first() is not None
+    return set(changed)
 
 
-async def _open_in_one_statement(
-    session: AsyncSession, key: AnchorKey, chat_id: str, created_by: str
-) -> ChatSession | None:
+@cache
+def _open_in_one_statement() -> Select[Any]:
+    pairs = func.unnest(bindparam("section_ids", type_=Texts()), bindparam("chat_ids", type_=Texts()))
+    asked = pairs.table_valued("section_id", "chat_id").render_derived(name="asked")
     # FOR KEY SHARE holds off whoever removes one of the three rows, but nobody who edits them.
     anchor = (
-        select(Section.workspace_id, Section.id.label("section_id"), Document.id.label("document_id"))
-        .select_from(Document)
-        .join(Placement, visible.placed_in_document())
-        .join(Section, visible.placed_section())
-        .where(
-            Document.workspace_id == key.workspace_id,
-            Document.id == key.document_id,
-            Document.deleted_at.is_(None),
-            Section.id == key.section_id,
-            Section.deleted_at.is_(None),
-        )
+        _anchored(asked)
         .with_for_update(read=True, key_share=True, of=[Document, Placement, Section])
         .cte("anchor")
         .prefix_with("MATERIALIZED")
@@ -101,14 +169,9 @@ async def _open_in_one_statement(
     opened = (
         postgresql.insert(ChatSession)
         .from_select(
-            ["workspace_id", "section_id", "document_id", "id", "created_by"],
-            select(
-                anchor.c.workspace_id,
-                anchor.c.section_id,
-                anchor.c.document_id,
-                literal(chat_id),
-                literal(created_by),
-            ),
+            _OPENED,
+            # In one order for all, so that two who open the same chats do not wait for each other.
+            select(*anchor.c, bindparam("by", type_=Text())).order_by(anchor.c.section_id),
         )
         .on_conflict_do_nothing(constraint=CHAT_OF_SECTION_KEY)
         .returning(ChatSession)
@@ -120,30 +183,45 @@ async def _open_in_one_statement(
         .values(chat_session_id=opened.c.id)
         .cte("pointed")
     )
-    return await session.scalar(select(aliased(ChatSession, opened)).add_cte(pointed))
+    return select(aliased(ChatSession, opened)).add_cte(pointed)
 
 
-async def _open_under_write_lock(
-    session: AsyncSession, key: AnchorKey, chat_id: str, created_by: str
-) -> ChatSession | None:
-    # The transaction holds the one write lock of the file, so what is read here stays true until it commits.
-    anchor = (await find(session, [key]))[key]
-    if anchor.placement is None or anchor.chat is not None:
-        return None
-    opened = await session.scalar(
-        insert(ChatSession)
-        .values(
-            workspace_id=key.workspace_id,
-            id=chat_id,
-            section_id=key.section_id,
-            document_id=key.document_id,
-            created_by=created_by,
-        )
-        .returning(ChatSession)
+@cache
+def _open_under_write_lock() -> Executable:
+    sections = func.json_each(bindparam("section_ids", type_=Texts())).table_valued("key", "value", name="sections")
+    chats = func.json_each(bindparam("chat_ids", type_=Texts())).table_valued("key", "value", name="chats")
+    asked = (
+        select(sections.c.value.label("section_id"), chats.c.value.label("chat_id"))
+        .join_from(sections, chats, chats.c.key == sections.c.key)
+        .subquery("asked")
     )
-    if opened is not None:
-        await point_to_chat(session, opened)
-    return opened
+    missing = _anchored(asked).where(~exists().where(visible.chat_of_section()))
+    opening = insert(cast(Table, ChatSession.__table__)).from_select(
+        _OPENED, missing.add_columns(bindparam("by", type_=Text()))
+    )
+    # Of the table: with parameters beside it, the ORM would take an insert of its own for one of many rows.
+    return select(ChatSession).from_statement(opening.returning(*ChatSession.__table__.c))
+
+
+def _anchored(asked: FromClause) -> Select[Any]:
+    """Select the sections that are asked for, as far as they stand in the document, each with the id for its chat."""
+    return (
+        select(Section.workspace_id, Section.id.label("section_id"), Document.id.label("document_id"), asked.c.chat_id)
+        .select_from(asked)
+        .join(Section, Section.id == asked.c.section_id)
+        .join(Placement, visible.placed_section())
+        .join(Document, visible.placed_in_document())
+        .where(
+            Section.workspace_id == bindparam("workspace", type_=Text()),
+            Section.deleted_at.is_(None),
+            Document.id == bindparam("document", type_=Text()),
+            Document.deleted_at.is_(None),
+        )
+    )
+
+
+_OPENED = ["workspace_id", "section_id", "document_id", "id", "created_by"]
+"""The columns of a chat that is opened."""
 
 
 @cache

@@ -17,7 +17,7 @@ from sqlalchemy.orm import configure_mappers
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from db import faults, tallies
-from db.retries import ATTEMPTS, pause
+from db.retries import ATTEMPTS, Attempts
 
 T = TypeVar("T")
 
@@ -164,16 +164,14 @@ class Database:
 
     async def _attempt(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         with faults.translated():
-            attempt = 1
-            while True:
+            async for attempt in Attempts():
                 try:
                     async with self.begin() as session:
                         return await work(session)
                 except Exception as error:
                     if attempt == ATTEMPTS or not faults.is_conflict(error):
                         raise
-                await pause(attempt)
-                attempt += 1
+        raise AssertionError("The last attempt returns or raises")
 
     async def version(self) -> str:
         """Read the version of the engine. Raises `Unavailable`."""

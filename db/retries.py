@@ -2,11 +2,31 @@
 
 import asyncio
 import random
+from typing import Self
 
 ATTEMPTS = 5
 """How often something is tried in all."""
 
 
-async def pause(attempt: int) -> None:
-    """Wait a little after the attempt of that number, from 1, the longer the later, so that two who collided part."""
-    await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
+class Attempts:
+    """The numbers of the attempts, from 1, with a pause before each but the first.
+
+    It is no generator: leaving the loop early, as who succeeds does, leaves nothing to be closed.
+    """
+
+    def __init__(self, *, eager: bool = False) -> None:
+        """`eager`: the second one comes at once, for it mostly finds what somebody else has just done."""
+        self._number = 0
+        self._at_once = 2 if eager else 1
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> int:
+        """Wait a little, the longer the later, so that two who collided part, and return the number."""
+        if self._number == ATTEMPTS:
+            raise StopAsyncIteration
+        self._number += 1
+        if self._number > self._at_once:
+            await asyncio.sleep(random.uniform(0, 0.01 * 2 ** (self._number - 1)))  # noqa: S311 - jitter, not a secret
+        return self._number

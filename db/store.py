@@ -1,14 +1,15 @@
 """The store: one operation's way to the data of one workspace."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import anchors, chats, documents
-from db.anchors import Anchor, AnchorKey
+from db.anchors import Anchor, AnchorKey, Standing
 from db.database import Database
 from db.gathering import Gathering
+from db.ids import is_findable
 from db.loaders import Loaders
 from db.models import Document, Message
 from db.paging import Connection, Page
@@ -46,18 +47,34 @@ class Store:
     Made anew for every operation, so that nothing read for one is shown to another.
     """
 
-    def __init__(self, database: Database, workspace_id: str, anchors: Anchors | None = None) -> None:
-        """Reach a workspace; operations that share `anchors` share the statements that read them."""
+    def __init__(self, database: Database, workspace_id: str, shared: Anchors | None = None) -> None:
+        """Reach a workspace; operations that share what gathers anchors share the statements that read them."""
         self.workspace_id = workspace_id
         self.load = Loaders(database, workspace_id)
         self._database = database
-        self._anchors = anchors or gathered(database)
+        self._anchors = shared or gathered(database)
 
     async def anchor(self, document_id: str, section_id: str) -> Anchor:
         """Read where a section stands in a document, and its chat. Raises `Unavailable`."""
         anchor = await self._anchors.load(AnchorKey(self.workspace_id, document_id, section_id))
         self.load.know(anchor)
         return anchor
+
+    async def anchors(self, document_id: str, section_ids: Iterable[str]) -> Mapping[str, Anchor]:
+        """Read where sections stand in a document, and their chats, all in one statement. Raises `Unavailable`."""
+        keys = [AnchorKey(self.workspace_id, document_id, section_id) for section_id in dict.fromkeys(section_ids)]
+        async with self._database.read() as session:
+            found = await anchors.find(session, keys)
+        for anchor in found.values():
+            self.load.know(anchor)
+        return {key.section_id: found[key] for key in keys}
+
+    async def standing(self, document_id: str) -> Sequence[Standing] | None:
+        """Read the sections of a document and which chats they have; None: no such document. Raises `Unavailable`."""
+        if not is_findable(document_id):
+            return None
+        async with self._database.read() as session:
+            return await anchors.in_document(session, self.workspace_id, document_id)
 
     async def documents(self, page: Page) -> Connection[Document]:
         """Read a page of the workspace's documents. Raises `Unavailable`."""

@@ -12,6 +12,9 @@ _OWN_ID = "followed by A-Z, a-z, 0-9, _ or -, 4 to 64 characters in all; left ou
 
 DocId = Annotated[strawberry.ID, argument(description="The id of a document.")]
 SectionId = Annotated[strawberry.ID, argument(description="The id of a section.")]
+SectionIds = Annotated[
+    list[strawberry.ID], argument(description=f"Ids of sections, at most {inputs.ENSURED_SECTIONS}.")
+]
 ChatId = Annotated[strawberry.ID, argument(description="The id of a chat session.")]
 NodeId = Annotated[strawberry.ID, argument(description="The id of a document, section, chat session or message.")]
 NodeIds = Annotated[

@@ -16,17 +16,30 @@ from resolvers.arguments import (
     LastMessages,
     MessageContent,
     SectionId,
+    SectionIds,
 )
 from resolvers.context import Info
 from services import chats, documents, sections
 from services import messages as posts
-from services.chats import EnsuredChat
+from services.chats import ChatsOfDocument, EnsuredChat, EnsuredChats, EnsuredDocument
 from services.messages import PostedMessage
 from services.paging import page
 
 
 async def ensure_section_chat(info: Info, doc_id: DocId, section_id: SectionId) -> EnsuredChat:
     return await chats.ensure_section_chat(info.context.store, info.context.principal, doc_id, section_id)
+
+
+async def ensure_section_chats(info: Info, doc_id: DocId, section_ids: SectionIds) -> EnsuredChats:
+    return await chats.ensure_section_chats(info.context.store, info.context.principal, doc_id, section_ids)
+
+
+async def ensure_document_chats(info: Info, doc_id: DocId) -> EnsuredDocument:
+    return await chats.ensure_document_chats(info.context.store, info.context.principal, doc_id)
+
+
+def ensured_document(root: ChatsOfDocument, info: Info) -> Soon[Document | None]:
+    return documents.document(info.context.store, root.document_id)
 
 
 def chat_session(info: Info, id: ChatId) -> Soon[ChatSession | None]:

@@ -38,6 +38,9 @@ LARGEST = max(LARGEST_SECTIONS_PAGE, NODES)
 LIST_SIZE = 8
 """How many entries a list is taken to have when nothing says how many, as those of the schema about itself."""
 
+IDS = {"ids", "sectionIds"}
+"""The arguments that say of how many things there is an answer each."""
+
 CHANGE = 10
 """The weight of a field of a mutation, beside what is selected of its answer."""
 
@@ -262,8 +265,8 @@ class Measuring:
     def _rows(self, node: FieldNode, field: GraphQLField) -> int | None:
         # How many the lists directly beneath can have, or the field itself; None: it does not say.
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
-        if "ids" in field.args:
-            return self._sizes.of(given.get("ids"))
+        for ids in field.args.keys() & IDS:
+            return self._sizes.of(given.get(ids))
         if "first" not in field.args:
             return None
         asked = [self._sizes.of(given.get(name)) for name in ("first", "last")]

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from resolvers.chats import ensured_document
 from schema.chats import ChatSession, Message
 from schema.documents import Document
 from schema.errors import (
@@ -20,10 +21,45 @@ from schema.errors import (
 )
 from schema.sections import Placement, Section
 from schema.trash import Purged
+from schema.view import View, resolved_by, shown
+from services.chats import ChatsOfDocument, ChatsOfSections
 
 EnsureSectionChatResult = Annotated[
     ChatSession | DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden | TemporarilyUnavailable,
     strawberry.union("EnsureSectionChatResult", description="The chat of the section, or why there is none."),
+]
+
+
+@strawberry.type(description="What became of the ensures of many sections.")
+class EnsuredSectionChats(View):
+    """The answer to a bulk ensure."""
+
+    represents = ChatsOfSections
+
+    results: list[EnsureSectionChatResult] = shown("One result for each id, in the order of the ids.")
+
+
+@strawberry.type(description="What became of an ensure of all sections of a document.")
+class EnsuredDocumentChats(View):
+    """The answer to an ensure of a whole document."""
+
+    represents = ChatsOfDocument
+
+    document: Document | None = resolved_by(ensured_document, "The document; its sections have their chats.")
+    created_count: int = shown("How many chats were opened.")
+    found_count: int = shown("How many were there.")
+    repaired_count: int = shown("How many were there, but their section did not point to them; now it does.")
+    refused_count: int = shown("How many sections have no chat that you could open.")
+
+
+EnsureSectionChatsResult = Annotated[
+    EnsuredSectionChats | DocumentNotFound | InvalidInput | TemporarilyUnavailable,
+    strawberry.union("EnsureSectionChatsResult", description="A result for each section, or why there is none."),
+]
+
+EnsureDocumentChatsResult = Annotated[
+    EnsuredDocumentChats | DocumentNotFound | TemporarilyUnavailable,
+    strawberry.union("EnsureDocumentChatsResult", description="How many chats there are now, or why none were opened."),
 ]
 
 PostMessageResult = Annotated[

@@ -9,7 +9,9 @@ from schema.nodes import Node
 from schema.results import (
     CreateDocumentResult,
     CreateSectionResult,
+    EnsureDocumentChatsResult,
     EnsureSectionChatResult,
+    EnsureSectionChatsResult,
     ImportDocumentResult,
     PlaceSectionResult,
     PostMessageResult,
@@ -48,6 +50,14 @@ class Mutation:
     ensure_section_chat: EnsureSectionChatResult | None = resolved_by(
         chats.ensure_section_chat,
         "Return the chat of a section of a document, opening it on first use. Safe to repeat at any moment.",
+    )
+    ensure_section_chats: EnsureSectionChatsResult | None = resolved_by(
+        chats.ensure_section_chats,
+        "Return the chats of many sections of a document, opening them on first use. Safe to repeat at any moment.",
+    )
+    ensure_document_chats: EnsureDocumentChatsResult | None = resolved_by(
+        chats.ensure_document_chats,
+        "See to it that every section of a document has its chat. Safe to repeat at any moment.",
     )
     post_message: PostMessageResult | None = resolved_by(
         chats.post_message, "Add a message to a chat. Safe to repeat with a client id."

@@ -1,29 +1,56 @@
 """Chat sessions: the one conversation anchored to each section."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 
 from db import anchors, ids
-from db.anchors import AnchorKey
+from db.anchors import Anchor, Settled
 from db.loaders import Soon
 from db.models import ChatSession, Ensured, Message
 from db.openings import Openings
 from db.paging import Connection, Page
-from db.retries import ATTEMPTS, pause
+from db.retries import Attempts
 from db.store import Store
+from services import inputs
 from services.commands import command
 from services.outcomes import (
     BadArgument,
     DocumentNotFound,
     Forbidden,
+    InvalidInput,
     SectionNotFound,
     SectionNotInDocument,
     TemporarilyUnavailable,
 )
 from services.principals import Principal
 
+RefusedChat = DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden
 EnsuredChat = (
     ChatSession | DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden | TemporarilyUnavailable
 )
+
+
+@dataclass(frozen=True)
+class ChatsOfSections:
+    """What became of the ensures of many sections, in the order in which they were asked for."""
+
+    results: Sequence[EnsuredChat]
+
+
+@dataclass(frozen=True)
+class ChatsOfDocument:
+    """What became of an ensure of all sections of a document."""
+
+    document_id: str
+    created_count: int
+    found_count: int
+    repaired_count: int
+    refused_count: int
+    """Those that have no chat, which the principal may not open."""
+
+
+EnsuredChats = ChatsOfSections | DocumentNotFound | InvalidInput | TemporarilyUnavailable
+EnsuredDocument = ChatsOfDocument | DocumentNotFound | TemporarilyUnavailable
 
 
 @command
@@ -33,25 +60,75 @@ async def ensure_section_chat(store: Store, principal: Principal, document_id: s
     The rules are those of DESIGN.md, in their order; the first that applies gives the answer. Whoever loses a
     race against another call looks again and finds what that call did. Safe to repeat at any moment.
     """
-    for attempt in range(ATTEMPTS):
-        if attempt > 1:  # who lost once finds the winner's chat at once
-            await pause(attempt)
+    async for _ in Attempts(eager=True):
         anchor = await store.anchor(document_id, section_id)
-        if anchor.document is None:
-            return DocumentNotFound(document_id)
-        if anchor.section is None:
-            return SectionNotFound(section_id)
-        if anchor.placement is None:
-            return SectionNotInDocument(document_id, section_id)
-        if anchor.chat is not None:
-            if anchor.section.chat_session_id == anchor.chat.id:
-                return anchor.chat.ensured_as(Ensured.FOUND)
-            if await _repair(store, anchor.chat):
+        if refused := _refused(anchor, principal, document_id, section_id):
+            return refused
+        if anchor.chat is None:
+            settled = await _settle(store, principal, document_id, missing=[section_id])
+            if settled.opened:
+                return settled.opened[0].ensured_as(Ensured.CREATED)
+        elif _is_wrong(anchor):
+            settled = await _settle(store, principal, document_id, wrong=[section_id])
+            if settled.pointed:
                 return anchor.chat.ensured_as(Ensured.REPAIRED)
-        elif not principal.may_comment:
-            return Forbidden(section_id)
-        elif opened := await _open(store, principal, document_id, section_id):
-            return opened.ensured_as(Ensured.CREATED)
+        else:
+            return anchor.chat.ensured_as(Ensured.FOUND)
+    return TemporarilyUnavailable()
+
+
+@command
+async def ensure_section_chats(
+    store: Store, principal: Principal, document_id: str, section_ids: Sequence[str]
+) -> EnsuredChats:
+    """Return the chats of many sections of a document, in the order of the ids, as `ensure_section_chat` does of one.
+
+    One transaction opens and repairs what is to be; at most four statements, however many sections there are.
+    """
+    if len(section_ids) > inputs.ENSURED_SECTIONS:
+        return InvalidInput("sectionIds", f"has more than {inputs.ENSURED_SECTIONS} ids")
+    if not section_ids:
+        there = await store.load.documents.load(document_id)
+        return DocumentNotFound(document_id) if there is None else ChatsOfSections([])
+    done: dict[str, Ensured] = {}
+    async for _ in Attempts(eager=True):
+        found = await store.anchors(document_id, section_ids)
+        if any(anchor.document is None for anchor in found.values()):
+            return DocumentNotFound(document_id)
+        refused = {key: _refused(anchor, principal, document_id, key) for key, anchor in found.items()}
+        open_to_us = {key: anchor for key, anchor in found.items() if not refused[key]}
+        missing = [key for key, anchor in open_to_us.items() if anchor.chat is None]
+        wrong = [key for key, anchor in open_to_us.items() if _is_wrong(anchor)]
+        if not missing and not wrong:
+            return ChatsOfSections(
+                [_told(found[key].chat, refused[key], done.pop(key, Ensured.FOUND)) for key in section_ids]
+            )
+        settled = await _settle(store, principal, document_id, missing, wrong)
+        done |= {chat.section_id: Ensured.CREATED for chat in settled.opened}
+        done |= dict.fromkeys(settled.pointed, Ensured.REPAIRED)
+    return TemporarilyUnavailable()
+
+
+@command
+async def ensure_document_chats(store: Store, principal: Principal, document_id: str) -> EnsuredDocument:
+    """See to it that every section of a document has its chat, and return how many were opened, found, repaired.
+
+    One transaction and at most four statements, as for `ensure_section_chats`.
+    """
+    opened = repaired = 0
+    async for _ in Attempts(eager=True):
+        standing = await store.standing(document_id)
+        if standing is None:
+            return DocumentNotFound(document_id)
+        without = [each.section_id for each in standing if each.chat_id is None]
+        wrong = [each.section_id for each in standing if each.chat_id is not None and each.pointer != each.chat_id]
+        missing = without if principal.may_comment else []
+        if not missing and not wrong:
+            found = len(standing) - len(without) - opened - repaired
+            return ChatsOfDocument(document_id, opened, max(found, 0), repaired, len(without))
+        settled = await _settle(store, principal, document_id, missing, wrong)
+        opened += len(settled.opened)
+        repaired += len(settled.pointed)
     return TemporarilyUnavailable()
 
 
@@ -92,11 +169,38 @@ async def opened_chat(store: Store, document_id: str, chat: ChatSession) -> Chat
     return None if anchor.document is None else anchor.chat
 
 
-async def _repair(store: Store, chat: ChatSession) -> bool:
-    return await store.transact(lambda transaction: anchors.point_to_chat(transaction, chat))
+def _refused(anchor: Anchor, principal: Principal, document_id: str, section_id: str) -> RefusedChat | None:
+    if anchor.document is None:
+        return DocumentNotFound(document_id)
+    if anchor.section is None:
+        return SectionNotFound(section_id)
+    if anchor.placement is None:
+        return SectionNotInDocument(document_id, section_id)
+    if anchor.chat is None and not principal.may_comment:
+        return Forbidden(section_id)
+    return None
 
 
-async def _open(store: Store, principal: Principal, document_id: str, section_id: str) -> ChatSession | None:
-    key = AnchorKey(store.workspace_id, document_id, section_id)
-    chat_id = ids.new(ids.CHAT)
-    return await store.transact(lambda transaction: anchors.open_chat(transaction, key, chat_id, principal.user_id))
+def _is_wrong(anchor: Anchor) -> bool:
+    chat, section = anchor.chat, anchor.section
+    return chat is not None and section is not None and section.chat_session_id != chat.id
+
+
+def _told(chat: ChatSession | None, refused: RefusedChat | None, how: Ensured) -> EnsuredChat:
+    return refused or (chat.ensured_as(how) if chat else TemporarilyUnavailable())
+
+
+async def _settle(
+    store: Store, principal: Principal, document_id: str, missing: Sequence[str] = (), wrong: Sequence[str] = ()
+) -> Settled:
+    chat_ids = {section_id: ids.new(ids.CHAT) for section_id in missing}
+    return await store.transact(
+        lambda transaction: anchors.settle(
+            transaction,
+            store.workspace_id,
+            document_id,
+            chat_ids=chat_ids,
+            wrong=wrong,
+            created_by=principal.user_id,
+        )
+    )

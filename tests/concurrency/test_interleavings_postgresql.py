@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import anchors, chats, documents, ids
-from db.anchors import AnchorKey
+from db import anchors, chats, documents
 from db.database import Database
 from db.models import ChatSession, Document, Section
 from tests.concurrency.together import (
@@ -56,14 +55,6 @@ async def section(database: Database, document: Document) -> Section:
     return await factories.section(database, document)
 
 
-async def opened(session: AsyncSession, document: Document, section: Section) -> str:
-    """Open the chat of a section as the server does, and return its id."""
-    key = AnchorKey("local", document.id, section.id)
-    chat = await anchors.open_chat(session, key, ids.new(ids.CHAT), "somebody")
-    assert chat is not None
-    return chat.id
-
-
 async def taken_out(session: AsyncSession, document: Document, section: Section) -> None:
     """Take a section out of a document as the server does."""
     assert await documents.touch(session, "local", document.id)
@@ -74,7 +65,7 @@ async def test_an_ensure_waits_for_a_creator_and_finds_its_chat(
     client: Client, database: Database, document: Document, section: Section
 ) -> None:
     async with database.begin() as session:
-        chat_id = await opened(session, document, section)
+        chat_id = await factories.open_chat(session, document, section)
         waiting = [asyncio.create_task(ensure(client, document.id, section.id)) for _ in range(3)]
         await until_waiting(database, 3)
     answers = await asyncio.gather(*waiting)
@@ -86,7 +77,7 @@ async def test_when_a_creator_aborts_one_of_those_who_wait_opens_the_chat(
     client: Client, database: Database, document: Document, section: Section
 ) -> None:
     async with aborting(database) as session:
-        aborted = await opened(session, document, section)
+        aborted = await factories.open_chat(session, document, section)
         waiting = [asyncio.create_task(ensure(client, document.id, section.id)) for _ in range(3)]
         await until_waiting(database, 3)
     answers = await asyncio.gather(*waiting)
@@ -99,7 +90,7 @@ async def test_an_ensure_that_waits_too_long_says_so_and_opens_nothing(
 ) -> None:
     async with serve(lock_timeout=0.3) as client:
         async with database.begin() as session:
-            chat_id = await opened(session, document, section)
+            chat_id = await factories.open_chat(session, document, section)
             assert (await ensure(client, document.id, section.id))["__typename"] == "TemporarilyUnavailable"
             assert await chat_ids(database, section.id) == []
         assert await ensure(client, document.id, section.id) == {
@@ -149,7 +140,7 @@ async def test_a_removal_waits_for_a_creator_and_keeps_its_chat(
     client: Client, database: Database, document: Document, section: Section
 ) -> None:
     async with database.begin() as session:
-        chat_id = await opened(session, document, section)
+        chat_id = await factories.open_chat(session, document, section)
         waiting = asyncio.create_task(remove(client, document.id, section.id))
         await until_waiting(database)
     assert await waiting == "Section"
@@ -199,7 +190,10 @@ async def test_a_repair_waits_for_another_and_leaves_the_word_to_it(
 ) -> None:
     chat = await factories.chat(database, section)
     async with database.begin() as session:
-        assert await anchors.point_to_chat(session, chat)
+        settled = await anchors.settle(
+            session, "local", document.id, chat_ids={}, wrong=[section.id], created_by="somebody"
+        )
+        assert settled.pointed == {section.id}
         waiting = asyncio.create_task(ensure(client, document.id, section.id))
         await until_waiting(database)
     assert (await waiting)["ensured"] == "FOUND"
@@ -225,7 +219,7 @@ async def test_what_was_begun_for_a_caller_who_is_gone_comes_to_its_end(
     serve: Serve, database: Database, document: Document, section: Section
 ) -> None:
     async with serve() as client, aborting(database) as session:
-        await opened(session, document, section)
+        await factories.open_chat(session, document, section)
         waiting = asyncio.create_task(ensure(client, document.id, section.id))
         await until_waiting(database)
         waiting.cancel()
@@ -243,7 +237,7 @@ async def test_those_who_wait_do_not_keep_others_from_finding_their_chats(
     async with serve(pool_size=3) as client:
         found = await ensure(client, document.id, other)
         async with database.begin() as session:
-            chat_id = await opened(session, document, section)
+            chat_id = await factories.open_chat(session, document, section)
             waiting = [asyncio.create_task(ensure(client, document.id, section.id)) for _ in range(3)]
             await until_waiting(database, 3)
             async with asyncio.timeout(3):

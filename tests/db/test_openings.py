@@ -7,11 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text, update
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.pool import QueuePool
 
-from db import anchors, ids, openings
-from db.anchors import AnchorKey
+from db import openings
 from db.database import Database
 from db.faults import Unavailable
 from db.models import Document, Section
@@ -53,18 +51,10 @@ async def section(database: Database, document: Document) -> Section:
     return await factories.section(database, document)
 
 
-async def opened_in(session: AsyncSession, document: Document, section: Section) -> str:
-    """Open the chat of a section in a transaction, and return its id."""
-    key = AnchorKey(document.workspace_id, document.id, section.id)
-    chat = await anchors.open_chat(session, key, ids.new(ids.CHAT), "somebody")
-    assert chat is not None
-    return chat.id
-
-
 async def opened(database: Database, document: Document, section: Section | None = None) -> str:
     """Open the chat of a section as the server does, of a new one unless one is given, and return its id."""
     through = section or await factories.section(database, document)
-    return await database.transact(lambda session: opened_in(session, document, through))
+    return await database.transact(lambda session: factories.open_chat(session, document, through))
 
 
 async def told(follower: Opened) -> str:
@@ -161,7 +151,7 @@ async def test_a_chat_that_is_committed_after_a_later_one_is_told(
     feed: Openings, database: Database, other: Database, document: Document, section: Section
 ) -> None:
     async with other.begin() as session:
-        first = await opened_in(session, document, section)
+        first = await factories.open_chat(session, document, section)
         follower = await feed.of("local", document.id)
         second = await opened(database, document)
         assert await told(follower) == second
@@ -255,7 +245,7 @@ async def test_a_reading_that_does_not_end_is_given_up(
     follower = await feed.of("local", document.id)
     async with other.begin() as session:
         await session.execute(text("LOCK TABLE chat_sessions IN ACCESS EXCLUSIVE MODE"))
-        chat_id = await opened_in(session, document, section)
+        chat_id = await factories.open_chat(session, document, section)
         await until(lambda: len(caplog.records) > 0)
     assert await told(follower) == chat_id
     assert [record.levelname for record in caplog.records if record.name == "marginalia.database"] == ["WARNING"]

@@ -2,7 +2,9 @@
 
 from typing import Any, TypeVar
 
-from db import ids
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db import anchors, ids
 from db.database import Database
 from db.models import Base, ChatSession, Document, Placement, Section, Workspace
 
@@ -79,3 +81,18 @@ async def chat(database: Database, section: Section, **values: Any) -> ChatSessi
             }
         ),
     )
+
+
+async def open_chat(session: AsyncSession, document: Document, section: Section) -> str:
+    """Open the chat of a section in a transaction, as the server does, and return its id."""
+    chat_id = ids.new(ids.CHAT)
+    settled = await anchors.settle(
+        session,
+        document.workspace_id,
+        document.id,
+        chat_ids={section.id: chat_id},
+        wrong=(),
+        created_by="somebody",
+    )
+    assert [chat.id for chat in settled.opened] == [chat_id]
+    return chat_id
