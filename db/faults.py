@@ -10,6 +10,8 @@ from sqlalchemy import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from db import tallies
+
 RETRY_AFTER_MS = 1_000
 
 # PostgreSQL: the transaction lost against another one; run again as a whole, it can win.
@@ -67,6 +69,8 @@ def translated() -> Iterator[None]:
         yield
     except Exception as error:
         if is_conflict(error) or is_out_of_reach(error):
+            if tally := tallies.current():
+                tally.unavailable += 1
             raise Unavailable(str(getattr(error, "orig", error)) or type(error).__name__) from error
         raise
 

@@ -4,6 +4,8 @@ import asyncio
 import random
 from typing import Self
 
+from db import tallies
+
 ATTEMPTS = 5
 """How often something is tried in all."""
 
@@ -24,9 +26,14 @@ class Attempts:
 
     async def __anext__(self) -> int:
         """Wait a little, the longer the later, so that two who collided part, and return the number."""
+        tally = tallies.current() if self._number else None
         if self._number == ATTEMPTS:
+            if tally:
+                tally.unavailable += 1
             raise StopAsyncIteration
         self._number += 1
+        if tally:
+            tally.retries += 1
         if self._number > self._at_once:
             await asyncio.sleep(random.uniform(0, 0.01 * 2 ** (self._number - 1)))  # noqa: S311 - jitter, not a secret
         return self._number

@@ -1,4 +1,4 @@
-"""Tallies: how many statements were sent to the database on whose behalf."""
+"""Tallies: what was sent to the database on whose behalf, and what it took."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +12,10 @@ class Tally:
     """The statements of one piece of work, those of its own tasks included."""
 
     statements: int = 0
+    retries: int = 0
+    """How often something was tried again that had lost against somebody else."""
+    unavailable: int = 0
+    """How often the database did not decide in time."""
 
 
 _current: ContextVar[Tally | None] = ContextVar("tally", default=None)

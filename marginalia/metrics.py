@@ -60,6 +60,18 @@ class Metrics:
             registry=self._registry,
             buckets=_STATEMENTS,
         )
+        self._retries = Counter(
+            "graphql_retries",
+            "How often something was tried again that had lost against somebody else.",
+            ("type",),
+            registry=self._registry,
+        )
+        self._unavailable = Counter(
+            "graphql_unavailable",
+            "How often the database did not decide in time.",
+            ("type",),
+            registry=self._registry,
+        )
         self._names: set[str] = set()
         self._ended: dict[tuple[str, str, str, str], Counter] = {}
         self._kinds: dict[str, tuple[Gauge, Histogram, Histogram]] = {}
@@ -80,6 +92,10 @@ class Metrics:
             if kind != "subscription" and run.outcome != "refused":
                 seconds.observe(time.perf_counter() - run.started)
                 statements.observe(run.tally.statements)
+            if run.tally.retries:
+                self._retries.labels(kind).inc(run.tally.retries)
+            if run.tally.unavailable:
+                self._unavailable.labels(kind).inc(run.tally.unavailable)
 
     def page(self) -> Callable[[Request], Awaitable[Response]]:
         """Make the endpoint that Prometheus asks."""
