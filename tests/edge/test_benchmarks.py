@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from benchmarks import ensure, load, profile, stage, steps, subscriptions
+from benchmarks import bulk, ensure, load, profile, stage, steps, subscriptions
 from benchmarks.load import Job, Target, WrongAnswer
 from benchmarks.stage import Stage
 from tests.support.processes import running_process
@@ -74,6 +74,14 @@ def test_subscriptions_are_measured(staged: Stage, capsys: pytest.CaptureFixture
     assert [int(done) for done in re.findall(r"^ *(\d+) short ones", printed, re.MULTILINE)] == [200, 400]
     first, *later = (int(tasks) for tasks in re.findall(r"and (\d+) tasks held", printed))
     assert max(later) <= first + 10, "two sockets may be there, and what is about to end, but no subscription"
+
+
+def test_many_chats_are_asked_for_in_every_way(staged: Stage) -> None:
+    with running_process(staged.database_url) as server:
+        measured = asyncio.run(bulk.measure(server.address, rounds=1, count=20))
+
+    assert measured.keys() == bulk.WAYS.keys()
+    assert bulk.table(measured).count("x") == 2 * len(bulk.WAYS)
 
 
 def test_a_stack_belongs_to_the_innermost_place_that_has_a_step() -> None:
