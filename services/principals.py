@@ -30,3 +30,8 @@ class Principal:
     def may_edit(self) -> bool:
         """Tell whether the principal may make and arrange documents and sections."""
         return self.role >= Role.EDITOR
+
+    @property
+    def may_repair(self) -> bool:
+        """Tell whether the principal may see what is wrong with the data of its workspace, and set it right."""
+        return self.role >= Role.OWNER
