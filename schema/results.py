@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from schema.chats import ChatSession, Message
+from schema.doctor import Findings
 from schema.documents import Document
 from schema.errors import (
     ChatSessionNotFound,
@@ -52,4 +53,14 @@ PlaceSectionResult = Annotated[
 RemoveSectionResult = Annotated[
     Section | DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden | TemporarilyUnavailable,
     strawberry.union("RemoveSectionResult", description="The section, which is kept, or why it was not taken out."),
+]
+
+DoctorResult = Annotated[
+    Findings | Forbidden,
+    strawberry.union("DoctorResult", description="What was found, or why nothing was looked for."),
+]
+
+RepairResult = Annotated[
+    Findings | Forbidden | TemporarilyUnavailable,
+    strawberry.union("RepairResult", description="What was found and is right now, or why nothing was repaired."),
 ]

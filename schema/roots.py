@@ -2,18 +2,20 @@
 
 import strawberry
 
-from resolvers import chats, documents, nodes, sections
+from resolvers import chats, doctor, documents, nodes, sections
 from schema.chats import ChatSession
 from schema.documents import Document, DocumentConnection
 from schema.nodes import Node
 from schema.results import (
     CreateDocumentResult,
     CreateSectionResult,
+    DoctorResult,
     EnsureSectionChatResult,
     ImportDocumentResult,
     PlaceSectionResult,
     PostMessageResult,
     RemoveSectionResult,
+    RepairResult,
 )
 from schema.sections import Section
 from schema.view import resolved_by, told_by
@@ -32,6 +34,9 @@ class Query:
     node: Node | None = resolved_by(nodes.node, "Anything with an id, if you may see it.")
     nodes: list[Node | None] | None = resolved_by(
         nodes.nodes, "Many things with ids, in the order of the ids; null for each that you may not see."
+    )
+    doctor: DoctorResult | None = resolved_by(
+        doctor.examine, "Look for what breaks a rule in the data of your workspace, as its owner."
     )
 
 
@@ -62,6 +67,11 @@ class Mutation:
     )
     remove_section: RemoveSectionResult | None = resolved_by(
         sections.remove_section, "Take a section out of a document; the section and its chat are kept."
+    )
+    repair: RepairResult | None = resolved_by(
+        doctor.repair,
+        "Set right what doctor finds in your workspace and can be repaired, as its owner. No message is lost. Where "
+        "there is more than was done, ask again. Safe to repeat at any moment.",
     )
 
 
