@@ -60,8 +60,8 @@ def checks() -> dict[str, Check]:
 
 
 async def repair(patient: Patient, finding: Finding) -> None:
-    """Set right what was found, unless it is right by now. Raises `Unavailable`."""
-    if finding.violation is not None:
+    """Set right what was found, unless it is right by now or needs a person. Raises `Unavailable`."""
+    if finding.violation is not None and finding.repair is not None:
         await patient.repair(finding.violation)
 
 
