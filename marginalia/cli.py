@@ -1,4 +1,4 @@
-"""The command line: serve, import, migrate, schema, doctor."""
+"""The command line: serve, import, migrate, schema, doctor, import-legacy."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from db.database import BadDatabaseUrl, Database, is_missing
 from db.faults import Unavailable
 from db.models import Document
 from db.store import Store
-from marginalia import demo, doctor, logs, metrics, serving
+from marginalia import demo, doctor, legacy, logs, metrics, serving
 from marginalia.principals import LOCAL_OWNER
 from marginalia.settings import Settings
 from marginalia.startup import NotReady, check, prepare, warn_of_many_writers
@@ -137,6 +137,18 @@ def examine(
         return await doctor.examine(opened, repair=repair, as_json=as_json)
 
     if not _with_database(settings, work, prepared=False, made=False, code=UNREADABLE):
+        raise typer.Exit(1)
+
+
+@app.command("import-legacy")
+def import_legacy(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON: see docs/legacy-import.md.", show_default=False)],
+    database: DatabaseOption = None,
+) -> None:
+    """Import documents, sections, chats and messages that came from elsewhere: all of a file, or nothing."""
+    settings = _settings(database)
+    read = legacy.read(file)
+    if read is None or not _with_database(settings, lambda opened: legacy.take_in(opened, file, read)):
         raise typer.Exit(1)
 
 

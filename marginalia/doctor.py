@@ -13,6 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from db.database import Database
 from db.faults import Unavailable
 from db.patient import Patient
+from marginalia.lines import printable
 from services import doctor
 from services.doctor import Finding
 
@@ -46,15 +47,15 @@ class Report:
             )
             return
         place = "" if finding.workspace_id is None else f" [workspace {finding.workspace_id}]"
-        typer.echo(_printable(f"{finding.rule}  {finding.message}{place}"))
+        typer.echo(printable(f"{finding.rule}  {finding.message}{place}"))
         if finding.repair is None:
             typer.echo("    Not repaired: a person has to look at it.")
         elif repaired:
-            typer.echo(_printable(f"    Repaired: {finding.repair}."))
+            typer.echo(printable(f"    Repaired: {finding.repair}."))
         elif hindrance is not None:
-            typer.echo(_printable(f"    Not repaired: {hindrance}"))
+            typer.echo(printable(f"    Not repaired: {hindrance}"))
         else:
-            typer.echo(_printable(f"    --repair would: {finding.repair}."))
+            typer.echo(printable(f"    --repair would: {finding.repair}."))
 
     def end(self) -> None:
         """Print the summary."""
@@ -112,8 +113,3 @@ def _told(checks: dict[str, doctor.Check]) -> Iterator[doctor.Check]:
             if not errors.is_terminal:
                 typer.echo(name, err=True)
             yield check
-
-
-def _printable(line: str) -> str:
-    # Ids that came from elsewhere hold what they like, and a terminal does what it is told.
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
