@@ -38,10 +38,10 @@ class Finding(View):
 
 
 @strawberry.type(description=f"What was found, at most {doctor.MOST} findings.")
-class Findings(View):
+class Examination(View):
     """As much as fits into an answer."""
 
-    represents = doctor.Findings
+    represents = doctor.Examination
 
     findings: list[Finding] = shown("The findings, in the order of the rules.")
     has_more: bool = shown("Whether there is more than these.")

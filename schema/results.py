@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from schema.chats import ChatSession, Message
-from schema.doctor import Findings
+from schema.doctor import Examination
 from schema.documents import Document
 from schema.errors import (
     ChatSessionNotFound,
@@ -56,11 +56,11 @@ RemoveSectionResult = Annotated[
 ]
 
 DoctorResult = Annotated[
-    Findings | Forbidden,
+    Examination | Forbidden,
     strawberry.union("DoctorResult", description="What was found, or why nothing was looked for."),
 ]
 
 RepairResult = Annotated[
-    Findings | Forbidden | TemporarilyUnavailable,
+    Examination | Forbidden | TemporarilyUnavailable,
     strawberry.union("RepairResult", description="What was found and is right now, or why nothing was repaired."),
 ]

@@ -36,15 +36,15 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Examination:
     """What was found, as far as it fits into an answer."""
 
     findings: Sequence[Finding]
     has_more: bool
 
 
-Examined = Findings | Forbidden
-Repaired = Findings | Forbidden | TemporarilyUnavailable
+Examined = Examination | Forbidden
+Repaired = Examination | Forbidden | TemporarilyUnavailable
 
 Check = Callable[[Patient], AsyncGenerator[Finding, None]]
 
@@ -86,7 +86,7 @@ async def repair_workspace(store: Store, principal: Principal) -> Repaired:
     return found
 
 
-async def _first(patient: Patient, wanted: Callable[[Finding], bool]) -> Findings:
+async def _first(patient: Patient, wanted: Callable[[Finding], bool]) -> Examination:
     # Not the engine's own check: it is about everybody's rows, and takes as long as it takes.
     found: list[Finding] = []
     for invariant in INVARIANTS:
@@ -95,8 +95,8 @@ async def _first(patient: Patient, wanted: Callable[[Finding], bool]) -> Finding
                 if wanted(finding):
                     found.append(finding)
                 if len(found) > MOST:
-                    return Findings(found[:MOST], has_more=True)
-    return Findings(found, has_more=False)
+                    return Examination(found[:MOST], has_more=True)
+    return Examination(found, has_more=False)
 
 
 async def _broken(patient: Patient, invariant: Invariant) -> AsyncGenerator[Finding, None]:

@@ -19,7 +19,7 @@ DOCTOR = """
 query {
   doctor {
     __typename
-    ... on Findings { hasMore findings { rule message ids repair } }
+    ... on Examination { hasMore findings { rule message ids repair } }
     ... on Error { code message }
   }
 }
@@ -29,13 +29,13 @@ REPAIR = """
 mutation {
   repair {
     __typename
-    ... on Findings { hasMore findings { rule message ids repair } }
+    ... on Examination { hasMore findings { rule message ids repair } }
     ... on Error { code message }
   }
 }
 """
 
-NOTHING = {"__typename": "Findings", "hasMore": False, "findings": []}
+NOTHING = {"__typename": "Examination", "hasMore": False, "findings": []}
 
 
 async def examined(client: Client) -> dict[str, Any]:
@@ -61,7 +61,7 @@ async def test_a_pointer_to_nothing_is_told_and_repaired_once(client: Client, da
     section = await factories.section(database, chat_session_id="chat_gone")
     chat = await factories.chat(database, section)
     told = {
-        "__typename": "Findings",
+        "__typename": "Examination",
         "hasMore": False,
         "findings": [
             {
@@ -128,7 +128,7 @@ async def test_another_workspace_is_neither_told_nor_touched(client: Client, ser
 
 async def test_a_workspace_is_examined_twice_in_an_operation_and_no_more(client: Client) -> None:
     """Each costs as much as two fifths of what an operation may."""
-    fields = "... on Findings { hasMore }"
+    fields = "... on Examination { hasMore }"
     assert "errors" not in await client.result(f"{{ a: doctor {{ {fields} }} b: doctor {{ {fields} }} }}")
     answer = await client.result(f"{{ a: doctor {{ {fields} }} b: doctor {{ {fields} }} c: doctor {{ {fields} }} }}")
     assert answer["errors"][0]["extensions"]["code"] == "MAX_COST_EXCEEDED"

@@ -30,8 +30,8 @@ query ($id: ID!) {
 }
 """
 
-REPAIR = "mutation { repair { ... on Findings { hasMore findings { rule ids } } } }"
-DOCTOR = "query { doctor { ... on Findings { hasMore findings { rule ids } } } }"
+REPAIR = "mutation { repair { ... on Examination { hasMore findings { rule ids } } } }"
+DOCTOR = "query { doctor { ... on Examination { hasMore findings { rule ids } } } }"
 
 
 async def take_in(database: Database, file: Any) -> Imported:
