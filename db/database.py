@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -84,6 +85,12 @@ def parse_url(plain: str) -> URL:
     if query.get("ssl", "prefer") not in _SSL_MODES:
         raise BadDatabaseUrl(f"The sslmode of the database is one of {', '.join(_SSL_MODES)}.")
     return url.set(drivername=driver, query=query)
+
+
+def is_missing(plain: str) -> bool:
+    """Tell whether a URL names an SQLite file that is not there, and would be made. Raises `BadDatabaseUrl`."""
+    url = parse_url(plain)
+    return url.drivername.startswith("sqlite") and not os.path.exists(str(url.database))  # Path.exists can raise
 
 
 class Database:

@@ -32,10 +32,18 @@ _SQLITE_OUT_OF_REACH = {
 }
 
 
+_DAMAGED = {"XX001", "XX002"}
+"""PostgreSQL: a page or an index that is not as it was written."""
+
+
 class Unavailable(Exception):
     """The database could not decide in time; the same call may succeed later. The text says why, for the log."""
 
     retry_after_ms = RETRY_AFTER_MS
+
+
+class Damaged(Exception):
+    """The engine cannot make sense of its own files; the text says of which, as it puts it."""
 
 
 def is_conflict(error: BaseException) -> bool:
@@ -72,6 +80,18 @@ def translated() -> Iterator[None]:
             if tally := tallies.current():
                 tally.unavailable += 1
             raise Unavailable(str(getattr(error, "orig", error)) or type(error).__name__) from error
+        raise
+
+
+@contextmanager
+def damages() -> Iterator[None]:
+    """Raise `Damaged` where the engine says that a file of its own is broken; let everything else through."""
+    try:
+        yield
+    except DBAPIError as error:
+        damaged = getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_CORRUPT
+        if damaged or _sqlstate(error) in _DAMAGED:
+            raise Damaged(str(error.orig)) from error
         raise
 
 

@@ -1,9 +1,30 @@
 """Positions: fractional keys that order the sections of a document, with room between any two."""
 
+from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
+
 from fractional_indexing import generate_n_keys_between
+from sqlalchemy import ColumnElement, and_, case, func
+from sqlalchemy.orm import InstrumentedAttribute
+
+_SMALLEST = "A" + "0" * 26
+"""The key before which there is no other."""
 
 
 def after(last: str | None, count: int = 1) -> list[str]:
     """Return `count` keys, in order, behind the last key of a document (None: the document is empty)."""
     keys: list[str] = generate_n_keys_between(last, None, count)
     return keys
+
+
+def well_formed(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Select the rows whose position is a key, so that others can be made behind it."""
+    # The first letter tells how long the whole part is; what follows it is a fraction, which no 0 ends.
+    lengths = {letter: 2 + number for number, letter in enumerate(ascii_lowercase)}
+    lengths |= {letter: 2 + number for number, letter in enumerate(reversed(ascii_uppercase))}
+    length = func.length(column)
+    fraction = length - case(lengths, value=func.substr(column, 1, 1), else_=length + 1)
+    return and_(
+        fraction.between(0, case((column.like("%0"), 0), else_=length)),
+        func.trim(column, digits + ascii_letters) == "",
+        column != _SMALLEST,
+    )

@@ -13,6 +13,7 @@ from db.ids import is_findable
 from db.loaders import Loaders
 from db.models import Document, Message
 from db.paging import Connection, Page
+from db.patient import Patient
 
 T = TypeVar("T")
 Transaction = AsyncSession
@@ -97,3 +98,8 @@ class Store:
             return cast(T, undone.value)
         finally:
             self.load.clear()
+
+    @property
+    def patient(self) -> Patient:
+        """The workspace, as the doctor looks at it."""
+        return Patient(self._database, self.workspace_id)

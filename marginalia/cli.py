@@ -1,4 +1,4 @@
-"""The command line: serve, import, migrate, schema."""
+"""The command line: serve, import, migrate, schema, doctor, import-legacy."""
 
 import asyncio
 import os
@@ -15,19 +15,22 @@ from rich.console import Console
 from rich.progress import Progress
 
 from db import revisions
-from db.database import BadDatabaseUrl, Database
+from db.database import BadDatabaseUrl, Database, is_missing
 from db.faults import Unavailable
 from db.models import Document
 from db.store import Store
-from marginalia import demo, logs, metrics, serving
+from marginalia import demo, doctor, legacy, logs, metrics, serving
 from marginalia.principals import LOCAL_OWNER
 from marginalia.settings import Settings
-from marginalia.startup import NotReady, prepare, warn_of_many_writers
+from marginalia.startup import NotReady, check, prepare, warn_of_many_writers
 from marginalia.trusted import BadManifest, read_manifest
 from schema.build import sdl
 from services import documents
 
 T = TypeVar("T")
+
+UNREADABLE = 2
+"""How the doctor ends where there is nothing to look at; 1 is for what it has found."""
 
 app = typer.Typer(
     help="Marginalia: a GraphQL server for a chat in the margin of every section of every document.",
@@ -117,6 +120,39 @@ def schema() -> None:
     print(sdl(), end="")
 
 
+@app.command("doctor")
+def examine(
+    repair: Annotated[bool, typer.Option("--repair", help="Set right what can be, without losing a text.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line, and a last one in all.")] = False,
+    database: DatabaseOption = None,
+) -> None:
+    """Look for what breaks the rules that a database keeps; without --repair, change nothing.
+
+    Ends with 0 where nothing was found, with 1 where something was, even if all of it was repaired, and with 2 where
+    the database cannot be read.
+    """
+    settings = _settings(database, code=UNREADABLE)
+
+    async def work(opened: Database) -> bool:
+        await check(opened)
+        return await doctor.examine(opened, repair=repair, as_json=as_json)
+
+    if not _with_database(settings, work, prepared=False, made=False, code=UNREADABLE):
+        raise typer.Exit(1)
+
+
+@app.command("import-legacy")
+def import_legacy(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON: see docs/legacy-import.md.", show_default=False)],
+    database: DatabaseOption = None,
+) -> None:
+    """Import documents, sections, chats and messages that came from elsewhere: all of a file, or nothing."""
+    settings = _settings(database)
+    read = legacy.read(file)
+    if read is None or not _with_database(settings, lambda opened: legacy.take_in(opened, file, read)):
+        raise typer.Exit(1)
+
+
 async def _import(database: Database, files: list[Path]) -> bool:
     errors = Console(stderr=True)
     store = Store(database, LOCAL_OWNER.workspace_id)
@@ -140,24 +176,36 @@ async def _import(database: Database, files: list[Path]) -> bool:
     return not failed
 
 
-def _settings(database: str | None) -> Settings:
+def _settings(database: str | None, code: int = 1) -> Settings:
     if database is not None:
         # Through the environment, because the worker processes read it too.
         os.environ["MARGINALIA_DATABASE_URL"] = database
     try:
         settings = Settings()
     except ValidationError as error:
-        _fail("; ".join(f"MARGINALIA_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()))
+        _fail("; ".join(f"MARGINALIA_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()), code)
     except SettingsError as error:
-        _fail(f"{error}: it has to be JSON.")
+        _fail(f"{error}: it has to be JSON.", code)
     logs.configure(settings.log_level)
     return settings
 
 
-def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]], *, prepared: bool = True) -> T:
-    """Run `work` on the database of the settings, or end the process with one line that says what is wrong."""
+def _with_database(
+    settings: Settings,
+    work: Callable[[Database], Awaitable[T]],
+    *,
+    prepared: bool = True,
+    made: bool = True,
+    code: int = 1,
+) -> T:
+    """Run `work` on the database of the settings, or end the process with one line that says what is wrong.
+
+    `prepared`: it has the schema of this code before; `made`: a file that is not there is made.
+    """
 
     async def run() -> T:
+        if not made and is_missing(settings.database_url):
+            raise NotReady("There is no such file, so there is nothing to look at.")
         try:
             opened = Database(settings.database_url, lock_timeout=settings.lock_timeout)
         except OSError as error:
@@ -172,11 +220,11 @@ def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]],
     try:
         return asyncio.run(run())
     except (BadDatabaseUrl, NotReady, revisions.UpgradeFailed) as error:
-        _fail(str(error))
+        _fail(str(error), code)
     except Unavailable as error:
-        _fail(f"The database cannot be reached: {error}")
+        _fail(f"The database cannot be reached: {error}", code)
 
 
-def _fail(line: str) -> NoReturn:
+def _fail(line: str, code: int = 1) -> NoReturn:
     print(f"marginalia: {line}", file=sys.stderr)
-    raise typer.Exit(1)
+    raise typer.Exit(code)

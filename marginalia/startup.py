@@ -17,6 +17,13 @@ class NotReady(Exception):
     """The database cannot be served; the text is one line for the person who starts the server."""
 
 
+async def check(database: Database) -> None:
+    """Check the schema of a database that is only to be looked at. Raises `NotReady`, or `Unavailable`."""
+    found = await revisions.read(database)
+    if not found.agree:
+        raise NotReady(_other_schema(found))
+
+
 async def prepare(database: Database) -> None:
     """Bring an SQLite file up to date, check the schema of a PostgreSQL database. Raises `NotReady`."""
     try:
@@ -24,10 +31,7 @@ async def prepare(database: Database) -> None:
         if not found.agree and (database.dialect == "sqlite" or not found.known):
             await revisions.upgrade(database)
         elif not found.agree:
-            raise NotReady(
-                f"The database has schema {found.present or 'none'}, this version needs {found.needed}. "
-                "Run: python -m marginalia migrate"
-            )
+            raise NotReady(_other_schema(found))
         await workspaces.ensure(database, LOCAL_OWNER.workspace_id)
     except revisions.UpgradeFailed as error:
         raise NotReady(str(error)) from error
@@ -49,3 +53,10 @@ async def warn_of_many_writers(database: Database, workers: int) -> None:
             needed=".".join(map(str, SOUND_SQLITE)),
             workers=workers,
         )
+
+
+def _other_schema(found: revisions.Revisions) -> str:
+    return (
+        f"The database has schema {found.present or 'none'}, this version needs {found.needed}. "
+        "Run: python -m marginalia migrate"
+    )

@@ -47,7 +47,13 @@ CHANGE = 10
 PAGE = 10
 """The weight of a page, beside its rows: each is a part of a statement, and has to be put together."""
 
-WEIGHTS = {("Document", "markdown"): 1_000, ("Section", "content"): 5, ("Message", "content"): 5}
+WEIGHTS = {
+    ("Document", "markdown"): 1_000,
+    ("Section", "content"): 5,
+    ("Message", "content"): 5,
+    ("Query", "doctor"): 20_000,
+    ("Mutation", "repair"): 20_000,
+}
 """The weights of fields that cost more than the one that a field costs."""
 
 

@@ -6,6 +6,7 @@ import strawberry
 
 from resolvers.chats import ensured_document
 from schema.chats import ChatSession, Message
+from schema.doctor import Examination
 from schema.documents import Document
 from schema.errors import (
     ChatSessionNotFound,
@@ -120,4 +121,14 @@ RestoreSectionResult = Annotated[
 PurgeSectionResult = Annotated[
     Purged | SectionNotFound | NotInTrash | Forbidden | TemporarilyUnavailable,
     strawberry.union("PurgeSectionResult", description="What is gone for good, or why it is not."),
+]
+
+DoctorResult = Annotated[
+    Examination | Forbidden,
+    strawberry.union("DoctorResult", description="What was found, or why nothing was looked for."),
+]
+
+RepairResult = Annotated[
+    Examination | Forbidden | TemporarilyUnavailable,
+    strawberry.union("RepairResult", description="What was found and is right now, or why nothing was repaired."),
 ]

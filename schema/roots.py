@@ -2,13 +2,14 @@
 
 import strawberry
 
-from resolvers import chats, documents, nodes, sections, trash
+from resolvers import chats, doctor, documents, nodes, sections, trash
 from schema.chats import ChatSession
 from schema.documents import Document, DocumentConnection
 from schema.nodes import Node
 from schema.results import (
     CreateDocumentResult,
     CreateSectionResult,
+    DoctorResult,
     EnsureDocumentChatsResult,
     EnsureSectionChatResult,
     EnsureSectionChatsResult,
@@ -18,6 +19,7 @@ from schema.results import (
     PurgeDocumentResult,
     PurgeSectionResult,
     RemoveSectionResult,
+    RepairResult,
     RestoreDocumentResult,
     RestoreSectionResult,
     TrashDocumentResult,
@@ -40,6 +42,9 @@ class Query:
     node: Node | None = resolved_by(nodes.node, "Anything with an id, if you may see it.")
     nodes: list[Node | None] | None = resolved_by(
         nodes.nodes, "Many things with ids, in the order of the ids; null for each that you may not see."
+    )
+    doctor: DoctorResult | None = resolved_by(
+        doctor.examine, "Look for what breaks a rule in the data of your workspace, as its owner."
     )
 
 
@@ -103,6 +108,11 @@ class Mutation:
     purge_section: PurgeSectionResult | None = resolved_by(
         trash.purge_section,
         "Take a section in the trash away for good, with its chat and the messages, in whatever document it stands.",
+    )
+    repair: RepairResult | None = resolved_by(
+        doctor.repair,
+        "Set right what doctor finds in your workspace and can be repaired, as its owner. No message is lost. Where "
+        "there is more than was done, ask again. Safe to repeat at any moment.",
     )
 
 

@@ -35,3 +35,8 @@ class Principal:
     def may_purge(self) -> bool:
         """Tell whether the principal may take things away for good."""
         return self.role >= Role.OWNER
+
+    @property
+    def may_repair(self) -> bool:
+        """Tell whether the principal may see what is wrong with the data of its workspace, and set it right."""
+        return self.role >= Role.OWNER

@@ -16,6 +16,8 @@ const exceptions = {
       exceptions: {
         types: [
           ...errors, // a failure is an answer, not a thing: the ids in it are those of what it is about
+          "Examination", // an answer of the doctor
+          "Finding", // what it says of things with ids, until they are right
           "PageInfo", // Relay's own: a part of a page
           "Placement", // the fact that two things with ids belong together; the two ids name it
         ],

@@ -55,6 +55,8 @@ def test_every_command_has_help() -> None:
         "import": ("FILE...", "--database"),
         "migrate": ("--database",),
         "schema": ("schema.graphql",),
+        "doctor": ("--repair", "--json", "--database"),
+        "import-legacy": ("FILE", "--database"),
     }
     for command, words in options.items():
         assert command in ended.stdout

@@ -1,0 +1,47 @@
+"""Integrity: what an engine finds wrong with its own files, by its own check."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db import faults
+
+MOST = 100
+"""How many complaints an engine makes at most, about each thing that it looks at."""
+
+_SQLITE_FILE = f"SELECT integrity_check FROM pragma_integrity_check({MOST}) WHERE integrity_check <> 'ok'"  # noqa: S608 - our own number
+
+# A line for each reference, however many rows break it.
+_SQLITE_REFERENCES = f"""
+    SELECT count(*) || ' rows of ' || "table" || ' refer to rows of ' || parent || ' that are not there'
+    FROM pragma_foreign_key_check GROUP BY "table", parent, fkid LIMIT {MOST}
+"""  # noqa: S608 - our own number
+
+_POSTGRESQL_CONSTRAINTS = f"""
+    SELECT 'The constraint ' || conname || ' of ' || conrelid::regclass || ' is not valid'
+    FROM pg_constraint WHERE NOT convalidated AND connamespace = current_schema()::regnamespace
+    ORDER BY conname LIMIT {MOST}
+"""  # noqa: S608 - our own number
+
+_POSTGRESQL_INDEXES = f"""
+    SELECT 'The index ' || c.relname || ' of ' || i.indrelid::regclass || ' is not valid'
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE NOT (i.indisvalid AND i.indisready) AND c.relnamespace = current_schema()::regnamespace
+    ORDER BY c.relname LIMIT {MOST}
+"""  # noqa: S608 - our own number
+
+_CHECKS = {
+    "sqlite": (_SQLITE_FILE, _SQLITE_REFERENCES),
+    "postgresql": (_POSTGRESQL_CONSTRAINTS, _POSTGRESQL_INDEXES),
+}
+
+
+async def complaints(session: AsyncSession) -> list[str]:
+    """Return a sentence for each thing that the engine finds wrong; of very much, a part."""
+    found: list[str] = []
+    for check in _CHECKS[session.get_bind().dialect.name]:
+        try:
+            with faults.damages():
+                found += await session.scalars(text(check))
+        except faults.Damaged as damaged:
+            found.append(str(damaged))
+    return found

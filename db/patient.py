@@ -1,0 +1,105 @@
+"""The patient: a database as the doctor looks at it, all of it or one workspace, a stretch at a time."""
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import RowMapping, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db import faults, integrity
+from db.database import Database
+from db.invariants import Invariant
+
+SHORTEST, FIRST, LONGEST = 100, 2_000, 20_000
+"""How many rows a stretch has: fewer where it takes long, so that no statement keeps others waiting, more where not."""
+
+BRISK, SLOW = 0.1, 0.4
+"""How many seconds a stretch takes when the next one may be longer, and when it has to be shorter."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A row that breaks an invariant, as the query has found it."""
+
+    invariant: Invariant
+    workspace_id: str
+    found: RowMapping
+
+
+class Patient:
+    """What the doctor may do to a database: look for what breaks an invariant, and set it right."""
+
+    def __init__(self, database: Database, workspace_id: str | None = None) -> None:
+        """Look at a workspace; None: at everything."""
+        self.workspace_id = workspace_id
+        self._database = database
+
+    async def violations(self, invariant: Invariant) -> AsyncGenerator[Violation, None]:
+        """Find the rows that break an invariant, in no more memory than a stretch of them takes.
+
+        Each stretch is read in one statement, which sees no half of what others write meanwhile. Raises `Unavailable`,
+        or `Damaged` where the engine cannot read its own files.
+        """
+        workspace_id = self.workspace_id or await self._next_workspace(invariant, "")
+        while workspace_id is not None:
+            after, size = None, FIRST
+            while True:
+                began = time.monotonic()
+                rows, after = await self._stretch(invariant, workspace_id, after, size)
+                size = _next_size(size, time.monotonic() - began)
+                for row in rows:
+                    yield Violation(invariant, workspace_id, row)
+                if after is None:
+                    break
+            workspace_id = None if self.workspace_id else await self._next_workspace(invariant, workspace_id)
+
+    async def complaints(self) -> list[str]:
+        """Ask the engine for what it finds wrong with its own files; of very much, a part. Raises `Unavailable`."""
+        async with self._database.read() as session:
+            return await integrity.complaints(session)
+
+    async def repair(self, violation: Violation) -> None:
+        """Set right what breaks an invariant, unless somebody did so meanwhile. Raises `Unavailable`."""
+        repair, found = violation.invariant.repair, violation.found
+        if repair is None:
+            raise ValueError(f"There is no repair of {violation.invariant.rule}: {violation.invariant.name}")
+        subject = [found[name] for name in violation.invariant.subject]
+        await self._database.transact(lambda session: repair(session, violation.workspace_id, *subject))
+
+    async def _next_workspace(self, invariant: Invariant, last: str) -> str | None:
+        # As the rows name them, not as they are listed: a row may name one that is gone.
+        named = invariant.key[0]
+        async with self._reading() as session:
+            return await session.scalar(select(func.min(named)).where(named > last))
+
+    async def _stretch(
+        self, invariant: Invariant, workspace_id: str, after: str | None, size: int
+    ) -> tuple[Sequence[RowMapping], str | None]:
+        """Read what breaks an invariant in the next rows of a workspace; also the key to go on after, if there is more.
+
+        Of one workspace, not on into the next: all engines know how to walk along an index between two ids of one.
+        """
+        named, key = invariant.key
+        within = [named == workspace_id]
+        if after is not None:
+            within.append(key > after)
+        async with self._reading() as session:
+            end = await session.scalar(select(key).where(*within).order_by(key).offset(size - 1).limit(1))
+            if end is not None:
+                within.append(key <= end)
+            rows = (await session.execute(invariant.broken.where(*within))).mappings().all()
+        return rows, end
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncSession]:
+        async with self._database.read() as session:
+            with faults.damages():
+                yield session
+
+
+def _next_size(size: int, took: float) -> int:
+    if took < BRISK:
+        return min(size * 2, LONGEST)
+    return max(size // 2, SHORTEST) if took > SLOW else size

@@ -1,0 +1,69 @@
+"""Legacy files at the command line: what was taken in, what nobody had a place for, and what is wrong with a file."""
+
+from pathlib import Path
+
+import typer
+
+from db.database import Database
+from db.store import Store
+from marginalia.lines import printable
+from marginalia.principals import LOCAL_OWNER
+from services import legacy, legacy_import
+from services.legacy import BadFile, LegacyFile
+from services.legacy_import import KINDS, Imported
+
+MOST_PROBLEMS = 20
+"""How many problems of a file are told; somebody who has mended these will look again."""
+
+
+def read(path: Path) -> LegacyFile | None:
+    """Read a file; what is wrong with it is told on standard error, and then there is none."""
+    try:
+        return legacy.read(path.read_bytes())
+    except OSError as error:
+        _tell(path, [error.strerror or "This cannot be read"])
+    except BadFile as error:
+        _tell(path, error.problems)
+    return None
+
+
+async def take_in(database: Database, path: Path, file: LegacyFile) -> bool:
+    """Take a file in and print what became of it, or what is wrong with it; tell which. Raises `Unavailable`."""
+    try:
+        imported = await legacy_import.import_file(Store(database, LOCAL_OWNER.workspace_id), LOCAL_OWNER, file)
+    except BadFile as error:
+        _tell(path, error.problems)
+        return False
+    for field, count in sorted(file.unknown.items()):
+        _warn(f"{field} is not known and was left out, {_times(count)}")
+    if imported.client_ids_dropped:
+        _warn(f"a client id was there before in the same chat and was left out, {_times(imported.client_ids_dropped)}")
+    if imported.documents_forgotten:
+        _warn(f"a chat was opened through a document that is not there, {_times(imported.documents_forgotten)}")
+    _summarize(imported)
+    return True
+
+
+def _summarize(imported: Imported) -> None:
+    for kind in KINDS:
+        typer.echo(f"{kind}: {imported.new[kind]:,} new, {imported.skipped[kind]:,} skipped, because they are there")
+    typer.echo(f"merged chats: {imported.merged_chats:,}")
+    typer.echo(f"pointers left as they are, though not right: {imported.pointers_left:,}")
+    if imported.pointers_left:
+        typer.echo("An ensure sets each right, or all at once: python -m marginalia doctor --repair")
+
+
+def _tell(path: Path, problems: list[str] | tuple[str, ...]) -> None:
+    for problem in problems[:MOST_PROBLEMS]:
+        typer.echo(printable(f"{path}: {problem}"), err=True)
+    if (more := len(problems) - MOST_PROBLEMS) > 0:
+        typer.echo(f"{path}: and {more:,} more", err=True)
+    typer.echo("Nothing was imported.", err=True)
+
+
+def _warn(line: str) -> None:
+    typer.echo(printable(f"warning: {line}"), err=True)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"

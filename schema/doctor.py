@@ -1,0 +1,47 @@
+"""The doctor: what is wrong with the data of a workspace, and what a repair does about it."""
+
+import strawberry
+
+from db import invariants
+from schema.view import View, enum_of, shown
+from services import doctor
+
+enum_of(
+    invariants.Rule,
+    "The rules that the data of a workspace keeps, whatever happens.",
+    {
+        invariants.Rule.D1: "A section has one chat.",
+        invariants.Rule.D2: "A chat has its section, a placement its document and its section, a message its chat.",
+        invariants.Rule.D3: "What a row names lies in its own workspace.",
+        invariants.Rule.D4: "A section points to its own chat, or to none.",
+        invariants.Rule.D5: "A section that has a chat points to one.",
+        invariants.Rule.D6: "The messages of a chat are numbered 1, 2, 3 ... to its last, and a client id of an author "
+        "names one of them.",
+        invariants.Rule.D7: "The positions in a document are distinct and well formed.",
+        invariants.Rule.D8: "The database finds its own files sound. Only the command line asks it.",
+    },
+)
+
+
+@strawberry.type(description="Something that breaks a rule.")
+class Finding(View):
+    """What is wrong, and what would be done."""
+
+    represents = doctor.Finding
+
+    rule: invariants.Rule = shown("The rule.")
+    message: str = shown("What is wrong, for people.")
+    ids: list[strawberry.ID] = shown("The ids of the rows that it is about; of some of them there is no row any more.")
+    repair: str | None = shown(
+        "What a repair does about it; null: a person has to look at it, because a text could be lost."
+    )
+
+
+@strawberry.type(description=f"What was found, at most {doctor.MOST} findings.")
+class Examination(View):
+    """As much as fits into an answer."""
+
+    represents = doctor.Examination
+
+    findings: list[Finding] = shown("The findings, in the order of the rules.")
+    has_more: bool = shown("Whether there is more than these.")

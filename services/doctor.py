@@ -1,0 +1,124 @@
+"""The doctor: finds what breaks the rules that a database keeps, says so, and sets right what it can."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from db.faults import Damaged
+from db.invariants import INVARIANTS, Invariant, Rule
+from db.patient import Patient, Violation
+from db.store import Store
+from services.commands import command
+from services.outcomes import Forbidden, TemporarilyUnavailable
+from services.principals import Principal
+
+MOST = 100
+"""How many findings an answer has at most."""
+
+ENGINE = "the engine's own check is clean"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that breaks a rule: what is wrong, with which rows, and what a repair would do."""
+
+    rule: Rule
+    message: str
+    ids: Sequence[str] = ()
+    repair: str | None = None
+    """None: a person has to look at it, because no repair is sure to lose nothing."""
+    violation: Violation | None = field(default=None, repr=False)
+
+    @property
+    def workspace_id(self) -> str | None:
+        """The workspace it is in; None: it is about the whole database."""
+        return None if self.violation is None else self.violation.workspace_id
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found, as far as it fits into an answer."""
+
+    findings: Sequence[Finding]
+    has_more: bool
+
+
+Examined = Examination | Forbidden
+Repaired = Examination | Forbidden | TemporarilyUnavailable
+
+Check = Callable[[Patient], AsyncGenerator[Finding, None]]
+
+
+def checks() -> dict[str, Check]:
+    """Return all that can be looked for in a database, by the rule and what it says, in the order to do it in."""
+
+    def check(invariant: Invariant) -> Check:
+        return lambda patient: _broken(patient, invariant)
+
+    named = {f"{invariant.rule} {invariant.name}": check(invariant) for invariant in INVARIANTS}
+    return {**named, f"{Rule.D8} {ENGINE}": _complaints}
+
+
+async def repair(patient: Patient, finding: Finding) -> None:
+    """Set right what was found, unless it is right by now or needs a person. Raises `Unavailable`."""
+    if finding.violation is not None and finding.repair is not None:
+        await patient.repair(finding.violation)
+
+
+async def examine_workspace(store: Store, principal: Principal) -> Examined:
+    """Look for what breaks a rule in the workspace of an owner. Raises `Unavailable`."""
+    if not principal.may_repair:
+        return Forbidden()
+    return await _first(store.patient, lambda finding: True)
+
+
+@command
+async def repair_workspace(store: Store, principal: Principal) -> Repaired:
+    """Set right what can be in the workspace of an owner, and return what it was; what needs a person is left alone.
+
+    As much as fits into an answer; where there is more, the next call goes on. Safe to repeat at any moment.
+    """
+    if not principal.may_repair:
+        return Forbidden()
+    found = await _first(store.patient, lambda finding: finding.repair is not None)
+    for finding in found.findings:
+        await repair(store.patient, finding)
+    return found
+
+
+async def _first(patient: Patient, wanted: Callable[[Finding], bool]) -> Examination:
+    # Not the engine's own check: it is about everybody's rows, and takes as long as it takes.
+    found: list[Finding] = []
+    for invariant in INVARIANTS:
+        async with aclosing(_broken(patient, invariant)) as findings:
+            async for finding in findings:
+                if wanted(finding):
+                    found.append(finding)
+                if len(found) > MOST:
+                    return Examination(found[:MOST], has_more=True)
+    return Examination(found, has_more=False)
+
+
+async def _broken(patient: Patient, invariant: Invariant) -> AsyncGenerator[Finding, None]:
+    async with aclosing(patient.violations(invariant)) as violations:
+        try:
+            async for violation in violations:
+                yield _finding(violation)
+        except Damaged as damaged:
+            if patient.workspace_id is not None:
+                raise
+            # The others can be looked for all the same: each reads other files.
+            yield Finding(Rule.D8, f"{invariant.rule} cannot be looked for to the end: {damaged}")
+
+
+async def _complaints(patient: Patient) -> AsyncGenerator[Finding, None]:
+    for complaint in await patient.complaints():
+        yield Finding(Rule.D8, complaint)
+
+
+def _finding(violation: Violation) -> Finding:
+    invariant, found = violation.invariant, violation.found
+    # The workspace is no news, and numbers say how much, not what.
+    ids = [value for name, value in found.items() if isinstance(value, str) and name != "workspace_id"]
+    repair = None if invariant.remedy is None else invariant.remedy.format_map(found)
+    return Finding(invariant.rule, invariant.wrong.format_map(found), ids, repair, violation)

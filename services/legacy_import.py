@@ -1,0 +1,207 @@
+"""The import of legacy files: what of a file is new, which chats become one, and how messages are numbered."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from db import legacy, positions
+from db.legacy import Rows, There
+from db.store import Store, Transaction, Undo
+from services.documents import UNTITLED
+from services.legacy import BadFile, LegacyChat, LegacyDocument, LegacyFile, LegacyMessage, LegacySection
+from services.principals import Principal
+
+KINDS = ("documents", "sections", "placements", "chats", "messages")
+
+
+@dataclass
+class Imported:
+    """What became of a file: how much of each kind is new, and was skipped because its id is there already."""
+
+    new: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    merged_chats: int = 0
+    """Chats whose messages went to another chat of their section."""
+    pointers_left: int = 0
+    """New sections that do not point to their chat, as they did not before."""
+    client_ids_dropped: int = 0
+    documents_forgotten: int = 0
+    """Chats that were opened through a document that nobody knows."""
+
+
+async def import_file(store: Store, principal: Principal, file: LegacyFile) -> Imported:
+    """Take in what of a file is not there yet, in one transaction, and leave as it is what is.
+
+    Of several chats of a section one remains: the one that is there already, or else the oldest. Raises `BadFile`,
+    where something would be lost, or `Unavailable`; then nothing was changed.
+    """
+
+    async def work(transaction: Transaction) -> Imported | BadFile:
+        there = await legacy.look(
+            transaction,
+            store.workspace_id,
+            {document.id for document in file.documents} | {chat.document_id or "" for chat in file.chat_sessions},
+            {section.id for section in file.sections}
+            | {section_id for document in file.documents for section_id in document.section_ids}
+            | {chat.section_id for chat in file.chat_sessions},
+            {chat.id for chat in file.chat_sessions} | {message.chat_session_id for message in file.messages},
+            {message.id for message in file.messages},
+        )
+        arrival = _Arrival(file, there, principal.user_id)
+        if arrival.problems:
+            raise Undo(BadFile(arrival.problems))
+        await legacy.put_in(transaction, store.workspace_id, arrival.rows)
+        return arrival.imported
+
+    made = await store.transact(work)
+    if isinstance(made, BadFile):
+        raise made
+    return made
+
+
+class _Arrival:
+    """What a file amounts to, beside what is there already."""
+
+    def __init__(self, file: LegacyFile, there: There, user_id: str) -> None:
+        self.rows = Rows()
+        self.imported = Imported()
+        self.problems: list[str] = []
+        self._file, self._there, self._user_id = file, there, user_id
+        self._document_ids = {*there.documents, *(document.id for document in file.documents)}
+        self._section_ids = {*there.sections, *(section.id for section in file.sections)}
+        self._kept: dict[str, str] = {}
+        """The chat that remains, by the section."""
+        self._target: dict[str, str] = {chat_id: chat_id for chat_id in there.chats}
+        """The chat that remains, by the chat."""
+        self._add_chats()
+        self._add_messages()
+        self._add_documents()
+        self._add_sections()
+
+    def _add_documents(self) -> None:
+        for number, document in enumerate(self._file.documents):
+            unknown = [
+                f"documents[{number}].section_ids[{place}]: there is no section {section_id}"
+                for place, section_id in enumerate(document.section_ids)
+                if section_id not in self._section_ids
+            ]
+            self.problems += unknown
+            if not self._is_new("documents", document.id in self._there.documents):
+                # Its sections may have been arranged since; what was taken out does not come back.
+                self.imported.skipped["placements"] += len(document.section_ids)
+                continue
+            title = " ".join((document.title or "").splitlines()).strip() or UNTITLED
+            self.rows.documents.append(self._values(document, "description", title=title, **_labels(document)))
+            for section_id, position in zip(
+                document.section_ids, positions.after(None, len(document.section_ids)), strict=True
+            ):
+                self.imported.new["placements"] += 1
+                self.rows.placements.append(
+                    {"document_id": document.id, "section_id": section_id, "position": position}
+                )
+
+    def _add_sections(self) -> None:
+        for section in self._file.sections:
+            if self._is_new("sections", section.id in self._there.sections):
+                self.imported.pointers_left += section.chat_session_id != self._kept.get(section.id)
+                columns = ("title", "level", "content", "status", "chat_session_id")
+                self.rows.sections.append(self._values(section, *columns, **_labels(section)))
+
+    def _add_chats(self) -> None:
+        of_section: defaultdict[str, list[LegacyChat]] = defaultdict(list)
+        for number, chat in enumerate(self._file.chat_sessions):
+            there = self._there.chats.get(chat.id)
+            if chat.section_id not in self._section_ids:
+                self.problems.append(f"chat_sessions[{number}].section_id: there is no section {chat.section_id}")
+            elif there is not None and there.section_id != chat.section_id:
+                self.problems.append(f"chat_sessions[{number}].id: {chat.id} is the chat of {there.section_id} already")
+            else:
+                of_section[chat.section_id].append(chat)
+        for section_id, chats in of_section.items():
+            oldest = min(chats, key=lambda chat: (chat.created_at, chat.id))
+            there = self._there.chats_by_section.get(section_id)
+            self._kept[section_id] = kept = oldest.id if there is None else there.id
+            self._target.update((chat.id, kept) for chat in chats)
+            if there is None:
+                self._add_chat(oldest)
+
+    def _add_chat(self, chat: LegacyChat) -> None:
+        self.imported.new["chats"] += 1
+        if chat.document_id is not None and chat.document_id not in self._document_ids:
+            self.imported.documents_forgotten += 1
+            chat = chat.model_copy(update={"document_id": None})
+        self.rows.chats.append(self._values(chat, "section_id", "document_id", last_seq=0))
+
+    def _add_messages(self) -> None:
+        of_chat: defaultdict[str, list[LegacyMessage]] = defaultdict(list)
+        adding = set()
+        for number, message in enumerate(self._file.messages):
+            target = self._target.get(message.chat_session_id)
+            there = self._there.messages.get(message.id)
+            if target is None:
+                self.problems.append(f"messages[{number}].chat_session_id: there is no chat {message.chat_session_id}")
+            elif there is not None and there != (target, message.content):
+                self.problems.append(f"messages[{number}].id: {message.id} is another message already")
+            elif self._is_new("messages", there is not None):
+                of_chat[target].append(message)
+                adding.add(message.chat_session_id)
+        self._count_chats(adding)
+        chats = {chat["id"]: chat for chat in self.rows.chats}
+        client_ids = {*self._there.client_ids}
+        for chat_id, messages in of_chat.items():
+            last = self._there.chats[chat_id].last_seq if chat_id in self._there.chats else 0
+            # Sorting keeps those of the same time in the order of the file.
+            for seq, message in enumerate(sorted(messages, key=lambda message: message.created_at), last + 1):
+                values = self._values(message, "role", "content", chat_id=chat_id, seq=seq)
+                values["author"] = message.author or message.role.lower()
+                values["client_id"] = self._own_client_id(client_ids, chat_id, values["author"], message.client_id)
+                del values["created_by"]
+                self.rows.messages.append(values)
+            newest = max(message.created_at for message in messages)
+            if chat_id in chats:
+                chats[chat_id]["last_seq"] = len(messages)
+                chats[chat_id]["updated_at"] = max(chats[chat_id]["updated_at"], newest)
+            else:
+                self.rows.last_numbers[chat_id] = last + len(messages)
+
+    def _count_chats(self, adding: set[str]) -> None:
+        for chat in self._file.chat_sessions:
+            target = self._target.get(chat.id)
+            if chat.id in self._there.chats:
+                self.imported.skipped["chats"] += 1
+            elif target is not None and target != chat.id:
+                # Merged at an earlier import, if all that was said in it is there already.
+                again = target in self._there.chats and chat.id not in adding
+                self.imported.skipped["chats"] += again
+                self.imported.merged_chats += not again
+
+    def _own_client_id(
+        self, taken: set[tuple[str, str, str]], chat_id: str, author: str, client_id: str | None
+    ) -> str | None:
+        if client_id is None:
+            return None
+        if (chat_id, author, client_id) in taken:
+            self.imported.client_ids_dropped += 1
+            return None
+        taken.add((chat_id, author, client_id))
+        return client_id
+
+    def _is_new(self, kind: str, is_there: bool) -> bool:
+        (self.imported.skipped if is_there else self.imported.new)[kind] += 1
+        return not is_there
+
+    def _values(self, entry: Any, *columns: str, **others: Any) -> dict[str, Any]:
+        """Return the values of a row: columns that are named as in the file, and what all entries have."""
+        created_at = entry.created_at or self._there.now
+        return {
+            "id": entry.id,
+            "created_by": getattr(entry, "created_by", None) or self._user_id,
+            "created_at": created_at,
+            "updated_at": entry.updated_at or created_at,
+            **{column: getattr(entry, column) for column in columns},
+            **others,
+        }
+
+
+def _labels(entry: LegacyDocument | LegacySection) -> dict[str, Any]:
+    return {"tags": entry.tags, "details": entry.metadata, "deleted_at": entry.deleted_at}
