@@ -13,6 +13,7 @@ from sqlalchemy import CursorResult, Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.batches import among
+from db.ids import is_findable
 from db.models import ChatSession, Document, Message, Placement, Section
 from db.times import utcnow
 
@@ -21,9 +22,8 @@ R = TypeVar("R", Document, Section)
 
 @dataclass(frozen=True)
 class Purged:
-    """What is gone for good: a document or a section, and how much went with it."""
+    """What is gone for good with a document or a section."""
 
-    purged_id: str
     section_count: int
     chat_count: int
     message_count: int
@@ -31,6 +31,8 @@ class Purged:
 
 async def hold(session: AsyncSession, kind: type[R], workspace_id: str, row_id: str) -> R | None:
     """Lock a row until the transaction ends, in the trash or not, and return it as it is now; None: there is none."""
+    if not is_findable(row_id):
+        return None
     return await session.scalar(
         select(kind)
         .where(kind.workspace_id == workspace_id, kind.id == row_id)
@@ -74,11 +76,13 @@ async def purge_document(session: AsyncSession, document: Document) -> Purged:
     await session.execute(
         _plain(delete(Document).where(Document.workspace_id == workspace_id, Document.id == document.id))
     )
-    return Purged(document.id, len(going), chats, messages)
+    return Purged(len(going), chats, messages)
 
 
 async def purge_section(session: AsyncSession, workspace_id: str, section_id: str) -> Purged | None:
     """Take a section that is in the trash away, wherever it stands, with its chat; None: it is not in the trash."""
+    if not is_findable(section_id):
+        return None
     standing = (Placement.workspace_id == workspace_id, Placement.section_id == section_id)
     await session.execute(
         select(Placement.document_id).where(*standing).order_by(Placement.document_id).with_for_update()
@@ -88,7 +92,7 @@ async def purge_section(session: AsyncSession, workspace_id: str, section_id: st
         return None
     await session.execute(_plain(delete(Placement).where(*standing)))
     chats, messages = await _purge_sections(session, workspace_id, [section_id])
-    return Purged(section_id, 1, chats, messages)
+    return Purged(1, chats, messages)
 
 
 async def _deleted(session: AsyncSession, row: R, at: Any) -> R:

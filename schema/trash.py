@@ -12,7 +12,6 @@ class Purged(View):
 
     represents = trash.Purged
 
-    purged_id: strawberry.ID = shown("The id of the document or section that was purged.")
     section_count: int = shown("How many sections are gone: those that stood nowhere else.")
     chat_count: int = shown("How many chats are gone with them.")
     message_count: int = shown("How many messages are gone with those.")

@@ -16,9 +16,12 @@ const exceptions = {
       exceptions: {
         types: [
           ...errors, // a failure is an answer, not a thing: the ids in it are those of what it is about
+          "EnsuredDocumentChats", // an answer to many ensures
+          "EnsuredSectionChats", // likewise
           "Examination", // an answer of the doctor
           "Finding", // what it says of things with ids, until they are right
           "PageInfo", // Relay's own: a part of a page
+          "Purged", // what is gone for good
           "Placement", // the fact that two things with ids belong together; the two ids name it
         ],
         suffixes: [

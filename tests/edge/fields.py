@@ -61,12 +61,24 @@ class World(NamedTuple):
     document: str
     section: str
     chat: str
+    spare_document: str = ""
+    """What is put into the trash and taken back."""
+    spare_section: str = ""
+    trashed_document: str = ""
+    """What is in the trash."""
+    trashed_section: str = ""
 
     def good(self, field: Field) -> dict[str, Any]:
         """Return variables that make a good call of the field."""
+        document, section = self.document, self.section
+        if field.name.startswith(("trash", "restore")):
+            document, section = self.spare_document, self.spare_section
+        elif field.name.startswith("purge"):
+            document, section = self.trashed_document, self.trashed_section
         values: dict[str, Any] = {
-            "docId": self.document,
-            "sectionId": self.section,
+            "docId": document,
+            "sectionId": section,
+            "sectionIds": [section],
             "chatId": self.chat,
             "id": None if field.parent == "Mutation" else self.document,
             "ids": [self.document],
@@ -93,4 +105,8 @@ async def make_world(client: Client) -> World:
     (section,) = await operations.section_ids(client, document)
     chat = await operations.ensure_chat(client, document, section)
     await operations.post_message(client, chat, "Hello")
-    return World(document, section, chat)
+    spare, trashed = [await operations.import_document(client, "# One\n\n# Two") for _ in range(2)]
+    spare_section, trashed_section = await operations.section_ids(client, spare)
+    for kind, row in (("trashSection(sectionId", trashed_section), ("trashDocument(docId", trashed)):
+        await client(f"mutation ($id: ID!) {{ {kind}: $id) {{ __typename }} }}", id=row)
+    return World(document, section, chat, spare, spare_section, trashed, trashed_section)
