@@ -114,7 +114,7 @@ async def test_a_subscription_ends_well_whoever_ends_it_and_whatever_it_has_told
     ended = 'graphql_operations_total{name="Ending",outcome="ok",type="subscription",way="websocket"} 2.0'
     async with asyncio.timeout(SECONDS):
         # The last one follows no longer, and may not have been counted yet.
-        while ended not in (text := (await client.http.get("/metrics")).text):
+        while ended not in (text := (await client.http.get("/metrics")).text):  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)
     assert text.count('graphql_operations_total{name="Ending"') == 1
 
