@@ -106,10 +106,14 @@ async def remove_section(store: Store, principal: Principal, document_id: str, s
         return Forbidden(document_id)
     section = anchor.section
 
-    async def remove(transaction: Transaction) -> Section | DocumentNotFound | SectionNotInDocument:
+    async def remove(transaction: Transaction) -> Section | DocumentNotFound | SectionNotFound | SectionNotInDocument:
         if not await documents.touch(transaction, store.workspace_id, document_id):
             return DocumentNotFound(document_id)
-        if not await documents.take_out(transaction, store.workspace_id, document_id, section_id):
+        taken_out = await documents.take_out(transaction, store.workspace_id, document_id, section_id)
+        # It may have been put into the trash since it was read, or have been purged, which took its placement with it.
+        if not await documents.hold_section(transaction, store.workspace_id, section_id):
+            raise Undo(SectionNotFound(section_id))
+        if not taken_out:
             raise Undo(SectionNotInDocument(document_id, section_id))
         return section
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import anchors, chats, documents
+from db import anchors, chats, documents, trash
 from db.database import Database
 from db.models import ChatSession, Document, Section
 from tests.concurrency.together import (
@@ -134,6 +134,20 @@ async def test_an_ensure_that_waits_for_a_removal_follows_the_section_put_back(
         await until_waiting(database)
     assert (await waiting)["ensured"] == "CREATED"
     await assert_one_chat(database, section.id, [await waiting])
+
+
+async def test_a_removal_that_waited_for_a_purge_of_the_section_finds_no_section(
+    client: Client, database: Database, document: Document, section: Section
+) -> None:
+    """Not that it does not stand there: there was no moment at which it existed and did not."""
+    async with database.begin() as session:
+        held = await trash.hold(session, Section, "local", section.id)
+        assert held is not None
+        await trash.put(session, held)
+        assert await trash.purge_section(session, "local", section.id) is not None
+        waiting = asyncio.create_task(remove(client, document.id, section.id))
+        await until_waiting(database)
+    assert await waiting == "SectionNotFound"
 
 
 async def test_a_removal_waits_for_a_creator_and_keeps_its_chat(
