@@ -1,0 +1,27 @@
+"""Several server processes under load: all that they answer could have been answered by one thing at a time.
+
+MARGINALIA_TEST_SECONDS says for how long they are asked, on each database.
+"""
+
+import os
+
+from db.database import Database
+from tests.concurrency.histories.load import Load
+from tests.support.client import Client
+from tests.support.invariants import violations
+
+SECONDS = float(os.environ.get("MARGINALIA_TEST_SECONDS", "6"))
+
+SEEN = {
+    *("CREATED", "FOUND", "SectionNotInDocument", "SectionNotFound", "DocumentNotFound"),
+    *("Placement", "Section", "Document"),
+}
+"""All that must have been answered, or the load was none."""
+
+
+async def test_the_answers_of_four_processes_are_linearizable(clients: list[Client], database: Database) -> None:
+    load = Load(clients, database)
+    await load.run(SECONDS)
+    assert load.wrong() == []
+    assert load.answers.keys() >= SEEN
+    assert await violations(database) == []
