@@ -51,6 +51,11 @@ class Server:
         """What it has logged."""
         return (self.folder / "log").read_text()
 
+    @property
+    def complained(self) -> bool:
+        """Whether there is a traceback in its log."""
+        return any(mark in self.log for mark in _TRACEBACK)
+
 
 @contextmanager
 def running_server(database_url: str, *args: str, **settings: object) -> Iterator[str]:
@@ -74,24 +79,28 @@ def running_process(database_url: str, *args: str, **settings: object) -> Iterat
 def running(command: Sequence[str], env: Mapping[str, str]) -> Iterator[Server]:
     """Run a command that prints where it serves as `serve` does, and end it. A traceback in its log fails the test."""
     with tempfile.TemporaryDirectory(prefix="marginalia-server-") as name:
-        folder = Path(name)
-        # Files, not pipes: nobody has to read them for the server to go on.
-        with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                env=env,
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=log,
-            )
+        process = launch(command, env, Path(name))
         try:
-            server = Server(_address(process, folder), process, folder)
+            server = Server(_address(process, Path(name)), process, Path(name))
             yield server
         finally:
             code = _stop(process)
-        assert not any(mark in server.log for mark in _TRACEBACK), server.log
+        assert not server.complained, server.log
         assert code == 0, f"ended with {code}\n{server.log}"
+
+
+def start(database_url: str, folder: Path, **settings: object) -> Server:
+    """Serve a database in a process that its caller will end, one way or the other; it writes into a folder."""
+    command = [*COMMAND, "serve", "--port", "0", "--database", database_url]
+    process = launch(command, environment(**settings), folder)
+    return Server(_address(process, folder), process, folder)
+
+
+def launch(command: Sequence[str], env: Mapping[str, str], folder: Path) -> subprocess.Popen[bytes]:
+    """Start a command that writes into a folder, and wait for nothing."""
+    # Files, not pipes: nobody has to read them for the server to go on.
+    with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
+        return subprocess.Popen(command, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=log)
 
 
 def _address(process: subprocess.Popen[bytes], folder: Path) -> str:
