@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import aiosqlite
 from sqlalchemy import Connection, event, make_url, text
@@ -93,6 +93,14 @@ def is_missing(plain: str) -> bool:
     return url.drivername.startswith("sqlite") and not os.path.exists(str(url.database))  # Path.exists can raise
 
 
+class Undo(Exception):
+    """Raised by the work of a transaction to undo it and have `value` returned instead."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(value)
+        self.value = value
+
+
 class Database:
     """The connections of one process to one database.
 
@@ -152,6 +160,8 @@ class Database:
     async def transact(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Run `work` in a transaction, again as a whole if it lost against another one. Raises `Unavailable`.
 
+        Its end commits; an exception undoes it, and `Undo` too, which is answered with its value.
+
         Once begun it runs to its end, whatever becomes of the caller: a call that is cancelled half way would
         leave SQLite's thread at work on a connection that somebody else believes to be free.
         """
@@ -175,6 +185,9 @@ class Database:
                 try:
                     async with self.begin() as session:
                         return await work(session)
+                except Undo as undone:
+                    # Here and not where it is waited for: nobody may be there any more, and it is no fault.
+                    return cast(T, undone.value)
                 except Exception as error:
                     if attempt == ATTEMPTS or not faults.is_conflict(error):
                         raise

@@ -1,13 +1,14 @@
 """The store: one operation's way to the data of one workspace."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import anchors, chats, documents
 from db.anchors import Anchor, AnchorKey, Standing
 from db.database import Database
+from db.database import Undo as Undo
 from db.gathering import Gathering
 from db.ids import is_findable
 from db.loaders import Loaders
@@ -32,14 +33,6 @@ def gathered(database: Database) -> Anchors:
             return await anchors.find(session, keys)
 
     return Gathering(read)
-
-
-class Undo(Exception):
-    """Raised by the work of a transaction to undo it and have `value` returned instead."""
-
-    def __init__(self, value: object) -> None:
-        super().__init__(value)
-        self.value = value
 
 
 class Store:
@@ -94,8 +87,6 @@ class Store:
         """
         try:
             return await self._database.transact(work)
-        except Undo as undone:
-            return cast(T, undone.value)
         finally:
             self.load.clear()
 

@@ -106,6 +106,25 @@ async def test_a_transaction_ends_though_nobody_waits_for_it(database: Database)
     assert await stored(database) == {"one", "two"}
 
 
+async def test_what_is_undone_for_a_caller_that_is_gone_is_no_fault(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = asyncio.Event()
+
+    async def work(session: Transaction) -> None:
+        await session.connection()
+        begun.set()
+        raise Undo("nothing done")
+
+    caller = asyncio.create_task(Store(database, "local").transact(work))
+    await begun.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    await database.close()  # waits for it
+    assert "failed" not in caplog.text
+
+
 async def test_a_caller_that_is_gone_at_any_moment_costs_no_connection(database: Database) -> None:
     rng = random.Random(7)  # noqa: S311 - chance, not a secret
 
