@@ -1,4 +1,4 @@
-"""A proxy between us and PostgreSQL, whose connections can die without a word, as behind a firewall."""
+"""A proxy between us and PostgreSQL, whose connections can die at any moment, without a word or with an answer lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,6 +15,7 @@ class Proxy:
         self._passing: list[asyncio.Task[None]] = []
         self._writers: list[asyncio.StreamWriter] = []
         self._port = 0
+        self._losing = False
 
     @property
     def url(self) -> str:
@@ -27,6 +28,10 @@ class Proxy:
         for task in self._passing:
             task.cancel()
         self._passing.clear()
+
+    def lose_an_answer(self) -> None:
+        """End the connection over which the next answer comes, and do not pass it on."""
+        self._losing = True
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["Proxy"]:
@@ -51,12 +56,14 @@ class Proxy:
         )
         self._writers += (writer, downstream)
         for source, target in ((reader, downstream), (upstream, writer)):
-            self._passing.append(asyncio.create_task(_pass_on(source, target)))
+            self._passing.append(asyncio.create_task(self._pass_on(source, target, answers=target is writer)))
 
-
-async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while data := await source.read(65_536):
-            target.write(data)
-            await target.drain()
-        target.close()
+    async def _pass_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, answers: bool) -> None:
+        with suppress(ConnectionError):
+            while data := await source.read(65_536):
+                if answers and self._losing:
+                    self._losing = False
+                    break
+                target.write(data)
+                await target.drain()
+            target.close()
