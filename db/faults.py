@@ -16,19 +16,20 @@ RETRY_AFTER_MS = 1_000
 
 # PostgreSQL: the transaction lost against another one; run again as a whole, it can win.
 _CONFLICTS = {"40001", "40P01"}
-# PostgreSQL: no lock or no answer in time; starting, stopping, a standby; no such database, no such user.
-_OUT_OF_REACH = {"55P03", "57014", "57P01", "57P02", "57P03", "25006", "25P03", "3D000", "28000", "28P01"}
+# PostgreSQL: no such database, no such user, another password.
+_REFUSED = {"3D000", "28000", "28P01"}
+# PostgreSQL: no lock or no answer in time; starting, stopping, a standby.
+_OUT_OF_REACH = {"55P03", "57014", "57P01", "57P02", "57P03", "25006", "25P03", *_REFUSED}
 _OUT_OF_REACH_CLASSES = {"08", "53"}  # connections; resources
 _PRIMARY = 0xFF
 """The low byte of an SQLite error code; the others say more about the same thing."""
+_SQLITE_REFUSED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOTADB}
 _SQLITE_OUT_OF_REACH = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_NOTADB,
+    *_SQLITE_REFUSED,
 }
 
 
@@ -44,6 +45,10 @@ class Unavailable(Exception):
 
 class Damaged(Exception):
     """The engine cannot make sense of its own files; the text says of which, as it puts it."""
+
+
+class Refused(Unavailable):
+    """The database is not there, or does not let us in: at the start that is a mistake, later it may pass."""
 
 
 def is_conflict(error: BaseException) -> bool:
@@ -64,8 +69,8 @@ def is_out_of_reach(error: BaseException) -> bool:
         return getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY in _SQLITE_OUT_OF_REACH
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    if isinstance(error, DBAPIError) and error.orig and isinstance(error.orig.__cause__, ClientConfigurationError):
-        return True  # as where the certificate to check it by is not there
+    if _is_refused(error):
+        return True
     state = _sqlstate(error)
     return state in _OUT_OF_REACH or state[:2] in _OUT_OF_REACH_CLASSES
 
@@ -79,7 +84,8 @@ def translated() -> Iterator[None]:
         if is_conflict(error) or is_out_of_reach(error):
             if tally := tallies.current():
                 tally.unavailable += 1
-            raise Unavailable(str(getattr(error, "orig", error)) or type(error).__name__) from error
+            kind = Refused if _is_refused(error) else Unavailable
+            raise kind(str(getattr(error, "orig", error)) or type(error).__name__) from error
         raise
 
 
@@ -112,6 +118,15 @@ def without_values(context: ExceptionContext) -> None:
             if error is not None:
                 # The whole message: "invalid input for query argument $1: '...".
                 error.args = ("A value does not fit its type", *error.args[1:])
+
+
+def _is_refused(error: BaseException) -> bool:
+    orig = getattr(error, "orig", None)
+    if isinstance(orig, sqlite3.Error):
+        return getattr(orig, "sqlite_errorcode", 0) & _PRIMARY in _SQLITE_REFUSED
+    if orig is not None and isinstance(orig.__cause__, ClientConfigurationError):
+        return True  # as where the certificate to check it by is not there
+    return _sqlstate(error) in _REFUSED
 
 
 def _sqlstate(error: BaseException) -> str:

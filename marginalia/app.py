@@ -26,7 +26,7 @@ from marginalia.principals import local_owner
 from marginalia.running import Runner, Watch
 from marginalia.settings import Settings
 from marginalia.sockets import SocketLimits, SocketView
-from marginalia.startup import prepare
+from marginalia.startup import Preparation
 from marginalia.trusted import Documents, read_manifest
 from schema.build import build_schema
 from schema.operations import Operations
@@ -41,7 +41,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     Raises `BadDatabaseUrl` and `BadManifest`.
     """
     database = Database(settings.database_url, pool_size=settings.pool_size, lock_timeout=settings.lock_timeout)
-    openings = Openings(database, settings.event_seconds)
+    preparation, openings = Preparation(database), Openings(database, settings.event_seconds)
     operations = _operations(settings)
     metrics, spans = Metrics(operations, database, openings), tracing.from_environment()
     watches = [access_log, *([metrics.watch] if settings.metrics else []), *([spans.watch] if spans else [])]
@@ -58,9 +58,10 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await prepare(database)
+        await preparation.begin()
         async with metrics.told():
             yield
+        await preparation.end()
         await openings.close()
         await database.close()
         if spans:
@@ -71,7 +72,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
             Route("/graphql", view),
             WebSocketRoute("/graphql", sockets),
             Route("/livez", livez),
-            Route("/readyz", readyz(database)),
+            Route("/readyz", readyz(database, preparation)),
             *([Route("/metrics", metrics.page())] if settings.metrics else []),
             *(explorer.routes() if settings.explorer else []),
         ],

@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from db import revisions
 from db.database import BadDatabaseUrl, Database, is_missing
-from db.faults import Unavailable
+from db.faults import Refused, Unavailable
 from db.models import Document
 from db.store import Store
 from marginalia import demo, doctor, legacy, logs, metrics, serving
@@ -72,10 +72,22 @@ def serve(
         _fail(str(error))
 
     async def load(opened: Database) -> demo.Demo | None:
-        await warn_of_many_writers(opened, workers)
-        return await demo.load(opened) if load_demo else None
+        try:
+            await prepare(opened)
+            await warn_of_many_writers(opened, workers)
+            return await demo.load(opened) if load_demo else None
+        except Refused:
+            raise
+        except Unavailable as error:
+            # Served all the same: those who serve try again until they can.
+            if load_demo:
+                print(
+                    f"marginalia: The demo is not imported, for the database cannot be reached: {error}",
+                    file=sys.stderr,
+                )
+            return None
 
-    loaded = _with_database(settings, load)
+    loaded = _with_database(settings, load, prepared=False)
     address = serving.address(listening)
 
     def announce() -> None:

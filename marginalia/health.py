@@ -1,5 +1,6 @@
 """Health: whether the process lives, and whether it can do its work."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -9,6 +10,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from db import revisions
 from db.database import Database
 from db.faults import Unavailable
+from marginalia.startup import UNREACHABLE, Preparation
+
+PATIENCE = 2.0
+"""How many seconds the database may take to say that it is there: who asks will not wait as long as a caller would."""
 
 _log = structlog.stdlib.get_logger("marginalia.health")
 
@@ -18,15 +23,16 @@ async def livez(_request: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
-def readyz(database: Database) -> Callable[[Request], Awaitable[Response]]:
+def readyz(database: Database, preparation: Preparation) -> Callable[[Request], Awaitable[Response]]:
     """Make the endpoint that tells whether requests can be served now."""
 
     async def answer(_request: Request) -> Response:
         try:
-            version = await database.version()
-            found = await revisions.read(database)
-        except Unavailable:
-            return _not_ready("The database cannot be reached.")
+            async with asyncio.timeout(PATIENCE):
+                version = await database.version()
+                found = await revisions.read(database)
+        except (Unavailable, TimeoutError):
+            return _not_ready(UNREACHABLE)
         except Exception:
             # Whatever it is, the answer to the question is no.
             _log.exception("not ready")
@@ -34,6 +40,8 @@ def readyz(database: Database) -> Callable[[Request], Awaitable[Response]]:
         state = {"engine": database.dialect, "version": version, "schema": found.present}
         if not found.agree:
             return _not_ready(f"The database does not have schema {found.needed}.", database=state)
+        if preparation.missing is not None:
+            return _not_ready(preparation.missing, database=state)
         return JSONResponse({"ready": True, "database": state})
 
     return answer

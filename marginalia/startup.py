@@ -1,14 +1,21 @@
-"""Startup: what a database needs before it can be served."""
+"""Startup: what a database needs before it can be served, now or as soon as it can be reached."""
+
+import asyncio
 
 import structlog
 
 from db import revisions, workspaces
 from db.database import Database
-from db.faults import Unavailable
+from db.faults import Refused, Unavailable
 from marginalia.principals import LOCAL_OWNER
 
 SOUND_SQLITE = (3, 51, 3)
 """Before this version, two connections that write to a file or check it in at once can damage it."""
+
+PAUSE = 0.5
+"""How many seconds pass before the next try while the database cannot be served."""
+
+UNREACHABLE = "The database cannot be reached."
 
 _log = structlog.stdlib.get_logger("marginalia.startup")
 
@@ -25,7 +32,10 @@ async def check(database: Database) -> None:
 
 
 async def prepare(database: Database) -> None:
-    """Bring an SQLite file up to date, check the schema of a PostgreSQL database. Raises `NotReady`."""
+    """Bring an SQLite file up to date, check the schema of a PostgreSQL database.
+
+    Raises `NotReady`, or `Unavailable` where the same may succeed later.
+    """
     try:
         found = await revisions.read(database)
         if not found.agree and (database.dialect == "sqlite" or not found.known):
@@ -35,8 +45,53 @@ async def prepare(database: Database) -> None:
         await workspaces.ensure(database, LOCAL_OWNER.workspace_id)
     except revisions.UpgradeFailed as error:
         raise NotReady(str(error)) from error
-    except Unavailable as error:
+    except Refused as error:
         raise NotReady(f"The database cannot be reached: {error}") from error
+
+
+class Preparation:
+    """The preparation of a database that may be out of reach when its server starts."""
+
+    def __init__(self, database: Database) -> None:
+        self.missing: str | None = "The database is being prepared."
+        """Why the database cannot be served yet; None: it is prepared."""
+        self._database = database
+        self._trying: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Prepare the database, and where it is out of reach try again until it is not. Raises `NotReady`."""
+        try:
+            await self._try()
+        except Unavailable as error:
+            _log.warning("The database cannot be reached; it is tried again until it can: %s", error)
+            self._trying = asyncio.create_task(self._go_on())
+
+    async def end(self) -> None:
+        """Try no longer."""
+        if self._trying is not None:
+            self._trying.cancel()
+            await asyncio.wait([self._trying])
+
+    async def _try(self) -> None:
+        await prepare(self._database)
+        self.missing = None
+
+    async def _go_on(self) -> None:
+        while self.missing is not None:
+            await asyncio.sleep(PAUSE)
+            try:
+                await self._try()
+            except Unavailable:
+                self.missing = UNREACHABLE
+            except NotReady as error:
+                # Not the end of the process, as at the start: somebody may be about to mend it.
+                if self.missing != str(error):
+                    _log.error("The database cannot be served: %s", error)
+                self.missing = str(error)
+            except Exception:
+                _log.exception("The database cannot be prepared")
+                self.missing = "The database cannot be used; the log says why."
+        _log.info("The database can be served")
 
 
 async def warn_of_many_writers(database: Database, workers: int) -> None:

@@ -101,7 +101,7 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
         f"sqlite:///{text}": "not a database",
         "sqlite:////proc/marginalia/marginalia.db": "/proc/marginalia",
         f"sqlite:///{foreign}": "documents already exists",
-        CLOSED: "cannot be reached",
+        f"{CLOSED}?sslmode=verify-full": "cannot be reached",
     }
 
     ended = run_all({url: ("serve", "--port", "0", "--database", url) for url in expected})
