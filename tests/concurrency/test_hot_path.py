@@ -1,5 +1,6 @@
 """The hot path as PostgreSQL itself sees it: one statement, no transaction around it, no trace left."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,9 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from db.database import Database
-from tests.concurrency.together import ensure_together, kinds
+from tests.concurrency.together import ensure, ensure_together, kinds
 from tests.support import factories
-from tests.support.client import Client
+from tests.support.client import Client, Served
+from tests.support.counting import counted
+from tests.support.thorough import thorough
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -31,6 +34,25 @@ async def test_a_hundred_ensures_that_find_the_chat_write_and_lock_nothing(
     assert await _row_versions(database) == before
 
 
+async def test_thousands_of_ensures_that_find_the_chat_leave_no_trace(
+    client: Served, database: Database, anchor: tuple[str, str]
+) -> None:
+    """H9, as PostgreSQL counts: no tuple written or dead, no transaction id taken, one statement each, no BEGIN."""
+    calls = 10_000 if thorough() else 1_000
+    # What the first use of each connection sends besides is not counted.
+    await ensure_together([client], [anchor], times=50)
+    before, first = await _traces(database), await _next_transaction(database)
+    with counted(client.database) as statements:
+        # One after the other: those at once would share a statement.
+        for _ in range(calls):
+            assert (await ensure(client, *anchor))["ensured"] == "FOUND"
+    assert len(statements) == calls
+    assert {statement.split()[0] for statement in statements} == {"SELECT"}
+    assert await _traces(database) == before
+    # The ids are those of the whole server, where now and then a cleaner takes one; a hundredth of ours would be more.
+    assert await _next_transaction(database) - first < calls // 100
+
+
 async def test_after_an_ensure_that_finds_the_chat_nothing_is_sent_to_end_a_transaction(
     client: Client, database: Database, anchor: tuple[str, str]
 ) -> None:
@@ -45,6 +67,22 @@ async def test_after_an_ensure_that_finds_the_chat_nothing_is_sent_to_end_a_tran
     # What opened the chat ended with a COMMIT, and what stored the rows before it.
     assert sorted(row.verb for row in last if row.verb != "SELECT") == ["COMMIT;", "COMMIT;"]
     assert "SELECT" in {row.verb for row in last}
+
+
+async def _traces(database: Database) -> Sequence[Any]:
+    """Read what PostgreSQL has counted of writing so far, once every connection has told of itself."""
+    # A connection tells of its counts when it is idle, once a second at most.
+    await asyncio.sleep(1.2)
+    return await _rows(
+        database,
+        "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del, n_tup_hot_upd, n_dead_tup, n_mod_since_analyze"
+        " FROM pg_stat_user_tables ORDER BY relname",
+    )
+
+
+async def _next_transaction(database: Database) -> int:
+    ((number,),) = await _rows(database, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+    return int(number)
 
 
 async def _row_versions(database: Database) -> list[Sequence[Any]]:
