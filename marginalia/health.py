@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from db import revisions
 from db.database import Database
 from db.faults import Unavailable
-from marginalia.startup import UNREACHABLE, Preparation
+from marginalia.startup import UNREACHABLE, UNUSABLE, Preparation
 
 PATIENCE = 2.0
 """How many seconds the database may take to say that it is there: who asks will not wait as long as a caller would."""
@@ -36,7 +36,7 @@ def readyz(database: Database, preparation: Preparation) -> Callable[[Request], 
         except Exception:
             # Whatever it is, the answer to the question is no.
             _log.exception("not ready")
-            return _not_ready("The database cannot be used; the log says why.")
+            return _not_ready(UNUSABLE)
         state = {"engine": database.dialect, "version": version, "schema": found.present}
         if not found.agree:
             return _not_ready(f"The database does not have schema {found.needed}.", database=state)

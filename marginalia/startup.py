@@ -16,6 +16,7 @@ PAUSE = 0.5
 """How many seconds pass before the next try while the database cannot be served."""
 
 UNREACHABLE = "The database cannot be reached."
+UNUSABLE = "The database cannot be used; the log says why."
 
 _log = structlog.stdlib.get_logger("marginalia.startup")
 
@@ -89,8 +90,9 @@ class Preparation:
                     _log.error("The database cannot be served: %s", error)
                 self.missing = str(error)
             except Exception:
-                _log.exception("The database cannot be prepared")
-                self.missing = "The database cannot be used; the log says why."
+                if self.missing != UNUSABLE:
+                    _log.exception("The database cannot be prepared")
+                self.missing = UNUSABLE
         _log.info("The database can be served")
 
 
