@@ -32,7 +32,8 @@ def addresses(database_url: str) -> Iterator[list[str]]:
 @pytest.fixture
 async def clients(addresses: list[str]) -> AsyncIterator[list[Client]]:
     """Give a client of each process, with as many connections as it has requests at once."""
-    limits = httpx.Limits(max_connections=None)
+    # None is kept as long as the server keeps one that is idle: it might end it while the next request is on its way.
+    limits = httpx.Limits(max_connections=None, keepalive_expiry=2)
     https = [httpx.AsyncClient(base_url=address, limits=limits, timeout=30) for address in addresses]
     yield [Client(http) for http in https]
     await asyncio.gather(*(http.aclose() for http in https))
