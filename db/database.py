@@ -17,19 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import configure_mappers
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
-from db import faults, tallies
-from db.retries import ATTEMPTS, Attempts
+from db import faults, patience, tallies
+from db.patience import ATTEMPTS, Attempts
 
 T = TypeVar("T")
-
-CONNECT_TIMEOUT = 5.0
-"""How many seconds making a connection may take; and an answer that only has to be read, beside waiting for locks."""
-
-STATEMENT_TIMEOUT = 30.0
-"""How many seconds PostgreSQL works on a statement at most."""
-
-CLOSE_TIMEOUT = 5.0
-"""How many seconds the end of what is running, and then of the connections, is waited for."""
 
 _log = logging.getLogger("marginalia.database")
 
@@ -208,11 +199,11 @@ class Database:
     async def close(self) -> None:
         """Let what is running end, then give every connection back; those that are dead are left to themselves."""
         if self._running:
-            await asyncio.wait(self._running, timeout=CLOSE_TIMEOUT)
+            await asyncio.wait(self._running, timeout=patience.CLOSE_TIMEOUT)
         # The writer last: whoever closes an SQLite file last writes the log back into it.
         for engine in reversed(self.engines):
             try:
-                async with asyncio.timeout(CLOSE_TIMEOUT):
+                async with asyncio.timeout(patience.CLOSE_TIMEOUT):
                     await engine.dispose()
             except TimeoutError:
                 _log.warning("Connections to the database could not be closed in time")
@@ -230,23 +221,23 @@ def _postgresql_engines(
     settings = {
         "application_name": "marginalia",
         "lock_timeout": f"{lock_timeout * 1000:.0f}ms",
-        "statement_timeout": f"{STATEMENT_TIMEOUT:.0f}s",
+        "statement_timeout": f"{patience.STATEMENT_TIMEOUT:.0f}s",
         "idle_in_transaction_session_timeout": "60s",
         "jit": "off",  # compiling a plan costs more than any statement of ours
     }
 
     def engine(isolation: str, answer: float, **pool: Any) -> AsyncEngine:
         # The time for an answer is ours: a connection that has died without a word would be waited for for ever.
-        connect = {"server_settings": settings, "timeout": CONNECT_TIMEOUT, "command_timeout": answer or None}
+        connect = {"server_settings": settings, "timeout": patience.CONNECT_TIMEOUT, "command_timeout": answer or None}
         made = create_async_engine(url, isolation_level=isolation, connect_args=connect, **pool)
         event.listen(made.sync_engine, "handle_error", faults.without_values)
         event.listen(made.sync_engine, "handle_error", faults.without_connections)
         return made
 
     # Two pools: whoever waits for a lock holds a connection, and those who only read must not wait for that one.
-    writes = engine("READ COMMITTED", STATEMENT_TIMEOUT + lock_timeout, **options)
+    writes = engine("READ COMMITTED", patience.STATEMENT_TIMEOUT + lock_timeout, **options)
     # Outside AUTOCOMMIT each read would cost a BEGIN and a ROLLBACK of its own.
-    reads = engine("AUTOCOMMIT", CONNECT_TIMEOUT + lock_timeout, **options)
+    reads = engine("AUTOCOMMIT", patience.CONNECT_TIMEOUT + lock_timeout, **options)
     settings = {**settings, "statement_timeout": "0"}
     tools = engine("READ COMMITTED", 0, poolclass=NullPool, hide_parameters=True)
     return writes, reads, tools

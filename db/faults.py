@@ -11,8 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from db import tallies
-
-RETRY_AFTER_MS = 1_000
+from db.patience import RETRY_AFTER_MS
 
 # PostgreSQL: the transaction lost against another one; run again as a whole, it can win.
 _CONFLICTS = {"40001", "40P01"}

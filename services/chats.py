@@ -9,7 +9,7 @@ from db.loaders import Soon
 from db.models import ChatSession, Ensured, Message
 from db.openings import Openings
 from db.paging import Connection, Page
-from db.retries import Attempts
+from db.patience import Attempts
 from db.store import Store
 from services import inputs
 from services.commands import command

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from db import retries
+from db import patience
 from db.database import Database
 from db.models import Document, Section
 from tests.concurrency.together import assert_one_chat, ensure, ensure_together, kinds
@@ -53,7 +53,7 @@ async def test_without_the_second_look_those_who_lost_get_no_chat(
     client: Client, database: Database, document: Document, section: Section, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shows: that everybody gets the chat is due to the next round after a lost insert."""
-    monkeypatch.setattr(retries, "ATTEMPTS", 1)
+    monkeypatch.setattr(patience, "ATTEMPTS", 1)
     answers = await ensure_together([client], [(document.id, section.id)], times=100)
     assert set(kinds(answers)) >= {"CREATED", "TemporarilyUnavailable"}
     with pytest.raises(AssertionError):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
-from db import database as databases
+from db import patience
 from db.database import Database
 from db.faults import Unavailable
 from db.gathering import AT_ONCE
@@ -21,7 +21,7 @@ SELECT = text("SELECT 1")
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CONNECT_TIMEOUT", "STATEMENT_TIMEOUT", "CLOSE_TIMEOUT"):
-        monkeypatch.setattr(databases, name, 1.0)
+        monkeypatch.setattr(patience, name, 1.0)
 
 
 @pytest.fixture

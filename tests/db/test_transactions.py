@@ -12,7 +12,7 @@ from sqlalchemy.pool import QueuePool
 from db.database import Database
 from db.faults import Unavailable
 from db.models import Document
-from db.retries import ATTEMPTS
+from db.patience import ATTEMPTS
 from db.store import Store, Transaction, Undo
 from tests.support import factories
 

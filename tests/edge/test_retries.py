@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from db.database import Database
-from db.retries import ATTEMPTS
+from db.patience import ATTEMPTS
 from tests.concurrency.together import ensure
 from tests.conftest import Serve
 from tests.support import factories

@@ -81,7 +81,7 @@ async def test_without_a_connection_for_reading_a_server_is_not_ready_but_lives(
 async def test_a_statement_that_takes_too_long_is_told_as_what_passes(
     serve: Serve, database: Database, database_url: str, anchor: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.database.STATEMENT_TIMEOUT", 1)
+    monkeypatch.setattr("db.patience.STATEMENT_TIMEOUT", 1)
     async with serve(lock_timeout=20) as client:
         chat_id = await first_message(client, anchor)
         async with database.begin() as session:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from db.database import Database
-from db.retries import ATTEMPTS
+from db.patience import ATTEMPTS
 from db.store import Store
 from tests.faults import world
 from tests.faults.commands import COMMANDS, Command, kind

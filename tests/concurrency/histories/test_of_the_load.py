@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, ExitStack
 import pytest
 from sqlalchemy import text
 
-from db import retries
+from db import patience
 from db.database import Database
 from tests.concurrency.histories.load import Load
 from tests.concurrency.test_of_the_tests import leaving_out, postgresql, sqlite
@@ -50,7 +50,7 @@ async def test_a_second_chat_is_found_where_the_constraint_is_gone(servers: list
 async def test_those_who_lost_and_do_not_look_again_are_found(
     servers: list[Served], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retries, "ATTEMPTS", 1)
+    monkeypatch.setattr(patience, "ATTEMPTS", 1)
     load = Load(servers, database)
     await load.run(SECONDS)
     assert any(line.startswith("ensure") for line in load.wrong())

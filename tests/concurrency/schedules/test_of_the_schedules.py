@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from sqlalchemy import text
 
-from db import retries
+from db import patience
 from db.database import Database
 from tests.concurrency.schedules.stage import Played, Stage, staged
 from tests.concurrency.schedules.test_schedules import STATES, parts
@@ -53,7 +53,7 @@ async def test_those_who_lost_and_do_not_look_again_are_found(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shows: that everybody gets the chat is due to the second read after a lost insert."""
-    monkeypatch.setattr(retries, "ATTEMPTS", 1)
+    monkeypatch.setattr(patience, "ATTEMPTS", 1)
     async with staged(database_url) as stage:
         played = await first_wrong(stage, "in both", "ensure a | ensure b")
     assert any(line.endswith("was told TemporarilyUnavailable") for line in played.wrong)

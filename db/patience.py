@@ -1,4 +1,4 @@
-"""Retries: how often whoever lost against somebody else tries, and how long it waits in between."""
+"""Patience: how often whoever lost against somebody else tries, and how long anything of the database is waited for."""
 
 import asyncio
 import random
@@ -8,6 +8,18 @@ from db import tallies
 
 ATTEMPTS = 5
 """How often something is tried in all."""
+
+CONNECT_TIMEOUT = 5.0
+"""How many seconds making a connection may take; and an answer that only has to be read, beside waiting for locks."""
+
+STATEMENT_TIMEOUT = 30.0
+"""How many seconds PostgreSQL works on a statement at most."""
+
+CLOSE_TIMEOUT = 5.0
+"""How many seconds the end of what is running, and then of the connections, is waited for."""
+
+RETRY_AFTER_MS = 1_000
+"""After how many milliseconds a client that was told to come again should do so."""
 
 
 class Attempts:
