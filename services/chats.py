@@ -90,22 +90,25 @@ async def ensure_section_chats(
     if not section_ids:
         there = await store.load.documents.load(document_id)
         return DocumentNotFound(document_id) if there is None else ChatsOfSections([])
-    done: dict[str, Ensured] = {}
+    done: dict[str, ChatSession] = {}
     async for _ in Attempts(eager=True):
         found = await store.anchors(document_id, section_ids)
-        if any(anchor.document is None for anchor in found.values()):
+        if not done and any(anchor.document is None for anchor in found.values()):
             return DocumentNotFound(document_id)
         refused = {key: _refused(anchor, principal, document_id, key) for key, anchor in found.items()}
         open_to_us = {key: anchor for key, anchor in found.items() if not refused[key]}
         missing = [key for key, anchor in open_to_us.items() if anchor.chat is None]
         wrong = [key for key, anchor in open_to_us.items() if _is_wrong(anchor)]
         if not missing and not wrong:
+            # What was done is told, even if its section was taken out since: a "no" means that nothing was changed.
             return ChatsOfSections(
-                [_told(found[key].chat, refused[key], done.pop(key, Ensured.FOUND)) for key in section_ids]
+                [done.pop(key) if key in done else refused[key] or _found(found[key].chat) for key in section_ids]
             )
         settled = await _settle(store, principal, document_id, missing, wrong)
-        done |= {chat.section_id: Ensured.CREATED for chat in settled.opened}
-        done |= dict.fromkeys(settled.pointed, Ensured.REPAIRED)
+        done |= {chat.section_id: chat.ensured_as(Ensured.CREATED) for chat in settled.opened}
+        for key in settled.pointed:
+            if (chat := found[key].chat) is not None:
+                done[key] = chat.ensured_as(Ensured.REPAIRED)
     return TemporarilyUnavailable()
 
 
@@ -119,7 +122,9 @@ async def ensure_document_chats(store: Store, principal: Principal, document_id:
     async for _ in Attempts(eager=True):
         standing = await store.standing(document_id)
         if standing is None:
-            return DocumentNotFound(document_id)
+            # What was done is told, even if the document was taken away since.
+            done = opened or repaired
+            return ChatsOfDocument(document_id, opened, 0, repaired, 0) if done else DocumentNotFound(document_id)
         without = [each.section_id for each in standing if each.chat_id is None]
         wrong = [each.section_id for each in standing if each.chat_id is not None and each.pointer != each.chat_id]
         missing = without if principal.may_comment else []
@@ -186,8 +191,8 @@ def _is_wrong(anchor: Anchor) -> bool:
     return chat is not None and section is not None and section.chat_session_id != chat.id
 
 
-def _told(chat: ChatSession | None, refused: RefusedChat | None, how: Ensured) -> EnsuredChat:
-    return refused or (chat.ensured_as(how) if chat else TemporarilyUnavailable())
+def _found(chat: ChatSession | None) -> ChatSession | TemporarilyUnavailable:
+    return chat.ensured_as(Ensured.FOUND) if chat else TemporarilyUnavailable()
 
 
 async def _settle(

@@ -1,10 +1,13 @@
 """Bulk ensures: many sections of a document, or all of it, as if each were asked for by itself, in four statements."""
 
+import sqlite3
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from db.database import Database
 from db.models import Document, Section
@@ -189,3 +192,47 @@ async def test_of_a_document_that_cannot_be_seen_nothing_is_told(client: Client,
 async def test_nothing_is_a_fine_answer_to_nothing(client: Client, document: Document) -> None:
     assert await ensure_all(client, document.id, []) == []
     assert await ensure_document(client, document.id) == (0, 0, 0, 0)
+
+
+@contextmanager
+def before_the_second_look(client: Served, database_url: str, *statements: str) -> Iterator[None]:
+    """Have somebody else write when what was opened is committed, and has not been looked at again."""
+    looks = 0
+
+    def count(_connection: Any, _cursor: Any, text: str, _parameters: Any, _context: Any, _many: bool) -> None:
+        nonlocal looks
+        looks += text.startswith("SELECT") and "chat_sessions" in text
+        if looks == 2:
+            with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as other, other:
+                for statement in statements:
+                    other.execute(statement)
+
+    engine = client.database.engines[1].sync_engine
+    event.listen(engine, "before_cursor_execute", count)
+    yield
+    event.remove(engine, "before_cursor_execute", count)
+    assert looks == 2
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("taken", ["DELETE FROM document_sections", "UPDATE documents SET deleted_at = '2026-01-01'"])
+async def test_what_was_opened_is_told_even_if_it_was_taken_away_since(
+    client: Served, database: Database, database_url: str, document: Document, taken: str
+) -> None:
+    """A typed "no" means that nothing was changed."""
+    sections = await many_sections(database, document, 2)
+    with before_the_second_look(client, database_url, taken):
+        results = await ensure_all(client, document.id, [*sections, "sec_nowhere"])
+    assert told(results)[:2] == ["CREATED", "CREATED"]
+    assert told(results)[2] in ("SECTION_NOT_FOUND", "DOCUMENT_NOT_FOUND")
+    assert [result["id"] for result in results[:2]] == await chats_of(database, sections)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_was_opened_is_counted_even_if_the_document_was_taken_away_since(
+    client: Served, database: Database, database_url: str, document: Document
+) -> None:
+    await many_sections(database, document, 2)
+    with before_the_second_look(client, database_url, "UPDATE documents SET deleted_at = '2026-01-01'"):
+        answer = (await client(DOCUMENT, docId=document.id))["ensureDocumentChats"]
+    assert (answer["createdCount"], answer["document"]) == (2, None)
