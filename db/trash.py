@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import CursorResult, Select, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.batches import among
@@ -79,20 +79,23 @@ async def purge_document(session: AsyncSession, document: Document) -> Purged:
     return Purged(len(going), chats, messages)
 
 
-async def purge_section(session: AsyncSession, workspace_id: str, section_id: str) -> Purged | None:
-    """Take a section that is in the trash away, wherever it stands, with its chat; None: it is not in the trash."""
-    if not is_findable(section_id):
-        return None
-    standing = (Placement.workspace_id == workspace_id, Placement.section_id == section_id)
-    await session.execute(
-        select(Placement.document_id).where(*standing).order_by(Placement.document_id).with_for_update()
-    )
-    section = await hold(session, Section, workspace_id, section_id)
-    if section is None or section.deleted_at is None:
-        return None
-    await session.execute(_plain(delete(Placement).where(*standing)))
-    chats, messages = await _purge_sections(session, workspace_id, [section_id])
+async def hold_section(session: AsyncSession, workspace_id: str, section_id: str) -> Section | None:
+    """Lock a section as `hold` does, and before it the placements, which come first in the order of all locks."""
+    if is_findable(section_id):
+        placed = select(Placement.document_id).where(*_standing(workspace_id, section_id))
+        await session.execute(placed.order_by(Placement.document_id).with_for_update())
+    return await hold(session, Section, workspace_id, section_id)
+
+
+async def purge_section(session: AsyncSession, section: Section) -> Purged:
+    """Take a section that is held away, wherever it stands, with its chat."""
+    await session.execute(_plain(delete(Placement).where(*_standing(section.workspace_id, section.id))))
+    chats, messages = await _purge_sections(session, section.workspace_id, [section.id])
     return Purged(1, chats, messages)
+
+
+def _standing(workspace_id: str, section_id: str) -> tuple[ColumnElement[bool], ...]:
+    return Placement.workspace_id == workspace_id, Placement.section_id == section_id
 
 
 async def _deleted(session: AsyncSession, row: R, at: Any) -> R:

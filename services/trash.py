@@ -81,11 +81,12 @@ async def purge_section(store: Store, principal: Principal, section_id: str) -> 
         return refused
 
     async def purge(transaction: Transaction) -> Purged | SectionNotFound | NotInTrash:
-        purged = await trash.purge_section(transaction, store.workspace_id, section_id)
-        if purged is not None:
-            return purged
-        there = await trash.hold(transaction, Section, store.workspace_id, section_id)
-        return SectionNotFound(section_id) if there is None else NotInTrash(section_id)
+        section = await trash.hold_section(transaction, store.workspace_id, section_id)
+        if section is None:
+            return SectionNotFound(section_id)
+        if section.deleted_at is None:
+            return NotInTrash(section_id)
+        return await trash.purge_section(transaction, section)
 
     return await store.transact(purge)
 

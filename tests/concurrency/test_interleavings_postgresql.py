@@ -144,7 +144,9 @@ async def test_a_removal_that_waited_for_a_purge_of_the_section_finds_no_section
         held = await trash.hold(session, Section, "local", section.id)
         assert held is not None
         await trash.put(session, held)
-        assert await trash.purge_section(session, "local", section.id) is not None
+        held = await trash.hold_section(session, "local", section.id)
+        assert held is not None
+        await trash.purge_section(session, held)
         waiting = asyncio.create_task(remove(client, document.id, section.id))
         await until_waiting(database)
     assert await waiting == "SectionNotFound"
