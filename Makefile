@@ -16,8 +16,8 @@ setup: .venv/ready ## the environment the others need
 run: setup ## serve with the demo documents
 	$(BIN)/python -m marginalia serve --port $(PORT) --demo
 
-test: setup ## every test, on SQLite and on PostgreSQL
-	$(BIN)/python -m pytest
+test: setup ## every test, on SQLite and on PostgreSQL, two modules at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## what a machine can say about the code without running it
 	$(BIN)/ruff format --check .

@@ -107,16 +107,16 @@ async def settle(
     not point to it. What is not in the answer is settled by somebody else by now, or does not stand there any more:
     look again, in a new statement.
     """
-    asked = {
-        # None is called like a column, or SQLAlchemy would set that column of whatever is written.
-        "section_ids": list(chat_ids),
-        "chat_ids": list(chat_ids.values()),
-        "workspace": workspace_id,
-        "document": document_id,
-        "by": created_by,
-    }
+    # None is called like a column, or SQLAlchemy would set that column of whatever is written.
+    asked: dict[str, Any] = {"workspace": workspace_id, "document": document_id, "by": created_by}
     in_one = session.get_bind().dialect.name == "postgresql"
-    opening = _open_in_one_statement() if in_one else _open_under_write_lock()
+    if in_one:
+        opening: Executable = _open_in_one_statement()
+        # With those that are pointed afterwards, which get no chat: all are locked at once, in one order.
+        asked |= {"section_ids": [*chat_ids, *wrong], "chat_ids": [*chat_ids.values(), *(None for _ in wrong)]}
+    else:
+        opening = _open_under_write_lock()
+        asked |= {"pairs": json.dumps(list(chat_ids.items()))}
     opened = (await session.scalars(opening, asked)).all() if chat_ids else []
     # PostgreSQL has set the pointers to what it has opened already.
     pointing = [*wrong, *(() if in_one else (chat.section_id for chat in opened))]
@@ -157,10 +157,12 @@ async def _point(session: AsyncSession, workspace_id: str, section_ids: Sequence
 @cache
 def _open_in_one_statement() -> Select[Any]:
     pairs = func.unnest(bindparam("section_ids", type_=Texts()), bindparam("chat_ids", type_=Texts()))
-    asked = pairs.table_valued("section_id", "chat_id").render_derived(name="asked")
+    asked = pairs.table_valued(*_ASKED).render_derived(name="asked")
     # FOR KEY SHARE holds off whoever removes one of the three rows, but nobody who edits them.
     anchor = (
         _anchored(asked)
+        # In one order for all who lock many, so that they do not wait for each other.
+        .order_by(Section.id)
         .with_for_update(read=True, key_share=True, of=[Document, Placement, Section])
         .cte("anchor")
         .prefix_with("MATERIALIZED")
@@ -170,8 +172,10 @@ def _open_in_one_statement() -> Select[Any]:
         postgresql.insert(ChatSession)
         .from_select(
             _OPENED,
-            # In one order for all, so that two who open the same chats do not wait for each other.
-            select(*anchor.c, bindparam("by", type_=Text())).order_by(anchor.c.section_id),
+            select(*anchor.c, bindparam("by", type_=Text()))
+            .where(anchor.c.chat_id.is_not(None))
+            # In this order too, so that two who open the same chats do not wait for each other.
+            .order_by(anchor.c.section_id),
         )
         .on_conflict_do_nothing(constraint=CHAT_OF_SECTION_KEY)
         .returning(ChatSession)
@@ -188,12 +192,12 @@ def _open_in_one_statement() -> Select[Any]:
 
 @cache
 def _open_under_write_lock() -> Executable:
-    sections = func.json_each(bindparam("section_ids", type_=Texts())).table_valued("key", "value", name="sections")
-    chats = func.json_each(bindparam("chat_ids", type_=Texts())).table_valued("key", "value", name="chats")
+    pairs = func.json_each(bindparam("pairs", type_=Text())).table_valued("key", "value", name="pairs")
+    # Read once: otherwise all of it would be read again for every section of the document.
     asked = (
-        select(sections.c.value.label("section_id"), chats.c.value.label("chat_id"))
-        .join_from(sections, chats, chats.c.key == sections.c.key)
-        .subquery("asked")
+        select(*(func.json_extract(pairs.c.value, f"$[{n}]").label(name) for n, name in enumerate(_ASKED)))
+        .cte("asked")
+        .prefix_with("MATERIALIZED")
     )
     missing = _anchored(asked).where(~exists().where(visible.chat_of_section()))
     opening = insert(cast(Table, ChatSession.__table__)).from_select(
@@ -219,6 +223,9 @@ def _anchored(asked: FromClause) -> Select[Any]:
         )
     )
 
+
+_ASKED = ("section_id", "chat_id")
+"""What is asked for: a section, and the id of the chat that it gets."""
 
 _OPENED = ["workspace_id", "section_id", "document_id", "id", "created_by"]
 """The columns of a chat that is opened."""

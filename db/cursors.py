@@ -11,7 +11,7 @@ from db.ids import is_storable
 Key = tuple[str | int | datetime, ...]
 """The values of a row in the columns that its connection is ordered by."""
 
-_LONGEST = 2_000
+_LONGEST = 5_000
 _LARGEST_INT = 2**31 - 1
 
 

@@ -3,21 +3,19 @@
 import asyncio
 import logging
 import os
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import aiosqlite
 from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import configure_mappers
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
+from sqlalchemy.pool import QueuePool
 
-from db import faults, patience, tallies
+from db import faults, patience, postgresql, sqlite, tallies
+from db.faults import Unavailable
 from db.patience import ATTEMPTS, Attempts
 
 T = TypeVar("T")
@@ -32,17 +30,6 @@ _DRIVERS = {
 
 _PARAMETERS = {"sqlite+aiosqlite": set[str](), "postgresql+asyncpg": {"host", "port", "ssl", "sslmode"}}
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-
-_SQLITE_WRITE_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    "trusted_schema=OFF",
-    # Whoever waits for the write lock asks for it ever less often, at last ten times a second, and beside processes
-    # that write all the time would hardly ever find it free. So we wait in short stretches, one after the other.
-    "busy_timeout=20",
-)
-_SQLITE_READ_PRAGMAS = ("query_only=ON", "trusted_schema=OFF")
 
 
 class BadDatabaseUrl(ValueError):
@@ -110,13 +97,13 @@ class Database:
             "pool_timeout": lock_timeout,
             "hide_parameters": True,  # errors are logged, texts are not
         }
-        if self.url.drivername.startswith("sqlite"):
-            self._writes, self._reads = _sqlite_engines(self.url, options, lock_timeout)
-            self._tools = self._writes
-        else:
-            self._writes, self._reads, self._tools = _postgresql_engines(self.url, options, lock_timeout)
+        make = sqlite.engines if self.url.drivername.startswith("sqlite") else postgresql.engines
+        self._made = make(self.url, options, lock_timeout)
+        self._writes, self._reads, self._tools = self._made.writes, self._made.reads, self._made.tools
         for engine in self.engines:
             event.listen(engine.sync_engine, "before_cursor_execute", tallies.count)
+        self.refusals = 0
+        """How many transactions could not be had for the moment: whoever wants to know whether writing works tries."""
         self._running: set[asyncio.Future[Any]] = set()
 
     @property
@@ -167,8 +154,9 @@ class Database:
 
     def _ended(self, running: asyncio.Future[Any]) -> None:
         self._running.discard(running)
-        if not running.cancelled():
-            running.exception()  # seen, in case that nobody waits for it any more
+        # Seen thereby, in case that nobody waits for it any more.
+        if not running.cancelled() and isinstance(running.exception(), Unavailable):
+            self.refusals += 1
 
     async def _attempt(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
         with faults.translated():
@@ -196,97 +184,24 @@ class Database:
             async with self._tools.begin() as connection:
                 return await connection.run_sync(work)
 
+    def distrust(self) -> None:
+        """Have the connections that there are replaced as they are used next: one of them does not answer."""
+        self._made.distrust()
+
     async def close(self) -> None:
         """Let what is running end, then give every connection back; those that are dead are left to themselves."""
         if self._running:
             await asyncio.wait(self._running, timeout=patience.CLOSE_TIMEOUT)
-        # The writer last: whoever closes an SQLite file last writes the log back into it.
-        for engine in reversed(self.engines):
-            try:
-                async with asyncio.timeout(patience.CLOSE_TIMEOUT):
+        try:
+            async with asyncio.timeout(patience.CLOSE_TIMEOUT):
+                # The writer last: whoever closes an SQLite file last writes the log back into it.
+                for engine in reversed(self.engines):
                     await engine.dispose()
-            except TimeoutError:
-                _log.warning("Connections to the database could not be closed in time")
+        except TimeoutError:
+            _log.warning("Connections to the database could not be closed in time")
 
 
 def _log_fault(running: asyncio.Future[Any]) -> None:
     """Log what went wrong after whoever waited for it had gone, and with it the place where faults are shown."""
-    if not running.cancelled() and (fault := running.exception()) is not None:
+    if not running.cancelled() and not isinstance(fault := running.exception(), Unavailable | None):
         _log.error("A transaction failed after its caller had gone", exc_info=fault)
-
-
-def _postgresql_engines(
-    url: URL, options: dict[str, Any], lock_timeout: float
-) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
-    settings = {
-        "application_name": "marginalia",
-        "lock_timeout": f"{lock_timeout * 1000:.0f}ms",
-        "statement_timeout": f"{patience.STATEMENT_TIMEOUT:.0f}s",
-        "idle_in_transaction_session_timeout": "60s",
-        "jit": "off",  # compiling a plan costs more than any statement of ours
-    }
-
-    def engine(isolation: str, answer: float, **pool: Any) -> AsyncEngine:
-        # The time for an answer is ours: a connection that has died without a word would be waited for for ever.
-        connect = {"server_settings": settings, "timeout": patience.CONNECT_TIMEOUT, "command_timeout": answer or None}
-        made = create_async_engine(url, isolation_level=isolation, connect_args=connect, **pool)
-        event.listen(made.sync_engine, "handle_error", faults.without_values)
-        event.listen(made.sync_engine, "handle_error", faults.without_connections)
-        return made
-
-    # Two pools: whoever waits for a lock holds a connection, and those who only read must not wait for that one.
-    writes = engine("READ COMMITTED", patience.STATEMENT_TIMEOUT + lock_timeout, **options)
-    # Outside AUTOCOMMIT each read would cost a BEGIN and a ROLLBACK of its own.
-    reads = engine("AUTOCOMMIT", patience.CONNECT_TIMEOUT + lock_timeout, **options)
-    settings = {**settings, "statement_timeout": "0"}
-    tools = engine("READ COMMITTED", 0, poolclass=NullPool, hide_parameters=True)
-    return writes, reads, tools
-
-
-def _sqlite_engines(url: URL, options: dict[str, Any], lock_timeout: float) -> tuple[AsyncEngine, AsyncEngine]:
-    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    # isolation_level=None: the driver begins nothing by itself, we say when and how.
-    connect_args = {"isolation_level": None, "timeout": lock_timeout, "async_creator_fn": _open_file}
-    writes = create_async_engine(url, connect_args=connect_args, **{**options, "pool_size": 1})
-    reads = create_async_engine(url, connect_args=connect_args, **options)
-    event.listen(writes.sync_engine, "connect", _configured_by(_SQLITE_WRITE_PRAGMAS))
-    event.listen(reads.sync_engine, "connect", _configured_by(_SQLITE_READ_PRAGMAS))
-    event.listen(writes.sync_engine, "begin", _begin_within(lock_timeout))
-    return writes, reads
-
-
-async def _open_file(*args: Any, **options: Any) -> aiosqlite.Connection:
-    connection = aiosqlite.connect(*args, **options)
-    connection._thread.daemon = True  # as SQLAlchemy does
-    try:
-        return await connection
-    except BaseException:
-        # Its thread has one more thing to tell the loop, and complains on standard error if the loop is closed by then.
-        await asyncio.shield(asyncio.to_thread(connection._thread.join))
-        raise
-
-
-def _begin_within(lock_timeout: float) -> Callable[[Connection], None]:
-    def begin(connection: Connection) -> None:
-        patience = time.monotonic() + lock_timeout
-        while True:
-            try:
-                # A deferred transaction would fail at once when it turns from reading to writing beside another writer.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            except OperationalError as error:
-                if not faults.is_locked(error) or time.monotonic() >= patience:
-                    raise
-            else:
-                return
-
-    return begin
-
-
-def _configured_by(pragmas: tuple[str, ...]) -> Callable[[Any, ConnectionPoolEntry], None]:
-    def configure(connection: Any, _entry: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    return configure

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from asyncpg import PostgresError
-from asyncpg.exceptions import ClientConfigurationError
+from asyncpg.exceptions import ClientConfigurationError, InternalClientError
 from sqlalchemy import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -15,10 +15,13 @@ from db.patience import RETRY_AFTER_MS
 
 # PostgreSQL: the transaction lost against another one; run again as a whole, it can win.
 _CONFLICTS = {"40001", "40P01"}
-# PostgreSQL: no such database, no such user, another password.
-_REFUSED = {"3D000", "28000", "28P01"}
+# PostgreSQL: no such database, or one that takes no connections; no such user, another password, not the right.
+_REFUSED = {"3D000", "55000", "28000", "28P01", "42501"}
+# PostgreSQL: another row has the key.
+_TAKEN = "23505"
 # PostgreSQL: no lock or no answer in time; starting, stopping, a standby.
-_OUT_OF_REACH = {"55P03", "57014", "57P01", "57P02", "57P03", "25006", "25P03", *_REFUSED}
+_READ_ONLY = "25006"
+_OUT_OF_REACH = {"55P03", "57014", "57P01", "57P02", "57P03", "25P03", _READ_ONLY, *_REFUSED}
 _OUT_OF_REACH_CLASSES = {"08", "53"}  # connections; resources
 _PRIMARY = 0xFF
 """The low byte of an SQLite error code; the others say more about the same thing."""
@@ -32,10 +35,6 @@ _SQLITE_OUT_OF_REACH = {
 }
 
 
-_DAMAGED = {"XX001", "XX002"}
-"""PostgreSQL: a page or an index that is not as it was written."""
-
-
 class Unavailable(Exception):
     """The database could not decide in time; the same call may succeed later. The text says why, for the log."""
 
@@ -43,7 +42,10 @@ class Unavailable(Exception):
 
 
 class Damaged(Exception):
-    """The engine cannot make sense of its own files; the text says of which, as it puts it."""
+    """The engine cannot do what it always can: something that it needs is broken, gone or not ours; the text says what.
+
+    It is for those who look at databases that others have damaged. To anybody else it is a fault.
+    """
 
 
 class Refused(Unavailable):
@@ -55,9 +57,19 @@ def is_conflict(error: BaseException) -> bool:
     return _sqlstate(error) in _CONFLICTS
 
 
+def is_taken(error: BaseException) -> bool:
+    """Tell whether somebody else has put in a row with the same key, which only PostgreSQL lets happen meanwhile."""
+    return _sqlstate(error) == _TAKEN
+
+
 def is_locked(error: DBAPIError) -> bool:
     """Tell whether another connection to the SQLite file holds the lock that was asked for."""
     return getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_BUSY
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Tell whether a connection to PostgreSQL was told when it was made that it is only for reading."""
+    return _sqlstate(error) == _READ_ONLY
 
 
 def is_out_of_reach(error: BaseException) -> bool:
@@ -66,7 +78,11 @@ def is_out_of_reach(error: BaseException) -> bool:
         return True  # the errors of a socket come through as they are
     if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
         return getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY in _SQLITE_OUT_OF_REACH
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    if isinstance(error, DBAPIError) and (
+        error.connection_invalidated
+        # It was ended while SQLAlchemy was still making its acquaintance.
+        or (error.orig is not None and isinstance(error.orig.__cause__, InternalClientError))
+    ):
         return True
     if _is_refused(error):
         return True
@@ -90,20 +106,15 @@ def translated() -> Iterator[None]:
 
 @contextmanager
 def damages() -> Iterator[None]:
-    """Raise `Damaged` where the engine says that a file of its own is broken; let everything else through."""
+    """Raise `Damaged` for what is wrong with the database, and would be again; let everything else through."""
     try:
         yield
     except DBAPIError as error:
-        damaged = getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_CORRUPT
-        if damaged or _sqlstate(error) in _DAMAGED:
-            raise Damaged(str(error.orig)) from error
-        raise
-
-
-def without_connections(context: ExceptionContext) -> None:
-    """Give up, with the connection whose answer did not come in time, all that were made before it."""
-    if isinstance(context.original_exception, TimeoutError):
-        context.invalidate_pool_on_disconnect = True
+        # A statement that is refused will be again; a connection need not.
+        is_final = _is_refused(error) and error.statement is not None
+        if is_conflict(error) or (is_out_of_reach(error) and not is_final):
+            raise
+        raise Damaged(str(getattr(error.orig, "__cause__", None) or error.orig)) from error
 
 
 def without_values(context: ExceptionContext) -> None:

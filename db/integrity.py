@@ -4,6 +4,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import faults
+from db.models import Base
 
 MOST = 100
 """How many complaints an engine makes at most, about each thing that it looks at."""
@@ -16,18 +17,21 @@ _SQLITE_REFERENCES = f"""
     FROM pragma_foreign_key_check GROUP BY "table", parent, fkid LIMIT {MOST}
 """  # noqa: S608 - our own number
 
+# Wherever they are on the search path, and whoever else has tables there.
+_OURS = ", ".join(f"to_regclass('{table}')" for table in Base.metadata.tables)
+
 _POSTGRESQL_CONSTRAINTS = f"""
     SELECT 'The constraint ' || conname || ' of ' || conrelid::regclass || ' is not valid'
-    FROM pg_constraint WHERE NOT convalidated AND connamespace = current_schema()::regnamespace
+    FROM pg_constraint WHERE NOT convalidated AND conrelid IN ({_OURS})
     ORDER BY conname LIMIT {MOST}
-"""  # noqa: S608 - our own number
+"""  # noqa: S608 - our own names
 
 _POSTGRESQL_INDEXES = f"""
     SELECT 'The index ' || c.relname || ' of ' || i.indrelid::regclass || ' is not valid'
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-    WHERE NOT (i.indisvalid AND i.indisready) AND c.relnamespace = current_schema()::regnamespace
+    WHERE NOT (i.indisvalid AND i.indisready) AND i.indrelid IN ({_OURS})
     ORDER BY c.relname LIMIT {MOST}
-"""  # noqa: S608 - our own number
+"""  # noqa: S608 - our own names
 
 _CHECKS = {
     "sqlite": (_SQLITE_FILE, _SQLITE_REFERENCES),

@@ -58,6 +58,12 @@ class Ensured(StrEnum):
     REPAIRED = "REPAIRED"
 
 
+def _of_trash() -> Index:
+    """Index what is in the trash, and nothing else, in the order in which it was put there."""
+    trashed = text("deleted_at IS NOT NULL")
+    return Index(None, "workspace_id", "deleted_at", "id", postgresql_where=trashed, sqlite_where=trashed)
+
+
 def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
@@ -116,8 +122,11 @@ class Document(Owned):
     """A titled, ordered arrangement of sections."""
 
     __tablename__ = "documents"
-    # Newest first, as a list of documents is read.
-    __table_args__ = (Index(None, "workspace_id", "created_at", "id"),)
+    __table_args__ = (
+        # Newest first, as a list of documents is read.
+        Index(None, "workspace_id", "created_at", "id"),
+        _of_trash(),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, sort_order=-1)
     title: Mapped[str]
@@ -136,6 +145,7 @@ class Section(Owned):
     __table_args__ = (
         CheckConstraint("level BETWEEN 1 AND 6", name="level"),
         _one_of("status", SectionStatus),
+        _of_trash(),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, sort_order=-1)

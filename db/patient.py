@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import faults, integrity
+from db import faults, integrity, structure
 from db.database import Database
 from db.invariants import Invariant
 
@@ -40,7 +40,7 @@ class Patient:
         """Find the rows that break an invariant, in no more memory than a stretch of them takes.
 
         Each stretch is read in one statement, which sees no half of what others write meanwhile. Raises `Unavailable`,
-        or `Damaged` where the engine cannot read its own files.
+        or `Damaged` where the engine cannot read them.
         """
         workspace_id = self.workspace_id or await self._next_workspace(invariant, "")
         while workspace_id is not None:
@@ -55,18 +55,27 @@ class Patient:
                     break
             workspace_id = None if self.workspace_id else await self._next_workspace(invariant, workspace_id)
 
+    async def lacking(self) -> list[str]:
+        """Tell which tables, constraints and indexes of ours are not there. Raises `Unavailable` or `Damaged`."""
+        async with self._reading() as session:
+            return await structure.lacking(session)
+
     async def complaints(self) -> list[str]:
         """Ask the engine for what it finds wrong with its own files; of very much, a part. Raises `Unavailable`."""
         async with self._database.read() as session:
             return await integrity.complaints(session)
 
     async def repair(self, violation: Violation) -> None:
-        """Set right what breaks an invariant, unless somebody did so meanwhile. Raises `Unavailable`."""
+        """Set right what breaks an invariant, unless somebody did so meanwhile. Raises `Unavailable` or `Damaged`."""
         repair, found = violation.invariant.repair, violation.found
         if repair is None:
             raise ValueError(f"There is no repair of {violation.invariant.rule}: {violation.invariant.name}")
         subject = [found[name] for name in violation.invariant.subject]
-        await self._database.transact(lambda session: repair(session, violation.workspace_id, *subject))
+        try:
+            with faults.damages():
+                await self._database.transact(lambda session: repair(session, violation.workspace_id, *subject))
+        except faults.Refused as error:
+            raise faults.Damaged(str(error)) from error
 
     async def _next_workspace(self, invariant: Invariant, last: str) -> str | None:
         # As the rows name them, not as they are listed: a row may name one that is gone.
@@ -89,7 +98,9 @@ class Patient:
             end = await session.scalar(select(key).where(*within).order_by(key).offset(size - 1).limit(1))
             if end is not None:
                 within.append(key <= end)
-            rows = (await session.execute(invariant.broken.where(*within))).mappings().all()
+            # In order, so that who asks twice can compare: an engine gives rows as it comes upon them.
+            broken = invariant.broken.where(*within).order_by(key, *invariant.broken.selected_columns)
+            rows = (await session.execute(broken)).mappings().all()
         return rows, end
 
     @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 
-from fractional_indexing import generate_n_keys_between
+from fractional_indexing import FIError, generate_n_keys_between
 from sqlalchemy import ColumnElement, and_, case, func
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -10,9 +10,19 @@ _SMALLEST = "A" + "0" * 26
 """The key before which there is no other."""
 
 
+class Malformed(ValueError):
+    """A position is no key, so none can be made behind it."""
+
+
 def after(last: str | None, count: int = 1) -> list[str]:
-    """Return `count` keys, in order, behind the last key of a document (None: the document is empty)."""
-    keys: list[str] = generate_n_keys_between(last, None, count)
+    """Return `count` keys, in order, behind the last key of a document (None: the document is empty).
+
+    Raises `Malformed`.
+    """
+    try:
+        keys: list[str] = generate_n_keys_between(last, None, count)
+    except (FIError, IndexError, ValueError) as error:
+        raise Malformed(last) from error
     return keys
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from db import positions, visible
 from db.batches import among
+from db.faults import Damaged
 from db.models import ChatSession, Document, Message, Placement, Section
 from db.times import utcnow
 
@@ -21,6 +22,9 @@ Order = tuple[InstrumentedAttribute[Any], ...]
 
 OLDEST_FIRST: Order = (ChatSession.created_at, ChatSession.id)
 """Of several chats of a section, the first in this order is kept."""
+
+_LOWEST = -1_000_000_000
+"""No message that we number has a number like this, and there is room below."""
 
 AS_NUMBERED: Order = (Message.seq, Message.created_at, Message.id)
 AS_POSTED: Order = (Message.created_at, Message.seq, Message.id)
@@ -112,6 +116,7 @@ async def set_positions(session: AsyncSession, workspace_id: str, document_id: s
         return
     in_order = select(Placement.section_id).where(*standing).order_by(Placement.position, Placement.section_id)
     section_ids = (await session.scalars(in_order)).all()
+    _tell_apart(section_ids)
     connection = await session.connection()  # the ORM has a way of its own with many sets of values
     await connection.execute(
         update(Placement)
@@ -189,12 +194,14 @@ async def _number(
 ) -> None:
     """Put the messages of chats into one of them and number them in an order; those that are right stay untouched."""
     ours = (Message.workspace_id == workspace_id, among(Message.chat_id, chat_ids))
-    lowest = await session.scalar(select(func.min(Message.seq)).where(*ours))
+    _tell_apart((await session.scalars(select(Message.id).where(*ours))).all())
+    # Not below what a number can be: what is lower than this gets another one first of all.
+    lowest = await session.scalar(select(func.min(Message.seq)).where(*ours, Message.seq > _LOWEST))
     floor = min(0, lowest or 0)
     numbered = (
         select(Message.id, func.row_number().over(order_by=order).label("number")).where(*ours).subquery("numbered")
     )
-    wrong = or_(Message.chat_id != chat_id, Message.seq != numbered.c.number)
+    wrong = or_(Message.chat_id != chat_id, Message.seq.is_distinct_from(numbered.c.number))
     # By way of numbers that none has, because no two may share one even in between.
     await session.execute(
         _plain(
@@ -223,6 +230,11 @@ async def _number(
             .values(last_seq=count)
         )
     )
+
+
+def _tell_apart(ids: Sequence[str]) -> None:
+    if len(set(ids)) < len(ids):
+        raise Damaged("two rows have the same key, which a person has to tell apart")
 
 
 def _plain(statement: Any) -> Any:

@@ -1,6 +1,7 @@
 """Revisions: which schema a database has, which one this code needs, and the way from one to the other."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -46,7 +47,7 @@ async def read(database: Database) -> Revisions:
     async with database.read() as session:
         connection = await session.connection()
         present = await connection.run_sync(lambda plain: MigrationContext.configure(plain).get_current_revision())
-    return Revisions(present, str(_script().get_current_head()))
+    return Revisions(present, _head())
 
 
 async def upgrade(database: Database) -> Revisions:
@@ -62,6 +63,12 @@ async def upgrade(database: Database) -> Revisions:
     except DBAPIError as error:
         raise UpgradeFailed(f"The schema cannot be brought up to date: {error.orig}") from error
     return before
+
+
+@cache
+def _head() -> str:
+    # Once for a process: what it needs is what its code was written for, whatever is put beside it meanwhile.
+    return str(_script().get_current_head())
 
 
 def _upgrade(connection: Connection) -> None:

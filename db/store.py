@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import anchors, chats, documents
+from db import anchors, chats, documents, trash
 from db.anchors import Anchor, AnchorKey, Standing
 from db.database import Database
 from db.database import Undo as Undo
@@ -15,6 +15,7 @@ from db.loaders import Loaders
 from db.models import Document, Message
 from db.paging import Connection, Page
 from db.patient import Patient
+from db.trash import Trashable
 
 T = TypeVar("T")
 Transaction = AsyncSession
@@ -74,6 +75,16 @@ class Store:
         """Read a page of the workspace's documents. Raises `Unavailable`."""
         async with self._database.read() as session:
             return await documents.page(session, self.workspace_id, page)
+
+    async def trashed(self, kind: type[Trashable], page: Page) -> Connection[Trashable]:
+        """Read a page of what the workspace has in the trash. Raises `Unavailable`."""
+        async with self._database.read() as session:
+            return await trash.page(session, self.workspace_id, kind, page)
+
+    async def is_trashed(self, kind: type[Trashable], row_id: str) -> bool:
+        """Tell whether something is in the trash. Raises `Unavailable`."""
+        async with self._database.read() as session:
+            return await trash.holds(session, self.workspace_id, kind, row_id)
 
     async def message_of_client(self, chat_id: str, author: str, client_id: str) -> Message | None:
         """Read the message that an author has posted under a client id. Raises `Unavailable`."""

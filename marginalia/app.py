@@ -19,7 +19,7 @@ from db.database import Database
 from db.openings import Openings
 from marginalia import explorer, logs, tracing
 from marginalia.graphql import PREFLIGHT_HEADERS, Form, GraphQLView, Identify
-from marginalia.health import livez, readyz
+from marginalia.health import Readiness, livez
 from marginalia.metrics import Metrics
 from marginalia.observing import access_log
 from marginalia.principals import local_owner
@@ -41,7 +41,8 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     Raises `BadDatabaseUrl` and `BadManifest`.
     """
     database = Database(settings.database_url, pool_size=settings.pool_size, lock_timeout=settings.lock_timeout)
-    preparation, openings = Preparation(database), Openings(database, settings.event_seconds)
+    preparation, ending = Preparation(database), asyncio.Event()
+    openings = Openings(database, settings.event_seconds)
     operations = _operations(settings)
     metrics, spans = Metrics(operations, database, openings), tracing.from_environment()
     watches = [access_log, *([metrics.watch] if settings.metrics else []), *([spans.watch] if spans else [])]
@@ -72,7 +73,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
             Route("/graphql", view),
             WebSocketRoute("/graphql", sockets),
             Route("/livez", livez),
-            Route("/readyz", readyz(database, preparation)),
+            Route("/readyz", Readiness(database, preparation, ending).answer),
             *([Route("/metrics", metrics.page())] if settings.metrics else []),
             *(explorer.routes() if settings.explorer else []),
         ],
@@ -86,6 +87,8 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     app.state.database = database
     app.state.openings = openings
     app.state.operations = operations
+    app.state.ending = ending
+    app.state.preparation = preparation
     return app
 
 
@@ -149,23 +152,24 @@ def from_environment() -> Starlette:
 
 
 def _ending_with_the_process(app: Starlette) -> Lifespan[Starlette]:
-    """End subscriptions as soon as the process is told to stop: they would not by themselves, and uvicorn waits."""
+    """Let it be known that the process is told to stop, and end subscriptions: they would not, and uvicorn waits."""
     serving = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[Mapping[str, Any] | None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
         loop = asyncio.get_running_loop()
         ending: set[asyncio.Task[None]] = set()
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
         def end(number: int, frame: FrameType | None) -> None:
+            app.state.ending.set()
             loop.call_soon_threadsafe(lambda: ending.add(asyncio.create_task(app.state.openings.close())))
             if callable(handler := handlers[signal.Signals(number)]):
                 handler(number, frame)
 
         for number in handlers:
             signal.signal(number, end)
-        async with serving(app) as state:
-            yield state
+        async with serving(app):
+            yield {"ending": app.state.ending}  # for the connections: it is all that they see of the application
 
     return cast(Lifespan[Starlette], lifespan)

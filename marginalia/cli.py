@@ -19,7 +19,7 @@ from db.database import BadDatabaseUrl, Database, is_missing
 from db.faults import Refused, Unavailable
 from db.models import Document
 from db.store import Store
-from marginalia import demo, doctor, legacy, logs, metrics, serving
+from marginalia import demo, doctor, figures, legacy, logs, serving
 from marginalia.principals import LOCAL_OWNER
 from marginalia.settings import Settings
 from marginalia.startup import NotReady, check, prepare, warn_of_many_writers
@@ -99,7 +99,7 @@ def serve(
             print(f"\nTry it:\n{loaded.curl(address)}\n")
         sys.stdout.flush()
 
-    with metrics.shared() if workers > 1 else nullcontext():
+    with figures.shared() if workers > 1 else nullcontext():
         serving.run(
             listening, announce, workers=workers, reload=reload, max_message_bytes=settings.max_socket_message_bytes
         )

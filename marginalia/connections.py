@@ -13,11 +13,19 @@ from websockets.frames import CloseCode
 GLANCE = 2.0
 """Once the server was told to stop: how many seconds a client may take nothing of what is left for it."""
 
+SHORTLY = 0.1
+"""After how many seconds a connection is asked to end that was made once the server was told to stop."""
+
 _log = logging.getLogger("marginalia.connections")
 
 
 class HttpConnection(H11Protocol):
     """A connection over which requests come."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, and end with all the others."""
+        super().connection_made(transport)  # type: ignore[arg-type] # uvicorn asks for more than asyncio promises
+        _end_with_the_others(self)
 
     def shutdown(self) -> None:
         """End with the answer that is being given, or with the client that does not take it."""
@@ -32,6 +40,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
         """Begin, with a log that is ours to keep quiet: uvicorn's tells of the whole URL of each handshake."""
         super().connection_made(transport)
         self.logger = _log
+        _end_with_the_others(self)
 
     def data_received(self, data: bytes) -> None:
         """Take what came, and answer a handshake that cannot be read: uvicorn would keep it waiting for ever."""
@@ -88,6 +97,17 @@ def _is_utf_8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _end_with_the_others(connection: HttpConnection | SocketConnection) -> None:
+    """Have a connection end that was being made while uvicorn asked all there were to do so: it will not ask again."""
+
+    def end() -> None:
+        if connection in connection.connections:  # it may be gone, or have become another one
+            connection.shutdown()
+
+    if "ending" in connection.app_state and connection.app_state["ending"].is_set():
+        connection.loop.call_later(SHORTLY, end)
 
 
 def _cut_when_stuck(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, before: float = math.inf) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from db.database import Database
-from db.faults import Unavailable
+from db.faults import Damaged, Unavailable
 from db.patient import Patient
 from marginalia.lines import printable
 from services import doctor
@@ -95,6 +95,8 @@ async def _repaired(patient: Patient, finding: Finding) -> str | None:
         await doctor.repair(patient, finding)
     except Unavailable as error:
         return f"the database could not do it in time ({error}), please try again"
+    except Damaged as error:
+        return f"the database cannot do it: {error}"
     return None
 
 

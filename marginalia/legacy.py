@@ -36,6 +36,9 @@ async def take_in(database: Database, path: Path, file: LegacyFile) -> bool:
         return False
     for field, count in sorted(file.unknown.items()):
         _warn(f"{field} is not known and was left out, {_times(count)}")
+    if imported.placements_left:
+        left = _times(imported.placements_left)
+        _warn(f"a section that is there does not stand in a document that lists it, and stays out, {left}")
     if imported.client_ids_dropped:
         _warn(f"a client id was there before in the same chat and was left out, {_times(imported.client_ids_dropped)}")
     if imported.documents_forgotten:

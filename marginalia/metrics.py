@@ -4,25 +4,21 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import Request
 from starlette.responses import Response
 
 from db.database import Database
 from db.openings import Openings
+from marginalia import figures
 from marginalia.running import Run
 from schema.operations import Operations
 
 NAMES = 200
 """How many names of operations are told apart; clients choose them, and each one is kept for good."""
-
-SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable that names the folder through which the processes of one server put their figures together."""
 
 INTERVAL = 1.0
 """How many seconds pass before a process tells the others again what is kept elsewhere."""
@@ -100,7 +96,7 @@ class Metrics:
     def page(self) -> Callable[[Request], Awaitable[Response]]:
         """Make the endpoint that Prometheus asks."""
         registry = self._registry
-        folder = os.environ.get(SHARED_FOLDER)
+        folder = os.environ.get(figures.FOLDER)
         if folder:
             registry = CollectorRegistry()
             MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call] # it registers itself
@@ -108,7 +104,7 @@ class Metrics:
         async def answer(_request: Request) -> Response:
             self._noted.note()
             if folder:
-                _forget_the_dead(folder)
+                figures.forget_the_dead(folder)
             return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
         return answer
@@ -116,7 +112,7 @@ class Metrics:
     @asynccontextmanager
     async def told(self) -> AsyncIterator[None]:
         """Let the other processes know, for as long as the block lasts, what they cannot ask this one."""
-        if SHARED_FOLDER not in os.environ:
+        if figures.FOLDER not in os.environ:
             yield
             return
         telling = asyncio.create_task(self._tell_on())
@@ -156,14 +152,6 @@ class Metrics:
         return name
 
 
-@contextmanager
-def shared() -> Iterator[None]:
-    """Let the processes that are started within the block put their figures together."""
-    with TemporaryDirectory(prefix="marginalia-metrics-") as folder:
-        os.environ[SHARED_FOLDER] = folder
-        yield
-
-
 class _Noted:
     """Figures that are kept elsewhere, and noted at times."""
 
@@ -198,20 +186,3 @@ class _Noted:
 def _gauge(registry: CollectorRegistry, name: str, documentation: str, labels: Sequence[str] = ()) -> Gauge:
     """Make a gauge that is the sum of what the processes show which live."""
     return Gauge(name, documentation, labels, registry=registry, multiprocess_mode="livesum")
-
-
-def _forget_the_dead(folder: str) -> None:
-    """Forget what processes showed that are no more; what they have counted stays."""
-    for file in Path(folder).glob("gauge_live*_*.db"):
-        process_id = int(file.stem.rpartition("_")[2])
-        if not _lives(process_id):
-            with suppress(FileNotFoundError):  # another process is about it as well
-                mark_process_dead(process_id, folder)  # type: ignore[no-untyped-call]
-
-
-def _lives(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except (ProcessLookupError, PermissionError):  # there is none, or it is somebody else's by now
-        return False
-    return True

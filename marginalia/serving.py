@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from marginalia.app import LOOPBACK
@@ -58,6 +59,7 @@ def run(
 ) -> None:
     """Serve on a listening socket until told to stop, which is not a failure: the process ends with code 0.
 
+    It ends with code 3 where a process that is to serve cannot start, be it later and in place of another one.
     `announce` is called once that is so, even before the first request can be answered. `application` names what makes
     the application, in this process and in those of the workers.
     """
@@ -90,11 +92,25 @@ def run(
     if config.should_reload:
         ChangeReload(config, target=server.run, sockets=[listening]).run()
     elif workers > 1:
-        Multiprocess(config, sockets=[listening]).run()
+        supervisor = _Workers(config, sockets=[listening])
+        supervisor.run()
+        # It ends when one cannot start, and would tell nobody.
+        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+            sys.exit(STARTUP_FAILURE)
     else:
         server.run(sockets=[listening])
         if not server.started:
-            sys.exit(3)
+            sys.exit(STARTUP_FAILURE)
+
+
+class _Workers(Multiprocess):
+    """The processes behind one socket."""
+
+    def terminate_all(self) -> None:
+        """Tell all to stop; who calls from now on is refused, and does not wait in a queue that nobody looks at."""
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
 
 
 def address(listening: socket.socket) -> str:

@@ -1,10 +1,11 @@
 """Startup: what a database needs before it can be served, now or as soon as it can be reached."""
 
 import asyncio
+import contextlib
 
 import structlog
 
-from db import revisions, workspaces
+from db import faults, revisions, workspaces
 from db.database import Database
 from db.faults import Refused, Unavailable
 from marginalia.principals import LOCAL_OWNER
@@ -14,6 +15,9 @@ SOUND_SQLITE = (3, 51, 3)
 
 PAUSE = 0.5
 """How many seconds pass before the next try while the database cannot be served."""
+
+MOMENT = 1.0
+"""How many seconds a server waits for its database before it serves without it."""
 
 UNREACHABLE = "The database cannot be reached."
 UNUSABLE = "The database cannot be used; the log says why."
@@ -27,7 +31,7 @@ class NotReady(Exception):
 
 async def check(database: Database) -> None:
     """Check the schema of a database that is only to be looked at. Raises `NotReady`, or `Unavailable`."""
-    found = await revisions.read(database)
+    found = await _revisions(database)
     if not found.agree:
         raise NotReady(_other_schema(found))
 
@@ -38,7 +42,7 @@ async def prepare(database: Database) -> None:
     Raises `NotReady`, or `Unavailable` where the same may succeed later.
     """
     try:
-        found = await revisions.read(database)
+        found = await _revisions(database)
         if not found.agree and (database.dialect == "sqlite" or not found.known):
             await revisions.upgrade(database)
         elif not found.agree:
@@ -51,21 +55,26 @@ async def prepare(database: Database) -> None:
 
 
 class Preparation:
-    """The preparation of a database that may be out of reach when its server starts."""
+    """The preparation of a database that may be out of reach, or not be right yet, when its server starts."""
 
     def __init__(self, database: Database) -> None:
         self.missing: str | None = "The database is being prepared."
         """Why the database cannot be served yet; None: it is prepared."""
         self._database = database
+        self._tried = asyncio.Event()
         self._trying: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
-        """Prepare the database, and where it is out of reach try again until it is not. Raises `NotReady`."""
-        try:
-            await self._try()
-        except Unavailable as error:
-            _log.warning("The database cannot be reached; it is tried again until it can: %s", error)
-            self._trying = asyncio.create_task(self._go_on())
+        """Prepare the database, and where it is out of reach or not right go on, besides serving, until it is."""
+        self._trying = asyncio.create_task(self._go_on())
+        # Mostly it is prepared by the first request; but who asks whether the process lives does not wait for long.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MOMENT):
+                await self.tried()
+
+    async def tried(self) -> None:
+        """Wait until it was tried once, with success or not."""
+        await self._tried.wait()
 
     async def end(self) -> None:
         """Try no longer."""
@@ -73,27 +82,34 @@ class Preparation:
             self._trying.cancel()
             await asyncio.wait([self._trying])
 
-    async def _try(self) -> None:
-        await prepare(self._database)
-        self.missing = None
-
     async def _go_on(self) -> None:
-        while self.missing is not None:
+        while (missing := await self._try()) is not None:
+            self.missing = missing
+            self._tried.set()
             await asyncio.sleep(PAUSE)
-            try:
-                await self._try()
-            except Unavailable:
-                self.missing = UNREACHABLE
-            except NotReady as error:
-                # Not the end of the process, as at the start: somebody may be about to mend it.
-                if self.missing != str(error):
-                    _log.error("The database cannot be served: %s", error)
-                self.missing = str(error)
-            except Exception:
-                if self.missing != UNUSABLE:
-                    _log.exception("The database cannot be prepared")
-                self.missing = UNUSABLE
-        _log.info("The database can be served")
+        if self._tried.is_set():
+            _log.info("The database can be served")
+        self.missing = None
+        self._tried.set()
+
+    async def _try(self) -> str | None:
+        """Try once, and log what is in the way where that is news; return it."""
+        try:
+            await prepare(self._database)
+        except Unavailable as error:
+            if self.missing != UNREACHABLE:
+                _log.warning("The database cannot be reached; it is tried again until it can: %s", error)
+            return UNREACHABLE
+        except NotReady as error:
+            # Not the end of the process, which the command line has looked for: somebody may be about to mend it.
+            if self.missing != str(error):
+                _log.error("The database cannot be served: %s", error)
+            return str(error)
+        except Exception:
+            if self.missing != UNUSABLE:
+                _log.exception("The database cannot be prepared")
+            return UNUSABLE
+        return None
 
 
 async def warn_of_many_writers(database: Database, workers: int) -> None:
@@ -110,6 +126,14 @@ async def warn_of_many_writers(database: Database, workers: int) -> None:
             needed=".".join(map(str, SOUND_SQLITE)),
             workers=workers,
         )
+
+
+async def _revisions(database: Database) -> revisions.Revisions:
+    try:
+        with faults.damages():
+            return await revisions.read(database)
+    except faults.Damaged as error:
+        raise NotReady(f"The schema of the database cannot be read: {error}") from error
 
 
 def _other_schema(found: revisions.Revisions) -> str:

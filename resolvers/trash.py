@@ -1,9 +1,23 @@
 """The trash: what is put into it, taken back, and taken away for good."""
 
-from resolvers.arguments import DocId, SectionId
+from db.models import Document, Section
+from db.paging import Connection
+from db.trash import LATEST_FIRST
+from resolvers.arguments import After, DocId, First, SectionId
 from resolvers.context import Info
-from services import trash
+from services import inputs, trash
+from services.paging import page
 from services.trash import MovedDocument, MovedSection, PurgedDocument, PurgedSection
+
+
+async def trashed_documents(info: Info, first: First = inputs.PAGE_SIZE, after: After = None) -> Connection[Document]:
+    asked = page(LATEST_FIRST[Document], first, after)
+    return await trash.trashed(info.context.store, info.context.principal, Document, asked)
+
+
+async def trashed_sections(info: Info, first: First = inputs.PAGE_SIZE, after: After = None) -> Connection[Section]:
+    asked = page(LATEST_FIRST[Section], first, after)
+    return await trash.trashed(info.context.store, info.context.principal, Section, asked)
 
 
 async def trash_document(info: Info, doc_id: DocId) -> MovedDocument:

@@ -43,7 +43,7 @@ class DocumentEdge(View):
     node: Document = shown("The document.")
 
 
-@strawberry.type(description="A page of documents, the newest first.")
+@strawberry.type(description="A page of documents.")
 class DocumentConnection(View):
     """A page of documents."""
 

@@ -25,7 +25,7 @@ from schema.results import (
     TrashDocumentResult,
     TrashSectionResult,
 )
-from schema.sections import Section
+from schema.sections import Section, SectionConnection
 from schema.view import resolved_by, told_by
 
 
@@ -39,6 +39,14 @@ class Query:
     )
     section: Section | None = resolved_by(sections.section, "A section, if you may see it.")
     chat_session: ChatSession | None = resolved_by(chats.chat_session, "A chat session, if you may see it.")
+    trashed_documents: DocumentConnection | None = resolved_by(
+        trash.trashed_documents,
+        "The documents in the trash of your workspace, the latest first; empty for those who may not restore them.",
+    )
+    trashed_sections: SectionConnection | None = resolved_by(
+        trash.trashed_sections,
+        "The sections in the trash of your workspace, the latest first; empty for those who may not restore them.",
+    )
     node: Node | None = resolved_by(nodes.node, "Anything with an id, if you may see it.")
     nodes: list[Node | None] | None = resolved_by(
         nodes.nodes, "Many things with ids, in the order of the ids; null for each that you may not see."

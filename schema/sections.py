@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from db import models
+from db import models, paging
 from resolvers import sections as resolvers
 from schema.documents import Document, DocumentConnection
-from schema.nodes import Node
+from schema.nodes import Node, PageInfo
 from schema.view import View, resolved_by, shown
 
 if TYPE_CHECKING:
@@ -34,6 +34,26 @@ class Section(View, Node):
         resolvers.chat, "The chat of this section; null until somebody opens it with ensureSectionChat."
     )
     documents: DocumentConnection = resolved_by(resolvers.documents_of, "The documents it stands in, the newest first.")
+
+
+@strawberry.type(description="A section in a page of sections.")
+class SectionEdge(View):
+    """An edge to a section."""
+
+    represents = paging.Edge
+
+    cursor: str = shown("Where to go on from here.")
+    node: Section = shown("The section.")
+
+
+@strawberry.type(description="A page of sections.")
+class SectionConnection(View):
+    """A page of sections."""
+
+    represents = paging.Connection
+
+    edges: list[SectionEdge] = shown("The sections of this page.")
+    page_info: PageInfo = shown("Where this page stands in the whole.")
 
 
 @strawberry.type(description="The fact that a section stands in a document, at a position.")

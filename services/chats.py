@@ -118,22 +118,24 @@ async def ensure_document_chats(store: Store, principal: Principal, document_id:
 
     One transaction and at most four statements, as for `ensure_section_chats`.
     """
-    opened = repaired = 0
+    opened, repaired = set[str](), set[str]()
+    found = 0
     async for _ in Attempts(eager=True):
         standing = await store.standing(document_id)
         if standing is None:
+            if not opened and not repaired:
+                return DocumentNotFound(document_id)
             # What was done is told, even if the document was taken away since.
-            done = opened or repaired
-            return ChatsOfDocument(document_id, opened, 0, repaired, 0) if done else DocumentNotFound(document_id)
+            return ChatsOfDocument(document_id, len(opened), found, len(repaired), 0)
         without = [each.section_id for each in standing if each.chat_id is None]
         wrong = [each.section_id for each in standing if each.chat_id is not None and each.pointer != each.chat_id]
         missing = without if principal.may_comment else []
+        found = len({each.section_id for each in standing} - {*without, *wrong, *opened, *repaired})
         if not missing and not wrong:
-            found = len(standing) - len(without) - opened - repaired
-            return ChatsOfDocument(document_id, opened, max(found, 0), repaired, len(without))
+            return ChatsOfDocument(document_id, len(opened), found, len(repaired), len(without))
         settled = await _settle(store, principal, document_id, missing, wrong)
-        opened += len(settled.opened)
-        repaired += len(settled.pointed)
+        opened |= {chat.section_id for chat in settled.opened}
+        repaired |= settled.pointed
     return TemporarilyUnavailable()
 
 

@@ -15,7 +15,8 @@ from services.principals import Principal
 MOST = 100
 """How many findings an answer has at most."""
 
-ENGINE = "the engine's own check is clean"
+STRUCTURE = f"{Rule.D8} no table, constraint or index of ours is missing"
+ENGINE = f"{Rule.D8} the engine's own check is clean"
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,11 @@ def checks() -> dict[str, Check]:
         return lambda patient: _broken(patient, invariant)
 
     named = {f"{invariant.rule} {invariant.name}": check(invariant) for invariant in INVARIANTS}
-    return {**named, f"{Rule.D8} {ENGINE}": _complaints}
+    return {**named, STRUCTURE: _lacking, ENGINE: _complaints}
 
 
 async def repair(patient: Patient, finding: Finding) -> None:
-    """Set right what was found, unless it is right by now or needs a person. Raises `Unavailable`."""
+    """Set right what was found, unless it is right by now or needs a person. Raises `Unavailable` or `Damaged`."""
     if finding.violation is not None and finding.repair is not None:
         await patient.repair(finding.violation)
 
@@ -109,6 +110,15 @@ async def _broken(patient: Patient, invariant: Invariant) -> AsyncGenerator[Find
                 raise
             # The others can be looked for all the same: each reads other files.
             yield Finding(Rule.D8, f"{invariant.rule} cannot be looked for to the end: {damaged}")
+
+
+async def _lacking(patient: Patient) -> AsyncGenerator[Finding, None]:
+    try:
+        lacking = await patient.lacking()
+    except Damaged as damaged:
+        lacking = [f"The structure cannot be looked at: {damaged}"]
+    for lack in lacking:
+        yield Finding(Rule.D8, lack)
 
 
 async def _complaints(patient: Patient) -> AsyncGenerator[Finding, None]:

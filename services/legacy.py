@@ -20,6 +20,9 @@ from services import inputs
 
 E = TypeVar("E", SectionStatus, MessageRole)
 
+DEPTH = 100
+"""How many lists and objects in each other a JSON value has at most: far fewer than an engine can keep."""
+
 
 def _id(prefix: str, value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
@@ -44,19 +47,21 @@ def _text(longest: int, value: str) -> str:
     return value
 
 
-def _storable(value: Any) -> Any:
+def _storable(value: Any, level: int = 1) -> Any:
     """Check that every engine can keep a JSON value."""
     match value:
+        case dict() | list() if level > DEPTH:
+            raise ValueError(f"is nested deeper than {DEPTH} levels")
         case str() if not ids.is_storable(value):
             raise ValueError("holds a NUL character or half of a surrogate pair")
         case float() if not math.isfinite(value):
             raise ValueError("holds a number that is too large")
         case dict():
             for part in (*value, *value.values()):
-                _storable(part)
+                _storable(part, level + 1)
         case list():
             for part in value:
-                _storable(part)
+                _storable(part, level + 1)
     return value
 
 
@@ -172,7 +177,8 @@ class LegacyFile(Entry):
     @property
     def unknown(self) -> Counter[str]:
         """How often there is a field that has no place here, by its name and the list it is in."""
-        found = Counter(self.model_extra or ())
+        # The names only: a counter takes the values of a mapping for counts.
+        found = Counter([*(self.model_extra or ())])
         for name, entries in self.lists.items():
             found.update(f"{name}[].{field}" for entry in entries for field in entry.model_extra or ())
         return found

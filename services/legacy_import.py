@@ -1,11 +1,13 @@
 """The import of legacy files: what of a file is new, which chats become one, and how messages are numbered."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from db import legacy, positions
-from db.legacy import Rows, There
+from db.legacy import Rows, Taken, There
 from db.store import Store, Transaction, Undo
 from services.documents import UNTITLED
 from services.legacy import BadFile, LegacyChat, LegacyDocument, LegacyFile, LegacyMessage, LegacySection
@@ -23,7 +25,9 @@ class Imported:
     merged_chats: int = 0
     """Chats whose messages went to another chat of their section."""
     pointers_left: int = 0
-    """New sections that do not point to their chat, as they did not before."""
+    """Sections that do not point to their chat, where the section or the chat is new."""
+    placements_left: int = 0
+    """Sections that were there already and do not stand in a document that lists them."""
     client_ids_dropped: int = 0
     documents_forgotten: int = 0
     """Chats that were opened through a document that nobody knows."""
@@ -50,7 +54,10 @@ async def import_file(store: Store, principal: Principal, file: LegacyFile) -> I
         arrival = _Arrival(file, there, principal.user_id)
         if arrival.problems:
             raise Undo(BadFile(arrival.problems))
-        await legacy.put_in(transaction, store.workspace_id, arrival.rows)
+        try:
+            await legacy.put_in(transaction, store.workspace_id, arrival.rows)
+        except Taken:
+            raise Undo(BadFile(["Somebody else has added some of it meanwhile; import it again"])) from None
         return arrival.imported
 
     made = await store.transact(work)
@@ -86,19 +93,35 @@ class _Arrival:
                 if section_id not in self._section_ids
             ]
             self.problems += unknown
-            if not self._is_new("documents", document.id in self._there.documents):
-                # Its sections may have been arranged since; what was taken out does not come back.
-                self.imported.skipped["placements"] += len(document.section_ids)
-                continue
-            title = " ".join((document.title or "").splitlines()).strip() or UNTITLED
-            self.rows.documents.append(self._values(document, "description", title=title, **_labels(document)))
-            for section_id, position in zip(
-                document.section_ids, positions.after(None, len(document.section_ids)), strict=True
-            ):
-                self.imported.new["placements"] += 1
-                self.rows.placements.append(
-                    {"document_id": document.id, "section_id": section_id, "position": position}
-                )
+            if self._is_new("documents", document.id in self._there.documents):
+                title = " ".join((document.title or "").splitlines()).strip() or UNTITLED
+                self.rows.documents.append(self._values(document, "description", title=title, **_labels(document)))
+                self._place(document.id, document.section_ids, None)
+            else:
+                self._append(number, document)
+
+    def _append(self, number: int, document: LegacyDocument) -> None:
+        """Put what is new behind what stands in a document; what was taken out of it since does not come back."""
+        standing = self._there.placements.get(document.id, {})
+        missing = [section_id for section_id in document.section_ids if section_id not in standing]
+        new = [section_id for section_id in missing if section_id not in self._there.sections]
+        self.imported.skipped["placements"] += len(document.section_ids) - len(missing)
+        self.imported.placements_left += len(missing) - len(new)
+        if not new:
+            return
+        self.rows.arranged.append(document.id)
+        try:
+            self._place(document.id, new, max(standing.values(), default=None))
+        except positions.Malformed:
+            self.problems.append(
+                f"documents[{number}].section_ids: {document.id} has a malformed position, behind which nothing can be"
+                " put; `doctor --repair` mends it"
+            )
+
+    def _place(self, document_id: str, section_ids: Sequence[str], last: str | None) -> None:
+        for section_id, position in zip(section_ids, positions.after(last, len(section_ids)), strict=True):
+            self.imported.new["placements"] += 1
+            self.rows.placements.append({"document_id": document_id, "section_id": section_id, "position": position})
 
     def _add_sections(self) -> None:
         for section in self._file.sections:
@@ -123,14 +146,16 @@ class _Arrival:
             self._kept[section_id] = kept = oldest.id if there is None else there.id
             self._target.update((chat.id, kept) for chat in chats)
             if there is None:
-                self._add_chat(oldest)
+                self._add_chat(oldest, max(chat.updated_at or chat.created_at for chat in chats))
 
-    def _add_chat(self, chat: LegacyChat) -> None:
+    def _add_chat(self, chat: LegacyChat, updated_at: datetime) -> None:
         self.imported.new["chats"] += 1
+        if chat.section_id in self._there.sections:
+            self.imported.pointers_left += self._there.sections[chat.section_id] != chat.id
         if chat.document_id is not None and chat.document_id not in self._document_ids:
             self.imported.documents_forgotten += 1
             chat = chat.model_copy(update={"document_id": None})
-        self.rows.chats.append(self._values(chat, "section_id", "document_id", last_seq=0))
+        self.rows.chats.append(self._values(chat, "section_id", "document_id", last_seq=0, updated_at=updated_at))
 
     def _add_messages(self) -> None:
         of_chat: defaultdict[str, list[LegacyMessage]] = defaultdict(list)

@@ -1,12 +1,12 @@
 """The trash: documents and sections that are taken away, brought back, and taken away for good."""
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 from db import trash
 from db.models import Document, Section
+from db.paging import Connection, Page, connection
 from db.store import Store, Transaction
-from db.trash import Purged
+from db.trash import Purged, Trashable
 from services.commands import command
 from services.outcomes import (
     DocumentNotFound,
@@ -22,13 +22,16 @@ MovedSection = Section | SectionNotFound | Forbidden | TemporarilyUnavailable
 PurgedDocument = Purged | DocumentNotFound | NotInTrash | Forbidden | TemporarilyUnavailable
 PurgedSection = Purged | SectionNotFound | NotInTrash | Forbidden | TemporarilyUnavailable
 
-R = TypeVar("R", Document, Section)
+
+async def trashed(store: Store, principal: Principal, kind: type[Trashable], page: Page) -> Connection[Trashable]:
+    """Return a page of what is in the trash, the latest first. For those who may not edit there is nothing in it."""
+    return await store.trashed(kind, page) if principal.may_edit else connection([], Page(0))
 
 
 @command
 async def trash_document(store: Store, principal: Principal, document_id: str) -> MovedDocument:
     """Put a document into the trash, where nobody sees it; its sections and their chats are kept."""
-    if refused := await _refused_document(store, principal.may_edit, document_id):
+    if refused := await _refused_document(store, principal, principal.may_edit, document_id):
         return refused
     return await _move(store, Document, document_id, trash.put) or DocumentNotFound(document_id)
 
@@ -36,7 +39,7 @@ async def trash_document(store: Store, principal: Principal, document_id: str) -
 @command
 async def restore_document(store: Store, principal: Principal, document_id: str) -> MovedDocument:
     """Take a document out of the trash; all is as it was."""
-    if refused := await _refused_document(store, principal.may_edit, document_id):
+    if refused := await _refused_document(store, principal, principal.may_edit, document_id):
         return refused
     return await _move(store, Document, document_id, trash.take_back) or DocumentNotFound(document_id)
 
@@ -44,7 +47,7 @@ async def restore_document(store: Store, principal: Principal, document_id: str)
 @command
 async def purge_document(store: Store, principal: Principal, document_id: str) -> PurgedDocument:
     """Take a document that is in the trash away for good, and the sections that stand nowhere else with their chats."""
-    if refused := await _refused_document(store, principal.may_purge, document_id):
+    if refused := await _refused_document(store, principal, principal.may_purge, document_id):
         return refused
 
     async def purge(transaction: Transaction) -> Purged | DocumentNotFound | NotInTrash:
@@ -61,7 +64,7 @@ async def purge_document(store: Store, principal: Principal, document_id: str) -
 @command
 async def trash_section(store: Store, principal: Principal, section_id: str) -> MovedSection:
     """Put a section into the trash: it is hidden in all its documents, and so is its chat; both are kept."""
-    if refused := await _refused_section(store, principal.may_edit, section_id):
+    if refused := await _refused_section(store, principal, principal.may_edit, section_id):
         return refused
     return await _move(store, Section, section_id, trash.put) or SectionNotFound(section_id)
 
@@ -69,7 +72,7 @@ async def trash_section(store: Store, principal: Principal, section_id: str) -> 
 @command
 async def restore_section(store: Store, principal: Principal, section_id: str) -> MovedSection:
     """Take a section out of the trash; it is back where it stood, with its chat."""
-    if refused := await _refused_section(store, principal.may_edit, section_id):
+    if refused := await _refused_section(store, principal, principal.may_edit, section_id):
         return refused
     return await _move(store, Section, section_id, trash.take_back) or SectionNotFound(section_id)
 
@@ -77,7 +80,7 @@ async def restore_section(store: Store, principal: Principal, section_id: str) -
 @command
 async def purge_section(store: Store, principal: Principal, section_id: str) -> PurgedSection:
     """Take a section that is in the trash away for good, wherever it stands, with its chat and the messages."""
-    if refused := await _refused_section(store, principal.may_purge, section_id):
+    if refused := await _refused_section(store, principal, principal.may_purge, section_id):
         return refused
 
     async def purge(transaction: Transaction) -> Purged | SectionNotFound | NotInTrash:
@@ -91,8 +94,10 @@ async def purge_section(store: Store, principal: Principal, section_id: str) -> 
     return await store.transact(purge)
 
 
-async def _move(store: Store, kind: type[R], row_id: str, move: Callable[[Transaction, R], Awaitable[R]]) -> R | None:
-    async def work(transaction: Transaction) -> R | None:
+async def _move(
+    store: Store, kind: type[Trashable], row_id: str, move: Callable[[Transaction, Trashable], Awaitable[Trashable]]
+) -> Trashable | None:
+    async def work(transaction: Transaction) -> Trashable | None:
         row = await trash.hold(transaction, kind, store.workspace_id, row_id)
         return None if row is None else await move(transaction, row)
 
@@ -102,15 +107,23 @@ async def _move(store: Store, kind: type[R], row_id: str, move: Callable[[Transa
 # Who may not change it may not look into the trash either: what is in there does not exist for them.
 
 
-async def _refused_document(store: Store, may: bool, document_id: str) -> DocumentNotFound | Forbidden | None:
+async def _refused_document(
+    store: Store, principal: Principal, may: bool, document_id: str
+) -> DocumentNotFound | Forbidden | None:
     if may:
         return None
-    seen = await store.load.documents.load(document_id)
-    return DocumentNotFound(document_id) if seen is None else Forbidden(document_id)
+    seen = await store.load.documents.load(document_id) is not None
+    if seen or (principal.may_edit and await store.is_trashed(Document, document_id)):
+        return Forbidden(document_id)
+    return DocumentNotFound(document_id)
 
 
-async def _refused_section(store: Store, may: bool, section_id: str) -> SectionNotFound | Forbidden | None:
+async def _refused_section(
+    store: Store, principal: Principal, may: bool, section_id: str
+) -> SectionNotFound | Forbidden | None:
     if may:
         return None
-    seen = await store.load.sections.load(section_id)
-    return SectionNotFound(section_id) if seen is None else Forbidden(section_id)
+    seen = await store.load.sections.load(section_id) is not None
+    if seen or (principal.may_edit and await store.is_trashed(Section, section_id)):
+        return Forbidden(section_id)
+    return SectionNotFound(section_id)

@@ -49,6 +49,13 @@ def postgres_template(postgres_server: str) -> Iterator[str]:
         yield urlsplit(url).path.removeprefix("/")
 
 
+@pytest.fixture(scope="session")
+def postgres_pool(postgres_server: str, postgres_template: str) -> Iterator[postgres.Pool]:
+    pool = postgres.Pool(postgres_server, postgres_template)
+    yield pool
+    pool.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give the URL of a fresh database with our schema and the local workspace in it."""
@@ -71,7 +78,7 @@ def serve(database_url: str) -> Serve:
         principal: Principal = LOCAL_OWNER, who: WhoAsks | None = None, **settings: Any
     ) -> AsyncIterator[Served]:
         app = create_app(
-            Settings(_env_file=None, database_url=database_url, **settings),
+            Settings(_env_file=None, **{"database_url": database_url, **settings}),
             lambda _request: who() if who else principal,
         )
         transport = httpx.ASGITransport(app)
@@ -79,6 +86,8 @@ def serve(database_url: str) -> Serve:
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
         ):
+            # On a busy machine it takes longer than a server waits, and goes on besides what the test does.
+            await app.state.preparation.tried()
             yield Served(http, app.state.database, app.state.operations)
 
     return serving

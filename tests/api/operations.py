@@ -125,8 +125,15 @@ query ($docId: ID!, $first: Int = 500, $after: String) {
 
 
 Connection = dict[str, Any]
+TRASH = """
+mutation ($docId: ID!, $sectionId: ID!) {
+  trashSection(sectionId: $sectionId) { __typename }
+  trashDocument(docId: $docId) { __typename }
+}
+"""
+
 TRASHED = datetime(2026, 1, 1, tzinfo=UTC)
-"""When what is in the trash was put there; nothing in the API does that yet."""
+"""When what is in the trash from the beginning was put there."""
 
 
 async def create_document(client: Client, title: str = "A document", **arguments: Any) -> str:
@@ -175,6 +182,12 @@ async def section_edges(client: Client, document_id: str) -> list[dict[str, Any]
 async def section_ids(client: Client, document_id: str) -> list[str]:
     """Read the ids of all sections of a document, in reading order."""
     return [edge["node"]["id"] for edge in await section_edges(client, document_id)]
+
+
+async def trash(client: Client, document: str, section: str) -> None:
+    """Put a section and a document into the trash."""
+    answer = await client(TRASH, docId=document, sectionId=section)
+    assert [each["__typename"] for each in answer.values()] == ["Section", "Document"]
 
 
 def headings(count: int, text: str = "Text.") -> str:

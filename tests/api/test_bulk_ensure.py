@@ -169,6 +169,25 @@ async def test_five_hundred_sections_take_as_many_statements_as_one(
     assert await ensure_document(client, document.id) == (0, 500, 0, 0)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_is_asked_for_is_read_once_however_many_sections_the_document_has(
+    client: Served, document: Document, database: Database
+) -> None:
+    """Otherwise the one write lock is held for a time that grows with the square of their number."""
+    sections = await many_sections(database, document, 2)
+    with counted(client.database) as statements:
+        await ensure_all(client, document.id, sections)
+    (opening,) = (statement for statement in statements if "INSERT INTO chat_sessions" in statement)
+    async with client.database.begin() as session:
+        connection = await session.connection()
+        plan = await connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {opening}", ("[]", "me", "local", "doc", "x", "y")[: opening.count("?")]
+        )
+        steps = [step for *_, step in plan]
+    assert steps[:3] == ["MATERIALIZE asked", "SCAN pairs VIRTUAL TABLE INDEX 1:", steps[2]]
+    assert not [step for step in steps[2:] if "VIRTUAL TABLE" in step], steps
+
+
 async def test_an_id_that_is_asked_for_twice_is_opened_once(
     client: Client, database: Database, document: Document
 ) -> None:
@@ -236,3 +255,17 @@ async def test_what_was_opened_is_counted_even_if_the_document_was_taken_away_si
     with before_the_second_look(client, database_url, "UPDATE documents SET deleted_at = '2026-01-01'"):
         answer = (await client(DOCUMENT, docId=document.id))["ensureDocumentChats"]
     assert (answer["createdCount"], answer["document"]) == (2, None)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "taken", ["DELETE FROM document_sections WHERE section_id = ?", "UPDATE documents SET deleted_at = '2026-01-01'"]
+)
+async def test_what_was_there_is_counted_whatever_was_taken_away_since(
+    client: Served, database: Database, database_url: str, document: Document, taken: str
+) -> None:
+    opened, there = await many_sections(database, document, 2)
+    assert told(await ensure_all(client, document.id, [there])) == ["CREATED"]
+    with before_the_second_look(client, database_url, taken.replace("?", f"'{opened}'")):
+        answer = (await client(DOCUMENT, docId=document.id))["ensureDocumentChats"]
+    assert (answer["createdCount"], answer["foundCount"]) == (1, 1)

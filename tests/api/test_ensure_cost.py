@@ -93,4 +93,4 @@ async def test_the_first_ensure_reads_once_and_writes_in_one_transaction(client:
         # the BEGIN that the driver sends for it.)
         assert kinds == ["SELECT", "WITH", "BEGIN", "COMMIT;"]
     else:
-        assert kinds == ["SELECT", "BEGIN", "INSERT", "WITH", "COMMIT"]
+        assert kinds == ["SELECT", "BEGIN", "WITH", "WITH", "COMMIT"]

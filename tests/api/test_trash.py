@@ -1,5 +1,6 @@
 """The trash: what is put into it is hidden, comes back as it was, or is gone for good."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,23 +8,43 @@ import pytest
 from db.database import Database
 from services.principals import Principal, Role
 from tests.api.operations import (
+    TRASHED,
+    Connection,
     create_document,
     ensure_chat,
     headings,
     import_document,
+    nodes,
+    pages_forward,
     post_message,
     section_ids,
 )
+from tests.api.operations import trash as trash_both
 from tests.concurrency.together import ENSURE, place, post
 from tests.conftest import Serve
 from tests.support import factories
-from tests.support.client import Client
+from tests.support.client import Client, Served
+from tests.support.counting import counted
 from tests.support.invariants import violations
 
 TRASH_DOCUMENT, RESTORE_DOCUMENT, PURGE_DOCUMENT = "trashDocument", "restoreDocument", "purgeDocument"
 TRASH_SECTION, RESTORE_SECTION, PURGE_SECTION = "trashSection", "restoreSection", "purgeSection"
 OF_DOCUMENTS = (TRASH_DOCUMENT, RESTORE_DOCUMENT, PURGE_DOCUMENT)
 OF_SECTIONS = (TRASH_SECTION, RESTORE_SECTION, PURGE_SECTION)
+
+NOTHING = {
+    "edges": [],
+    "pageInfo": {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None},
+}
+
+LISTED = """
+query ($first: Int = 20, $after: String) {{
+  {field}(first: $first, after: $after) {{
+    edges {{ cursor node {{ id title deletedAt }} }}
+    pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }}
+  }}
+}}
+"""
 
 SEEN = """
 query ($document: ID!, $section: ID!, $chat: ID!) {
@@ -46,6 +67,12 @@ async def move(client: Client, mutation: str, row_id: str) -> dict[str, Any]:
     )
     answer: dict[str, Any] = (await client(query, id=row_id))[mutation]
     return answer
+
+
+async def listed(client: Client, kind: str, **arguments: Any) -> Connection:
+    field = f"trashed{kind}s"
+    page: Connection = (await client(LISTED.format(field=field), **arguments))[field]
+    return page
 
 
 async def seen(client: Client, document: str, section: str, chat: str) -> dict[str, Any]:
@@ -185,10 +212,62 @@ async def test_editors_move_things_to_the_trash_and_back_and_owners_purge(
             assert (await move(theirs, trash, row))["__typename"] == expected
             assert (await move(client, trash, row))["__typename"] == kind
             # To those who may not change it, what is in the trash does not exist.
-            assert (await move(theirs, purge, row))["__typename"] == f"{kind}NotFound"
+            assert (await move(theirs, purge, row))["__typename"] == ("Forbidden" if allowed else f"{kind}NotFound")
             assert (await move(theirs, restore, row))["__typename"] == (kind if allowed else f"{kind}NotFound")
             await move(client, restore, row)
             assert (await move(theirs, purge, row))["__typename"] == "Forbidden"
+
+
+@pytest.mark.parametrize("kind", ["Document", "Section"])
+async def test_what_is_in_the_trash_is_listed_the_latest_first(client: Client, kind: str) -> None:
+    trash, restore, purge = OF_DOCUMENTS if kind == "Document" else OF_SECTIONS
+    rows = []
+    for _ in range(7):
+        document = await import_document(client, "# A title")
+        rows.append(document if kind == "Document" else (await section_ids(client, document))[0])
+    assert await listed(client, kind) == NOTHING
+    moved: list[dict[str, Any]] = []
+    for row in rows:
+        moved.insert(0, await move(client, trash, row))
+        await asyncio.sleep(0.002)  # the clock of SQLite counts milliseconds
+    found = nodes([await listed(client, kind)])
+    assert found == [{"id": each["id"], "title": "A title", "deletedAt": each["deletedAt"]} for each in moved]
+    assert nodes(await pages_forward(lambda **arguments: listed(client, kind, **arguments), 3)) == found
+
+    await move(client, restore, rows[1])
+    await move(client, purge, rows[3])
+    assert [each["id"] for each in nodes([await listed(client, kind)])] == [rows[n] for n in (6, 5, 4, 2, 0)]
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_the_trash_is_empty_for_those_who_may_not_restore(
+    serve: Serve, client: Client, database: Database, role: Role
+) -> None:
+    document, sections, _ = await with_chat(client)
+    await trash_both(client, document, sections[0])
+    await factories.workspace(database, "other")
+    theirs = await factories.document(database, workspace_id="other", deleted_at=TRASHED)
+    await factories.section(database, theirs, deleted_at=TRASHED)
+    async with serve(Principal("somebody", "local", role)) as somebody:
+        for kind, row in (("Document", document), ("Section", sections[0])):
+            page = await listed(somebody, kind)
+            assert [each["id"] for each in nodes([page])] == ([row] if role >= Role.EDITOR else [])
+            assert role >= Role.EDITOR or page == NOTHING
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_index_of_its_own_serves_the_list_of_the_trash(client: Served) -> None:
+    for kind, table in (("Document", "documents"), ("Section", "sections")):
+        with counted(client.database) as statements:
+            await listed(client, kind, first=2)
+        (query,) = statements
+        async with client.database.read() as session:
+            connection = await session.connection()
+            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", ("local", 3, 0))
+            steps = [step for *_, step in plan]
+        assert steps == [
+            f"SEARCH {table} USING INDEX {table}_workspace_id_deleted_at_id_idx (workspace_id=? AND deleted_at>?)"
+        ]
 
 
 async def test_nothing_of_another_workspace_is_moved(client: Client, database: Database) -> None:

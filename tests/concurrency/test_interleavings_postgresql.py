@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db import anchors, chats, documents, trash
 from db.database import Database
 from db.models import ChatSession, Document, Section
+from tests.api.test_trash import PURGE_DOCUMENT, PURGE_SECTION, TRASH_DOCUMENT, TRASH_SECTION, move
 from tests.concurrency.together import (
     assert_one_chat,
     chat_ids,
@@ -228,6 +229,23 @@ async def test_a_number_that_is_not_used_is_given_to_the_next_message(
         waiting = asyncio.create_task(post(client, chat_id, "Text"))
         await until_waiting(database)
     assert (await waiting)["seq"] == 1
+    assert await violations(database) == []
+
+
+@pytest.mark.parametrize(("trashing", "purging"), [(TRASH_DOCUMENT, PURGE_DOCUMENT), (TRASH_SECTION, PURGE_SECTION)])
+async def test_a_purge_waits_for_one_who_posts_and_takes_the_message_along(
+    client: Client, database: Database, document: Document, section: Section, trashing: str, purging: str
+) -> None:
+    """Shows: the chats are locked before their messages are deleted, which would leave out the one on its way."""
+    chat_id = (await ensure(client, document.id, section.id))["id"]
+    row_id = document.id if trashing == TRASH_DOCUMENT else section.id
+    async with database.begin() as session:
+        assert await factories.post(session, chat_id, "Late") == 1
+        await move(client, trashing, row_id)
+        waiting = asyncio.create_task(move(client, purging, row_id))
+        await until_waiting(database)
+    purged = await waiting
+    assert (purged["__typename"], purged["chatCount"], purged["messageCount"]) == ("Purged", 1, 1)
     assert await violations(database) == []
 
 

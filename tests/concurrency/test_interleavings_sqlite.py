@@ -92,15 +92,28 @@ async def test_a_first_ensure_finds_the_chat_that_the_other_writer_opened(
     assert await pointer(database, section.id) == "chat_1"
 
 
-async def test_a_first_ensure_respects_the_removal_that_it_waited_for(
-    client: Client, database: Database, database_url: str, document: Document, section: Section
+GONE = {
+    "removed": ("SectionNotInDocument", "DELETE FROM document_sections"),
+    "its document trashed": ("DocumentNotFound", "UPDATE documents SET deleted_at = created_at"),
+    "trashed": ("SectionNotFound", "UPDATE sections SET deleted_at = created_at"),
+    "its document purged": ("DocumentNotFound", "DELETE FROM document_sections; DELETE FROM documents"),
+    "purged": ("SectionNotFound", "DELETE FROM document_sections; DELETE FROM sections"),
+}
+"""How the one section of the database is taken away, and what those are told who ask for its chat then."""
+
+
+@pytest.mark.parametrize("gone", GONE)
+async def test_a_first_ensure_respects_what_takes_its_section_away_while_it_waits(
+    client: Client, database: Database, database_url: str, document: Document, section: Section, gone: str
 ) -> None:
+    refusal, statements = GONE[gone]
     with write_lock(database_url) as connection:
-        connection.execute("DELETE FROM document_sections WHERE section_id = ?", [section.id])
+        for statement in statements.split(";"):
+            connection.execute(statement)
         waiting = asyncio.create_task(ensure(client, document.id, section.id))
         done, _ = await asyncio.wait([waiting], timeout=WHILE)
         assert not done
-    assert (await waiting)["__typename"] == "SectionNotInDocument"
+    assert (await waiting)["__typename"] == refusal
     assert await chat_ids(database, section.id) == []
 
 

@@ -14,7 +14,10 @@ from tests.support import factories
 from tests.support.client import Client
 from tests.support.invariants import violations
 
-SECONDS = 4
+SECONDS, ENOUGH = 4, 12
+"""For how long at least, and how much must have been repaired until then: a slow machine takes longer for it."""
+
+PATIENCE = 60
 
 BREAK = (
     "UPDATE sections SET chat_session_id = NULL WHERE id = :id",
@@ -34,8 +37,11 @@ async def test_repairs_go_on_beside_ensures_posts_and_removals(client: Client, d
     posted: set[str] = set()
     repaired = 0
 
+    def going_on() -> bool:
+        return time.monotonic() < until or repaired < ENOUGH
+
     async def talk() -> None:
-        while time.monotonic() < until:
+        while going_on():
             section_id = choice.choice(sections)
             answer = await ensure(client, document.id, section_id)
             assert answer["__typename"] in {"ChatSession", "SectionNotInDocument"}
@@ -46,29 +52,28 @@ async def test_repairs_go_on_beside_ensures_posts_and_removals(client: Client, d
                 posted.add(message["id"])
 
     async def arrange() -> None:
-        while time.monotonic() < until:
+        while going_on():
             section_id = choice.choice(sections)
             assert await remove(client, document.id, section_id) in {"Section", "SectionNotInDocument"}
             assert await place(client, document.id, section_id) == "Placement"
 
     async def damage() -> None:
-        while time.monotonic() < until:
+        while going_on():
             async with database.begin() as session:
                 await session.execute(text(choice.choice(BREAK)), {"id": choice.choice(sections)})
             await asyncio.sleep(0.02)
 
     async def heal() -> None:
         nonlocal repaired
-        while time.monotonic() < until:
+        while going_on():
             repaired += await _repair(database)
 
-    async with asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
         for work in (talk, talk, arrange, damage, heal, heal):
             tasks.create_task(work())
 
     await _repair(database)
     assert await violations(database) == []
-    assert repaired > 10, "nothing was repaired"
     async with database.read() as session:
         assert set(await session.scalars(text("SELECT id FROM messages"))) == posted
 

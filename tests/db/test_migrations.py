@@ -1,6 +1,7 @@
 """Migrations: they make what the models say, whoever runs them and however often."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect
 
-from db import revisions
+from db import revisions, structure
 from db.database import Database
 from db.models import Base
 from db.revisions import Revisions
+from db.structure import Parts
 
 MIGRATIONS = Path(revisions.__file__).with_name("migrations")
 VERSION_TABLE = "alembic_version"
@@ -30,18 +32,9 @@ def tables(connection: Connection) -> set[str]:
     return set(inspect(connection).get_table_names())
 
 
-def names(connection: Connection) -> dict[str, set[tuple[str, str | None]]]:
-    """Return the kinds and names of all constraints and indexes of each of our tables."""
-    found = {}
-    inspector = inspect(connection)
-    for table in tables(connection) - {VERSION_TABLE}:
-        of_table = {("primary key", inspector.get_pk_constraint(table)["name"])}
-        of_table |= {("foreign key", key["name"]) for key in inspector.get_foreign_keys(table)}
-        of_table |= {("unique", key["name"]) for key in inspector.get_unique_constraints(table)}
-        of_table |= {("check", key["name"]) for key in inspector.get_check_constraints(table)}
-        of_table |= {("index", key["name"]) for key in inspector.get_indexes(table)}
-        found[table] = of_table
-    return found
+def names(connection: Connection) -> Mapping[str, Parts]:
+    """Return the constraints and indexes of each of our tables, with their columns."""
+    return structure.parts(connection, tables(connection) - {VERSION_TABLE})
 
 
 def differences(connection: Connection) -> list[object]:
@@ -63,12 +56,22 @@ async def test_a_migrated_database_has_the_names_that_the_models_give(empty: Dat
     made = await empty.run(names)
     assert set(migrated) == set(Base.metadata.tables)
     assert migrated == made
-    assert all(name for of_table in made.values() for _, name in of_table)
+    needed = structure.needed()
+    for table, of_table in made.items():
+        # An index that PostgreSQL makes for a constraint has the name of the constraint.
+        assert {name for _, name in of_table} == {name for _, name in needed[table]}
+        assert {part: columns for part, columns in of_table.items() if part in needed[table]} == needed[table]
 
 
 async def test_all_constraint_names_follow_the_convention(empty: Database) -> None:
     await revisions.upgrade(empty)
-    endings = {"primary key": "_pkey", "foreign key": "_fkey", "unique": "_key", "check": "_check", "index": "_idx"}
+    endings = {
+        "primary key": "_pkey",
+        "foreign key": "_fkey",
+        "unique constraint": "_key",
+        "check constraint": "_check",
+        "index": "_idx",
+    }
     for table, of_table in (await empty.run(names)).items():
         for kind, name in of_table:
             assert name is not None

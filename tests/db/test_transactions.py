@@ -5,16 +5,18 @@ import random
 from collections.abc import Iterable
 
 import pytest
+from asyncpg.exceptions import InternalClientError
 from sqlalchemy import func, select, text, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from db import faults
 from db.database import Database
 from db.faults import Unavailable
 from db.models import Document
 from db.patience import ATTEMPTS
 from db.store import Store, Transaction, Undo
 from tests.support import factories
+from tests.support.rest import assert_at_rest
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -26,12 +28,6 @@ def document(name: str) -> Document:
 async def stored(database: Database) -> set[str]:
     async with database.read() as session:
         return set(await session.scalars(select(Document.title)))
-
-
-def held(database: Database) -> int:
-    """Return how many connections are in use."""
-    pools = [engine.sync_engine.pool for engine in database.engines]
-    return sum(pool.checkedout() for pool in pools if isinstance(pool, QueuePool))
 
 
 async def settled(tasks: Iterable[asyncio.Task[object]]) -> list[object]:
@@ -56,7 +52,7 @@ async def test_an_exception_undoes_all_and_is_raised_as_it_is(database: Database
     with pytest.raises(LookupError, match="ours"):
         await database.transact(work)
     assert await stored(database) == set()
-    assert held(database) == 0
+    assert database.in_use == {"reading": 0, "writing": 0}
 
 
 async def test_undo_undoes_and_returns_its_value(database: Database) -> None:
@@ -106,15 +102,16 @@ async def test_a_transaction_ends_though_nobody_waits_for_it(database: Database)
     assert await stored(database) == {"one", "two"}
 
 
-async def test_what_is_undone_for_a_caller_that_is_gone_is_no_fault(
-    database: Database, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("ending", [Undo("nothing done"), Unavailable("no room")], ids=["undone", "unavailable"])
+async def test_what_is_not_done_for_a_caller_that_is_gone_is_no_fault(
+    database: Database, caplog: pytest.LogCaptureFixture, ending: Exception
 ) -> None:
     begun = asyncio.Event()
 
     async def work(session: Transaction) -> None:
         await session.connection()
         begun.set()
-        raise Undo("nothing done")
+        raise ending
 
     caller = asyncio.create_task(Store(database, "local").transact(work))
     await begun.wait()
@@ -146,7 +143,7 @@ async def test_a_caller_that_is_gone_at_any_moment_costs_no_connection(database:
     await asyncio.gather(*(read() for _ in range(30)))
     await write(1_000)
     assert "1000" in await stored(database)
-    assert held(database) == 0
+    await assert_at_rest(database)
     # What was begun was committed whole: as many rows as the numbers that are there.
     async with database.read() as session:
         assert await session.scalar(select(func.count()).select_from(Document)) == len(await stored(database))
@@ -193,7 +190,7 @@ async def test_a_transaction_that_always_loses_is_given_up(database: Database, s
         await database.transact(work)
     assert runs == ATTEMPTS == 5
     assert await stored(database) == set()
-    assert held(database) == 0
+    assert database.in_use == {"reading": 0, "writing": 0}
 
 
 @on_postgresql
@@ -238,3 +235,9 @@ async def test_who_gets_no_connection_is_told_to_come_again(database_url: str) -
             async with narrow.read() as other:
                 await other.execute(select(1))
     await narrow.close()
+
+
+def test_a_connection_that_ended_while_it_was_being_made_is_no_fault() -> None:
+    wrapped = Exception("as the driver of SQLAlchemy wraps it")
+    wrapped.__cause__ = InternalClientError("cannot switch to state 11; another operation (2) is in progress")
+    assert faults.is_out_of_reach(DBAPIError(None, None, wrapped))

@@ -107,6 +107,5 @@ async def make_world(client: Client) -> World:
     await operations.post_message(client, chat, "Hello")
     spare, trashed = [await operations.import_document(client, "# One\n\n# Two") for _ in range(2)]
     spare_section, trashed_section = await operations.section_ids(client, spare)
-    for kind, row in (("trashSection(sectionId", trashed_section), ("trashDocument(docId", trashed)):
-        await client(f"mutation ($id: ID!) {{ {kind}: $id) {{ __typename }} }}", id=row)
+    await operations.trash(client, document=trashed, section=trashed_section)
     return World(document, section, chat, spare, spare_section, trashed, trashed_section)

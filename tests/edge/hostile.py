@@ -72,7 +72,7 @@ def cursors(order: str, *key: Any) -> dict[str, str]:
             "2026-01-01",
             "today",
         )
-        if order == "documents"
+        if str(key[0]).endswith("+00:00")
     }
     return {
         "nothing": "",

@@ -1,6 +1,5 @@
 """Outages: a database that is taken away from under a server, and brought back."""
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,8 +30,31 @@ async def gone(database: Database, postgres_server: str) -> AsyncIterator[None]:
         shutil.move(folder.with_name("away"), folder)
     else:
         name = database.url.database
-        end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608 - our own name
-        await asyncio.to_thread(postgres.execute, postgres_server, end)
-        await asyncio.to_thread(postgres.execute, postgres_server, f"ALTER DATABASE {name} RENAME TO {name}_away")
+        await _alter(database, postgres_server, f"RENAME TO {name}_away")
         yield
-        await asyncio.to_thread(postgres.execute, postgres_server, f"ALTER DATABASE {name}_away RENAME TO {name}")
+        await postgres.executed(postgres_server, f"ALTER DATABASE {name}_away RENAME TO {name}")
+
+
+@asynccontextmanager
+async def standing_by(database: Database, postgres_server: str) -> AsyncIterator[None]:
+    """Have a database of PostgreSQL take no writes, as one that has become a standby, or has no room left.
+
+    When it does again, those who are connected are not told, as behind a proxy that keeps their connections.
+    """
+    name = database.url.database
+    await _alter(database, postgres_server, "SET default_transaction_read_only = on")
+    yield
+    await postgres.executed(postgres_server, f"ALTER DATABASE {name} RESET default_transaction_read_only")
+
+
+async def ended(database: Database, postgres_server: str) -> None:
+    """End all connections to a database of PostgreSQL."""
+    name = database.url.database
+    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608 - our own name
+    await postgres.executed(postgres_server, end)
+
+
+async def _alter(database: Database, postgres_server: str, how: str) -> None:
+    """Alter a database from which all connections are taken first: the next ones find it as it has become."""
+    await ended(database, postgres_server)
+    await postgres.executed(postgres_server, f"ALTER DATABASE {database.url.database} {how}")

@@ -45,6 +45,18 @@ CONNECTIONS = [
         (NEVER, "doc_x"),
     ),
     Paged(
+        "trashedDocuments",
+        f"query ($first: Int, $after: String) {{ trashedDocuments(first: $first, after: $after) {EDGES} }}",
+        100,
+        (NEVER, "doc_x"),
+    ),
+    Paged(
+        "trashedSections",
+        f"query ($first: Int, $after: String) {{ trashedSections(first: $first, after: $after) {EDGES} }}",
+        100,
+        (NEVER, "sec_x"),
+    ),
+    Paged(
         "messages",
         "query ($chat: ID!, $first: Int, $after: String, $last: Int, $before: String) { chatSession(id: $chat) "
         f"{{ messages(first: $first, after: $after, last: $last, before: $before) {EDGES} }} }}",
@@ -63,11 +75,14 @@ def nothing_to_look_at(log: Log) -> Iterator[None]:
 
 @pytest.fixture
 async def ids(client: Client) -> dict[str, str]:
-    """Make a document with a section and its chat with a message; return their ids by the names of the variables."""
+    """Make one of each, and put one of each into the trash; return the ids by the names of the variables."""
     document = await operations.import_document(client, "# A section\n\nText.")
     (section,) = await operations.section_ids(client, document)
     chat = await operations.ensure_chat(client, document, section)
     await operations.post_message(client, chat, "Hello")
+    trashed = await operations.import_document(client, "# A section")
+    (trashed_section,) = await operations.section_ids(client, trashed)
+    await operations.trash(client, document=trashed, section=trashed_section)
     return {"document": document, "section": section, "chat": chat}
 
 

@@ -13,7 +13,15 @@ from tests.edge.fields import WAYS, Field, World, fields
 from tests.support.client import Client
 
 # A good key in the order of each connection, by the name of its field.
-KEYS = {"documents": ("2026-01-01T00:00:00+00:00", "doc_x"), "sections": ("a0", "sec_x"), "messages": (1,)}
+NEVER = "2026-01-01T00:00:00+00:00"
+
+KEYS: dict[str, tuple[Any, ...]] = {
+    "documents": (NEVER, "doc_x"),
+    "trashedDocuments": (NEVER, "doc_x"),
+    "trashedSections": (NEVER, "sec_x"),
+    "sections": ("a0", "sec_x"),
+    "messages": (1,),
+}
 
 
 def hostile_values(field: Field, name: str, type_: graphql.GraphQLInputType) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Telling:
 
 
 @asynccontextmanager
-async def serving(app: Telling) -> AsyncIterator[tuple[str, ServerState]]:
+async def serving(app: Telling, **state: Any) -> AsyncIterator[tuple[str, ServerState]]:
     """Serve an application with connections of ours that are in a hurry; give the address and the connections."""
     config = uvicorn.Config(
         app,
@@ -66,13 +66,13 @@ async def serving(app: Telling) -> AsyncIterator[tuple[str, ServerState]]:
         lifespan="off",
     )
     config.load()
-    state = ServerState()
+    shared = ServerState()
     listening = await asyncio.get_running_loop().create_server(
-        lambda: HttpConnection(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        lambda: HttpConnection(config=config, server_state=shared, app_state=state), "127.0.0.1", 0
     )
     async with listening:
         host, port = listening.sockets[0].getsockname()
-        yield f"http://{host}:{port}", state
+        yield f"http://{host}:{port}", shared
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,23 @@ async def test_the_end_of_the_server_is_not_kept_by_a_client_that_said_farewell_
             await app.over.wait()
             for connection in list(state.connections):
                 connection.shutdown()
+
+
+async def test_a_connection_that_is_made_when_all_others_were_asked_to_end_ends_too() -> None:
+    ending = asyncio.Event()
+    async with serving(Telling(), ending=ending) as (address, state):
+        earlier = await asyncio.open_connection(*address.removeprefix("http://").split(":"))
+        async with asyncio.timeout(SECONDS):
+            while not state.connections:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.02)
+            ending.set()
+            reader, later = await asyncio.open_connection(*address.removeprefix("http://").split(":"))
+            assert await reader.read() == b""
+            async with socket(address, init=False) as ours:
+                await ours.closed()
+        assert len(state.connections) == 1, "it is uvicorn that asks those that were there"
+        for writer in (earlier[1], later):
+            writer.close()
 
 
 def test_a_server_that_is_told_to_stop_leaves_clients_that_do_not_read(tmp_path: Path) -> None:

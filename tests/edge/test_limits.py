@@ -246,7 +246,7 @@ async def test_an_answer_tells_of_so_many_errors(serve: Serve) -> None:
 
 
 async def test_an_operation_that_takes_too_long_is_stopped_and_others_go_on(serve: Serve) -> None:
-    async with serve(query_seconds=0.3, mutation_seconds=0.4, lock_timeout=20, pool_size=1) as client:
+    async with serve(query_seconds=1.5, mutation_seconds=1.5, lock_timeout=20, pool_size=1) as client:
         document = await operations.import_document(client, "# A")
         (section,) = await operations.section_ids(client, document)
         async with client.database.begin() as session:  # whoever writes has to wait for this one

@@ -6,17 +6,20 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from marginalia import serving
 from marginalia.startup import SOUND_SQLITE
-from tests.support.processes import Server, running_process
+from tests.support.processes import ROOT, Server, environment, running_process
 
 COUNT = "{ documents(first: 100) { edges { node { id createdAt } } } }"
 
@@ -107,6 +110,36 @@ def test_a_server_that_is_told_to_stop_at_once_ends_well(url: str) -> None:
     with running_process(url) as server:
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(timeout=10) == 0
+
+
+def unstartable() -> Starlette:
+    """Make an application that cannot start."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        raise RuntimeError("This cannot start")
+        yield
+
+    return Starlette(lifespan=lifespan)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_whose_processes_cannot_start_does_not_end_well(workers: int) -> None:
+    application = f"{unstartable.__module__}:{unstartable.__name__}"
+    run = f"lambda: None, workers={workers}, reload=False, application={application!r}"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", f"from marginalia import serving; serving.run(serving.listen('::1', 0), {run})"],
+        env=environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 3, ended.stderr
+    assert "This cannot start" in ended.stderr
 
 
 def test_a_request_that_does_not_end_does_not_keep_a_server(url: str) -> None:

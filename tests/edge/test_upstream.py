@@ -1,6 +1,7 @@
 """Upstream: what libraries do that we work around, one test each; when one fails, a workaround can go."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 import strawberry
 import uvicorn
 from graphql import GraphQLSyntaxError, parse, specified_rules, validate
+from prometheus_client.mmap_dict import MmapedDict
 from starlette.types import Receive, Scope, Send
 from strawberry.asgi import GraphQL
 from strawberry.extensions import QueryDepthLimiter
@@ -66,6 +68,12 @@ def test_graphql_core_quotes_a_number_that_python_cannot_read() -> None:
     (error,) = validate(SCHEMA, parse(f"{{ documents(first: {'9' * 5_000}) {{ __typename }} }}"), specified_rules)
     assert isinstance(error.original_error, ValueError)
     assert len(error.message) > 5_000
+
+
+def test_the_files_of_prometheus_have_no_room_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "counter_1.db"
+    MmapedDict(file).close()  # type: ignore[no-untyped-call]
+    assert file.stat().st_blocks * 512 < file.stat().st_size
 
 
 async def test_strawberrys_view_breaks_on_a_body_that_is_no_object() -> None:

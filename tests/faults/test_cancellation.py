@@ -14,6 +14,7 @@ from tests.faults import world
 from tests.faults.commands import COMMANDS, kind
 from tests.faults.stepping import cancelled_after
 from tests.support.invariants import violations
+from tests.support.rest import assert_at_rest
 from tests.support.thorough import thorough
 
 _log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ async def test_a_call_that_is_cancelled_at_any_step_is_not_done_or_done_whole_an
                 case = f"{command}, cancelled after {steps} steps, round {round_}"
                 await world.make(database)
                 ended = not await cancelled_after(steps, lambda: command.call(Store(used, "local")))  # noqa: B023
-                await world.assert_at_rest(used, database)
+                await assert_at_rest(used, database)
                 after = await world.shape(database)
                 assert after in (before, done), case
                 if ended:
@@ -83,5 +84,5 @@ async def test_many_callers_that_are_cancelled_at_once_hold_nothing(database: Da
             await asyncio.sleep(chance.choice([0, 0, 0.001]))
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await world.assert_at_rest(used, database)
+        await assert_at_rest(used, database)
         assert [line for line in await violations(database) if not line.startswith(("D4", "D5"))] == []

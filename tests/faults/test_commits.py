@@ -11,6 +11,7 @@ from tests.faults.commands import COMMANDS, Command, kind
 from tests.faults.conftest import warm
 from tests.faults.strikes import COMMIT, Steps, watched
 from tests.support.proxy import Proxy
+from tests.support.rest import assert_at_rest
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -43,7 +44,7 @@ async def _is_told_as_perhaps(command: Command, database: Database, used: Databa
     with watched(used, commit):
         assert kind(await command.call(Store(used, "local"))) == "TemporarilyUnavailable", command
     assert commit.struck == 1
-    await world.assert_at_rest(used, database)
+    await assert_at_rest(used, database)
     assert await world.shape(database) == done, command
     assert kind(await command.call(Store(used, "local"))) == command.again, command
     if command.repeatable:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from db.database import Database
 from tests.concurrency.together import ensure, post, until_waiting
 from tests.conftest import Serve
-from tests.faults.load import READ, RECOVERY, UNAVAILABLE, first_message, until_ready
+from tests.faults.load import READ, RECOVERY, UNAVAILABLE, first_message, until, until_ready
 from tests.support import factories
 from tests.support.client import Client
 from tests.support.invariants import violations
@@ -30,6 +30,12 @@ async def anchor(database: Database) -> tuple[str, str]:
     return document.id, (await factories.section(database, document)).id
 
 
+def leave_room(server: Server, file: Path, count: int) -> None:
+    """Let the files of a server grow by some bytes at most; its log is far smaller than that of the database."""
+    room = file.with_name(file.name + "-wal").stat().st_size + count
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+
+
 @asynccontextmanager
 async def serving(url: str, **settings: object) -> AsyncIterator[tuple[Server, Client]]:
     with running_process(url, **settings) as server:
@@ -43,18 +49,32 @@ async def kinds_of_posts(client: Client, chat_id: str, count: int) -> set[str]:
     return {answer["__typename"] for answer in answers}
 
 
-async def test_without_a_connection_for_writing_all_else_goes_on(
+async def unready(client: Client) -> str:
+    """Insist that a server lives and is not ready; return why."""
+    assert (await client.http.get("/livez")).status_code == 200
+    answer = await client.http.get("/readyz")
+    assert answer.status_code == 503, answer.text
+    return str(answer.json()["reason"])
+
+
+async def test_without_a_connection_for_writing_reading_goes_on(
     database: Database, database_url: str, anchor: tuple[str, str]
 ) -> None:
-    async with serving(database_url, pool_size=2, lock_timeout=0.5) as (_, client):
+    async with serving(database_url, pool_size=1, lock_timeout=3) as (_, client):
         chat_id = await first_message(client, anchor)
+        await until_ready(client.http)
         async with database.begin() as session:
             await session.execute(text("UPDATE chat_sessions SET updated_at = updated_at"))
+            assert await kinds_of_posts(client, chat_id, 1) == {UNAVAILABLE}
             started = time.monotonic()
-            assert await kinds_of_posts(client, chat_id, 12) == {UNAVAILABLE}
-            assert time.monotonic() - started < RECOVERY
+            waiting = asyncio.create_task(kinds_of_posts(client, chat_id, 12))
+            if database.dialect == "postgresql":
+                await until_waiting(database)
+            assert await unready(client) == "The database takes no writes; what is there can be read."
             assert (await ensure(client, *anchor))["ensured"] == "FOUND"
-            assert (await client.http.get("/readyz")).status_code == 200
+            assert await waiting == {UNAVAILABLE}
+            assert time.monotonic() - started < 3 + RECOVERY
+        await until_ready(client.http)
         assert await kinds_of_posts(client, chat_id, 12) == {"Message"}
     assert await violations(database) == []
 
@@ -69,8 +89,7 @@ async def test_without_a_connection_for_reading_a_server_is_not_ready_but_lives(
             await session.execute(text("LOCK TABLE chat_sessions IN ACCESS EXCLUSIVE MODE"))
             reading = [asyncio.create_task(client.result(READ, id=chat_id)) for _ in range(6)]
             await until_waiting(database, 2)
-            assert (await client.http.get("/livez")).status_code == 200
-            assert (await client.http.get("/readyz")).status_code == 503
+            assert await unready(client) == "The database cannot be reached."
             for answer in await asyncio.gather(*reading):
                 assert [error["extensions"]["code"] for error in answer["errors"]] == ["TEMPORARILY_UNAVAILABLE"]
         await until_ready(client.http)
@@ -104,9 +123,8 @@ async def test_without_room_on_the_disk_reading_goes_on_and_nothing_acknowledged
     async with serving(database_url) as (server, client):
         chat_id = await first_message(client, anchor)
         acknowledged = {"first"}
-        # The file may not grow beyond a little more than it has now; the log of the server is far smaller.
-        room = file.with_name(file.name + "-wal").stat().st_size + 100_000
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+        await until_ready(client.http)
+        leave_room(server, file, 100_000)
         told = set()
         for number in range(40):
             answer = await post(client, chat_id, "A long text. " * 1_000, str(number))
@@ -114,15 +132,27 @@ async def test_without_room_on_the_disk_reading_goes_on_and_nothing_acknowledged
             if answer["__typename"] == "Message":
                 acknowledged.add(str(number))
         assert told == {"Message", UNAVAILABLE}
+
+        async def full() -> bool:
+            # A long text that did not fit leaves room for short ones.
+            number = len(acknowledged)
+            if (await post(client, chat_id, "A text.", f"short-{number}"))["__typename"] == "Message":
+                acknowledged.add(f"short-{number}")
+            return (await client.http.get("/readyz")).status_code == 503
+
+        leave_room(server, file, 0)
+        await until(full)
+        assert await unready(client) == "The database takes no writes; what is there can be read."
+        short = len([each for each in acknowledged if each.startswith("short")])
         assert (await ensure(client, *anchor))["ensured"] == "FOUND"
         assert (await client(READ, id=chat_id))["chatSession"] == {"messageCount": len(acknowledged)}
-        assert (await client.http.get("/livez")).status_code == 200
+        assert await unready(client) == "The database takes no writes; what is there can be read."
 
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
         await until_ready(client.http)
         for number in range(40):
             assert (await post(client, chat_id, "A long text. " * 1_000, str(number)))["__typename"] == "Message"
-        assert (await client(READ, id=chat_id))["chatSession"] == {"messageCount": 41}
+        assert (await client(READ, id=chat_id))["chatSession"] == {"messageCount": 41 + short}
     async with database.read() as session:
         stored = set(await session.scalars(text("SELECT client_id FROM messages")))
     assert acknowledged <= stored

@@ -15,6 +15,7 @@ from tests.faults import world
 from tests.faults.commands import COMMANDS, Command, kind
 from tests.faults.strikes import COMMIT, Steps, Strike, failed, raised, sent, watched
 from tests.support.invariants import violations
+from tests.support.rest import assert_at_rest
 
 UNAVAILABLE = "TemporarilyUnavailable"
 MASKED = "a masked fault"
@@ -103,7 +104,7 @@ async def _strike(
             answer = kind(await command.call(Store(struck, "local")))
         except IntegrityError:
             answer = MASKED
-    await world.assert_at_rest(struck, database)
+    await assert_at_rest(struck, database)
 
     if fault.masked:
         assert (answer, steps.struck) == (MASKED, 1), case
@@ -120,7 +121,7 @@ async def _strike(
     else:
         assert kind(await command.call(Store(struck, "local"))) == (command.again if changed else command.right), case
         assert await world.shape(database) == done, case
-    await world.assert_at_rest(struck, database)
+    await assert_at_rest(struck, database)
 
 
 def _helps(fault: Fault, steps: Steps, at: int) -> bool:

@@ -1,9 +1,6 @@
 """The world that faults strike: made anew in a moment, and read so that two states can be compared."""
 
-import asyncio
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any
 
 from sqlalchemy import text
@@ -92,29 +89,6 @@ async def contents(database: Database) -> list[list[tuple[Any, ...]]]:
 async def shape(database: Database) -> list[list[tuple[Any, ...]]]:
     """Read all there is but the times, and the ids that we choose ourselves."""
     return await _rows(database, _SHAPE)
-
-
-async def assert_at_rest(used: Database, database: Database) -> None:
-    """Insist that soon nobody is at work on a database any more: no connection in use, no transaction open."""
-    async with asyncio.timeout(10):
-        while any(used.in_use.values()) or await _open_transactions(database):  # noqa: ASYNC110 - only they know
-            await asyncio.sleep(0.001)
-
-
-async def _open_transactions(database: Database) -> int:
-    if database.dialect == "sqlite":
-        with closing(sqlite3.connect(str(database.url.database), timeout=0, isolation_level=None)) as other:
-            try:
-                other.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                return 1
-        return 0
-    async with database.read() as session:
-        count = text(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND backend_type = 'client backend' AND (xact_start IS NOT NULL OR state <> 'idle')"
-        )
-        return int(await session.scalar(count) or 0)
 
 
 async def _rows(database: Database, queries: Sequence[str]) -> list[list[tuple[Any, ...]]]:

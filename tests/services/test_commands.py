@@ -1,7 +1,12 @@
 """Commands: each decides on what is there when it begins."""
 
-import pytest
+from collections.abc import Awaitable, Callable
 
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from db import ids
 from db.database import Database
 from db.models import ChatSession, Document, Ensured
 from db.store import Store
@@ -35,6 +40,28 @@ async def test_a_chat_opened_elsewhere_comes_with_the_document_it_was_opened_thr
     assert anchor.document.id == other.id
     assert anchor.opened_through is not None
     assert anchor.opened_through.id == document.id
+
+
+ENSURES: dict[str, Callable[[Store, str, str], Awaitable[object]]] = {
+    "one": lambda store, document, section: chats.ensure_section_chat(store, LOCAL_OWNER, document, section),
+    "many": lambda store, document, section: chats.ensure_section_chats(store, LOCAL_OWNER, document, [section]),
+    "all": lambda store, document, _section: chats.ensure_document_chats(store, LOCAL_OWNER, document),
+}
+
+
+@pytest.mark.parametrize("how_many", ENSURES)
+async def test_an_id_that_a_chat_of_another_section_has_is_a_fault_and_does_not_pass_for_a_chat_that_is_there(
+    database: Database, monkeypatch: pytest.MonkeyPatch, how_many: str
+) -> None:
+    """Shows: only a second chat of the section is taken for one that somebody else has opened."""
+    taken = await factories.chat(database, await factories.section(database))
+    document = await factories.document(database)
+    section = await factories.section(database, document)
+    monkeypatch.setattr(ids, "new", lambda _prefix: taken.id)
+    with pytest.raises(IntegrityError):
+        await ENSURES[how_many](Store(database, "local"), document.id, section.id)
+    async with database.read() as session:
+        assert list(await session.scalars(select(ChatSession.section_id))) == [taken.section_id]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

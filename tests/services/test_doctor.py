@@ -19,20 +19,20 @@ from services import doctor, sections
 from services.doctor import Finding
 from tests.support import factories
 from tests.support.broken import BROKEN, allow_two_chats, fill, say, unconstrain
-from tests.support.invariants import violations
+from tests.support.invariants import of_rows, violations
 
 TRASHED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def found(database: Database, workspace_id: str | None = None) -> list[Finding]:
     patient = Patient(database, workspace_id)
-    return [finding for check in doctor.checks().values() async for finding in check(patient)]
+    return [finding for check in of_rows().values() async for finding in check(patient)]
 
 
 async def repaired(database: Database) -> list[Finding]:
     """Repair all that can be, as it is found; return what was found."""
     patient, findings = Patient(database), []
-    for check in doctor.checks().values():
+    for check in of_rows().values():
         async for finding in check(patient):
             await doctor.repair(patient, finding)
             findings.append(finding)
@@ -97,6 +97,15 @@ async def test_chats_of_a_section_are_merged_into_the_oldest_in_the_order_of_tim
     kept = {"one": "once", "two": None, "seven": "twice"}
     assert {word: await one(database, Message.client_id, Message.content == word) for word in kept} == kept
     assert await violations(database) == []
+
+
+async def test_what_is_found_is_told_in_the_order_of_ids(database: Database) -> None:
+    # They lie in another order, and an engine that knows how few they are reads them as they lie.
+    for number in (7, 2, 9, 4, 1, 8, 3, 6, 5):
+        await factories.section(database, id=f"sec_0{number}", chat_session_id="chat_none")
+    async with database.begin() as session:
+        await session.execute(text("ANALYZE"))
+    assert [finding.ids[0] for finding in await found(database)] == [f"sec_0{number}" for number in range(1, 10)]
 
 
 async def test_messages_are_numbered_in_their_order_although_no_two_may_share_a_number(database: Database) -> None:

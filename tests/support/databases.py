@@ -1,12 +1,15 @@
 """Databases: a fresh one for a fixture that is parametrised with the name of an engine."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from sqlalchemy import text
 
+from db.database import Database
 from tests.support import postgres
 
 
@@ -18,9 +21,23 @@ def migrated(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
         shutil.copy(request.getfixturevalue("sqlite_template"), file)
         yield f"sqlite:///{file}"
     else:
-        server, template = (request.getfixturevalue(name) for name in ("postgres_server", "postgres_template"))
-        with postgres.database(server, template) as url:
+        pool: postgres.Pool = request.getfixturevalue("postgres_pool")
+        with pool.database() as url:
             yield url
+
+
+@asynccontextmanager
+async def user(database: Database, url: str, rights: str) -> AsyncIterator[str]:
+    """Give the URL of a database of PostgreSQL for a user who has some rights in it and no others."""
+    name, address = f"somebody_{database.url.database}", urlsplit(url)
+    async with database.begin() as session:
+        await session.execute(text(f"CREATE ROLE {name} LOGIN"))
+        await session.execute(text(f"GRANT {rights} TO {name}"))
+    yield urlunsplit(address._replace(netloc=f"{name}@{address.netloc.rpartition('@')[2]}"))
+    database.distrust()  # a test may have ended all connections
+    async with database.begin() as session:
+        await session.execute(text(f"DROP OWNED BY {name}"))
+        await session.execute(text(f"DROP ROLE {name}"))
 
 
 @contextmanager

@@ -4,9 +4,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import anchors, ids
+from db import anchors, chats, ids
 from db.database import Database
-from db.models import Base, ChatSession, Document, Placement, Section, Workspace
+from db.models import Base, ChatSession, Document, Message, MessageRole, Placement, Section, Workspace
 
 R = TypeVar("R", bound=Base)
 
@@ -96,3 +96,22 @@ async def open_chat(session: AsyncSession, document: Document, section: Section)
     )
     assert [chat.id for chat in settled.opened] == [chat_id]
     return chat_id
+
+
+async def post(session: AsyncSession, chat_id: str, content: str) -> int:
+    """Post to a chat in a transaction, as the server does, and return the number of the message."""
+    number = await chats.next_number(session, "local", chat_id)
+    assert number is not None
+    session.add(
+        Message(
+            workspace_id="local",
+            id=ids.new(ids.MESSAGE),
+            chat_id=chat_id,
+            seq=number,
+            role=MessageRole.USER,
+            author="ann",
+            content=content,
+        )
+    )
+    await session.flush()
+    return number

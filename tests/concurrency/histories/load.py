@@ -3,9 +3,13 @@
 They ask on islands: two documents with a few sections, which nothing else touches, so that the history of each is one
 of its own. The sections of a document share its trash, so an island cannot be divided; but it is left for a fresh one
 soon, which keeps its history short, and has first ensures in it again and again.
+
+Where many ask at once, most answers could have come in some order. So there are islands for two as well, where nobody
+else keeps the servers busy: one does all that changes something, one thing right after the other.
 """
 
 import asyncio
+import itertools
 import logging
 import random
 import time
@@ -29,6 +33,12 @@ _log = logging.getLogger(__name__)
 
 ISLANDS, CALLERS, EACH = 3, 6, 14
 """How many islands there are at once, how many callers ask on each, and how often each of these."""
+
+TURNS = 8
+"""How often one of two takes the section out of its document and places it again."""
+
+BREATH = 0.003
+"""How many seconds the other one leaves the servers to it each time."""
 
 SECTIONS = 2
 PATIENCE = 4.5
@@ -77,6 +87,21 @@ class Load:
             for first in range(ISLANDS):
                 tasks.create_task(self._live(first, until))
 
+    async def run_in_twos(self, seconds: float) -> None:
+        """Ask for so long on islands for two, who are clients of different servers: one arranges, and both ensure."""
+        until = time.monotonic() + seconds
+        for first in itertools.count():
+            if time.monotonic() >= until:
+                return
+            island = await self._island()
+            self.islands.append(island)
+            arranges, ensures = (self.clients[(first + n) % len(self.clients)] for n in range(2))
+            async with asyncio.TaskGroup() as tasks:
+                arranging = tasks.create_task(self._arrange(island, arranges))
+                while not arranging.done():
+                    await self._ask(island, ensures, Call(Verb.ENSURE, island.documents[0], island.sections[0]))
+                    await asyncio.sleep(BREATH)
+
     def wrong(self) -> list[str]:
         """Return what is wrong with the answers, in lines. Raises `Undecided`."""
         if self.hasty:
@@ -109,6 +134,11 @@ class Load:
             for document in island.documents:
                 for section in island.sections:
                     await self._ask(island, callers[0], Call(Verb.ENSURE, document, section))
+
+    async def _arrange(self, island: Island, client: Client) -> None:
+        for _ in range(TURNS):
+            for verb in (Verb.REMOVE, Verb.ENSURE, Verb.PLACE, Verb.ENSURE):
+                await self._ask(island, client, Call(verb, island.documents[0], island.sections[0]))
 
     async def _ask_on(self, island: Island, client: Client) -> None:
         # All begin with the same, so that they meet where there is no chat yet.

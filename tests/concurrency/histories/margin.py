@@ -51,12 +51,16 @@ Operation = linearizability.Operation[Call, Answer]
 
 
 class Margin(NamedTuple):
-    """The state: where sections stand, and their chats; which documents and sections are in the trash, or purged."""
+    """The state: where sections stand, and their chats; which documents and sections are in the trash, or purged.
+
+    `pointers` are those that are wrong: sections with the id that they point to in place of that of their chat.
+    """
 
     placed: frozenset[tuple[str, str]]
     chats: frozenset[tuple[str, str]] = frozenset()
     trashed: frozenset[str] = frozenset()
     purged: frozenset[str] = frozenset()
+    pointers: frozenset[tuple[str, str]] = frozenset()
 
     def step(self, call: Call, answer: Answer | None) -> "Margin | None":
         """Return the state after a call; None: it cannot have answered so. No answer: whatever it was."""
@@ -70,7 +74,7 @@ class Margin(NamedTuple):
         return row in self.trashed or row in self.purged
 
 
-_WITH_CHAT = ("CREATED", "FOUND")
+_WITH_CHAT = ("CREATED", "FOUND", "REPAIRED")
 
 
 class _Stepped(NamedTuple):
@@ -85,7 +89,7 @@ def step(state: Margin, call: Call, answer: Answer | None) -> Margin | None:
 
 def changed_nothing(answer: Answer) -> bool:
     """Tell whether the answer says that all is as it was: a chat that was found, or a typed "no" (H6)."""
-    return answer.kind not in ("CREATED", "Section", "Document", "Placement", "Purged")
+    return answer.kind not in ("CREATED", "REPAIRED", "Section", "Document", "Placement", "Purged")
 
 
 def _refused(state: Margin, call: Call, *, placed: bool = True) -> str | None:
@@ -105,11 +109,14 @@ def _ensure(state: Margin, call: Call, answer: Answer | None) -> _Stepped:
     told = answer.chat if answer else None
     if chat is None and call.verb is Verb.PEEK:
         return _Stepped("Forbidden", state)
+    pointers = frozenset(pointer for pointer in state.pointers if pointer[0] != call.section)
+    kind = "FOUND" if pointers == state.pointers else "REPAIRED"
+    state = state._replace(pointers=pointers)
     if chat is None:
         return _Stepped("CREATED", state._replace(chats=state.chats | {(call.section, told or SOME)}))
     if chat == SOME and told is not None:
-        return _Stepped("FOUND", state._replace(chats=state.chats - {(call.section, SOME)} | {(call.section, told)}))
-    return _Stepped("FOUND" if told in (None, chat) else f"FOUND {chat}", state)
+        return _Stepped(kind, state._replace(chats=state.chats - {(call.section, SOME)} | {(call.section, told)}))
+    return _Stepped(kind if told in (None, chat) else f"{kind} {chat}", state)
 
 
 def _remove(state: Margin, call: Call, _answer: Answer | None) -> _Stepped:
@@ -163,6 +170,7 @@ def _without(state: Margin, gone: set[str]) -> Margin:
         chats=frozenset(chat for chat in state.chats if chat[0] not in gone),
         trashed=state.trashed - gone,
         purged=state.purged | gone,
+        pointers=frozenset(pointer for pointer in state.pointers if pointer[0] not in gone),
     )
 
 

@@ -134,6 +134,15 @@ WRONG = {
 }
 
 
+def test_a_wrong_pointer_is_repaired_once() -> None:
+    pointing = HERE._replace(chats=frozenset({("sec", "chat_1")}), pointers=frozenset({("sec", "chat_gone")}))
+    repaired = did(0, 5, ENSURE, Answer("REPAIRED", "chat_1"))
+    assert left_over([repaired, did(1, 4, ENSURE, FOUND)], pointing, step, changed_nothing) == []
+    for wrong in (Answer("REPAIRED", "chat_1"), Answer("FOUND", "chat_gone"), CREATED):
+        assert left_over([repaired, did(1, 4, ENSURE, wrong)], pointing, step, changed_nothing)
+    assert left_over([did(0, 1, ENSURE, FOUND)], pointing, step, changed_nothing)
+
+
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_history_that_one_thing_at_a_time_explains_passes(name: str) -> None:
     assert left_over(RIGHT[name], HERE, step, changed_nothing) == []

@@ -7,7 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from db import patience
+from db.anchors import Anchor
 from db.database import Database
+from services import chats
+from services.principals import Principal
 from tests.concurrency.histories.load import Load
 from tests.concurrency.test_of_the_tests import leaving_out, postgresql, sqlite
 from tests.conftest import Serve
@@ -36,6 +39,7 @@ async def wrong_without(part: str, servers: list[Served], database: Database) ->
 async def test_with_all_safeguards_nothing_is_wrong(servers: list[Served], database: Database) -> None:
     load = Load(servers, database)
     await load.run(SECONDS)
+    await load.run_in_twos(SECONDS / 4)
     assert load.wrong() == []
 
 
@@ -54,6 +58,25 @@ async def test_those_who_lost_and_do_not_look_again_are_found(
     load = Load(servers, database)
     await load.run(SECONDS)
     assert any(line.startswith("ensure") for line in load.wrong())
+
+
+async def test_those_who_remember_for_a_moment_what_they_read_are_found(
+    servers: list[Served], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shows: that what was acknowledged is seen by whoever asks next is due to each ensure judging what it has read.
+
+    Here it judges what the one before it had read, however long ago: after so many milliseconds a slow machine forgot.
+    """
+    refused, remembered = chats._refused, dict[tuple[str, ...], Anchor]()
+
+    def refused_by_the_last(anchor: Anchor, principal: Principal, *key: str) -> object:
+        before, remembered[key] = remembered.get(key, anchor), anchor
+        return refused(before, principal, *key)
+
+    monkeypatch.setattr(chats, "_refused", refused_by_the_last)
+    load = Load(servers, database)
+    await load.run_in_twos(SECONDS / 2)
+    assert any("nothing explains ensure" in line for line in load.wrong())
 
 
 @sqlite

@@ -75,7 +75,7 @@ class Caller:
     async def _own_trash(self) -> None:
         document, section = self._world.own[self._number]
         chat = await self._ensure(document, section)
-        await self._post(chat)
+        assert await self._post(chat)
         await self._done("trashSection", TRASH_SECTION, {"Section"}, sectionId=section)
         assert await self._ensure(document, section) == "SectionNotFound"
         await self._done("trashDocument", TRASH_DOCUMENT, {"Document"}, docId=document)
@@ -83,7 +83,7 @@ class Caller:
         await self._done("restoreSection", RESTORE_SECTION, {"Section"}, sectionId=section)
         await self._done("restoreDocument", RESTORE_DOCUMENT, {"Document"}, docId=document)
         assert await self._ensure(document, section) == chat
-        await self._post(chat)
+        assert await self._post(chat)
 
     async def _shared(self) -> None:
         """Ensure and post where others remove, place, trash and restore; and do so oneself now and then."""
@@ -119,18 +119,20 @@ class Caller:
         assert self._heard.created[section] <= 1
         return str(answer["id"])
 
-    async def _post(self, chat: str) -> None:
+    async def _post(self, chat: str) -> bool:
+        """Post to a chat; False: its section is in the trash, or was by the time that it was asked once more."""
         client_id = f"{self._number}-{next(self._posts)}"
         answer = await self._answered(
             "postMessage", POST, chatId=chat, content=f"Message {client_id}", clientId=client_id
         )
         if answer["__typename"] == "ChatSessionNotFound":
-            return  # its section is in the trash
+            return False
         assert answer["__typename"] == "Message", answer
         # H5: what was acknowledged before has a smaller number.
         assert self._last_number.get(chat, 0) < answer["seq"]
         self._last_number[chat] = answer["seq"]
         self._heard.messages[answer["id"]] = {**answer, "chat": chat, "author": "local"}
+        return True
 
     async def _done(self, name: str, operation: str, expected: set[str], **variables: Any) -> None:
         answer = await self._answered(name, operation, **variables)

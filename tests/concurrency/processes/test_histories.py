@@ -7,6 +7,7 @@ import os
 
 from db.database import Database
 from tests.concurrency.histories.load import Load
+from tests.concurrency.histories.margin import UNAVAILABLE
 from tests.support.client import Client
 from tests.support.invariants import violations
 
@@ -18,10 +19,16 @@ SEEN = {
 }
 """All that must have been answered, or the load was none."""
 
+UNAVAILABLE_AT_MOST = {"sqlite": 5, "postgresql": 0}
+"""How often somebody may be told to try again, though nobody is killed or locked out."""
+
 
 async def test_the_answers_of_four_processes_are_linearizable(clients: list[Client], database: Database) -> None:
     load = Load(clients, database)
     await load.run(SECONDS)
+    await load.run_in_twos(SECONDS / 6)
     assert load.wrong() == []
     assert load.answers.keys() >= SEEN
+    assert load.answers["lost"] == 0
+    assert load.answers[UNAVAILABLE] <= UNAVAILABLE_AT_MOST[database.dialect]
     assert await violations(database) == []

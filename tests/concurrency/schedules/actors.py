@@ -4,7 +4,6 @@ The steps are the statements that the server really sends, and its commits: what
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,9 +15,7 @@ from db import faults
 from db.database import Database
 from tests.concurrency.histories.asking import perform
 from tests.concurrency.histories.margin import Call, Operation
-
-THOROUGH = bool(os.environ.get("MARGINALIA_TEST_THOROUGH"))
-"""Whether to take the time for all there is to try."""
+from tests.support.thorough import thorough
 
 NOT_YET = float("inf")
 """When a call was made that has not taken its first step."""
@@ -86,7 +83,7 @@ class Actor:
 
     def _before_statement(self, _c: Any, _cursor: Any, statement: str, *_: Any) -> None:
         # By then the rows are locked, and nobody else has a say in it; and each step makes for many more schedules.
-        if THOROUGH or not statement.startswith("DELETE"):
+        if thorough() or not statement.startswith("DELETE"):
             self._stop()
 
     def _stop(self, *_: Any) -> None:

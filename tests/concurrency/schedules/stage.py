@@ -17,11 +17,20 @@ from tests.support.invariants import violations
 
 DOCUMENTS, SECTIONS = ("doc_a", "doc_b"), ("sec_s",)
 
+ANOTHER = ("sec_another", "chat_of_another")
+"""A section that stands nowhere, which nobody asks for, and its chat."""
+
 MOMENT = 0.002
 """How many seconds a step may take before somebody looks whether it waits for a lock."""
 
 PATIENCE = 30
 """How many seconds a schedule may take: then nobody in it gets any further."""
+
+_OF_TRASH = {
+    *(Verb.TRASH_DOCUMENT, Verb.RESTORE_DOCUMENT, Verb.PURGE_DOCUMENT),
+    *(Verb.TRASH_SECTION, Verb.RESTORE_SECTION, Verb.PURGE_SECTION),
+}
+"""What changes, or looks at, what is in the trash."""
 
 _BLOCKED = "SELECT pid, pg_blocking_pids(pid) FROM unnest($1::int[]) AS pid"
 
@@ -34,6 +43,14 @@ SELECT 'local', id, 'A title', 'me', CASE WHEN id = ANY ($2::text[]) THEN now() 
 _PLACED = """
 INSERT INTO document_sections (workspace_id, document_id, section_id, position)
 SELECT 'local', document_id, section_id, 'a0' FROM unnest($1::text[], $2::text[]) AS placed (document_id, section_id)
+"""
+_CHATS = """
+INSERT INTO chat_sessions (workspace_id, section_id, id, document_id, created_by)
+SELECT 'local', section_id, id, 'doc_a', 'me' FROM unnest($1::text[], $2::text[]) AS opened (section_id, id)
+"""
+_POINTED = """
+UPDATE sections SET chat_session_id = chat_id
+FROM unnest($1::text[], $2::text[]) AS pointed (section_id, chat_id) WHERE id = section_id
 """
 
 
@@ -72,6 +89,10 @@ class Explored:
         """How many there were."""
         return len(self.orders)
 
+    def steps(self, actor: int) -> int:
+        """How many steps an actor took, in the schedule in which it took most."""
+        return max(order.count(actor) for order in self.orders)
+
 
 class Stage:
     """Plays what actors do, in an order of choice, and holds what came of it against the model and the invariants."""
@@ -81,13 +102,26 @@ class Stage:
         self.actors = actors
         self._watch, self._moved, self._after = watch, moved, after
 
-    async def explore(self, initial: Margin, parts: Sequence[Sequence[Call]], *, until_wrong: bool = False) -> Explored:
-        """Play every schedule of the parts, depth first, or until one went wrong."""
+    async def explore(
+        self,
+        initial: Margin,
+        parts: Sequence[Sequence[Call]],
+        *,
+        switches: int | None = None,
+        until_wrong: bool = False,
+    ) -> Explored:
+        """Play every schedule of the parts, depth first, or until one went wrong.
+
+        `switches` bounds how often one who could go on is held for another one (None: as often as there are steps).
+        There are far fewer schedules then, and most mistakes need few switches: M. Musuvathi and S. Qadeer, Iterative
+        Context Bounding for Systematic Testing of Multithreaded Programs, PLDI 2007. With 0 each does all of its calls
+        before another one begins, but for waiting: every order of whole callers.
+        """
         explored = Explored()
         conflicts = sum(actor.conflicts for actor in self.actors)
         plan: list[Choice] = []
         while True:
-            played = await self.play(initial, parts, [choice.taken for choice in plan])
+            played = await self.play(initial, parts, [choice.taken for choice in plan], switches)
             explored.orders.append(tuple(choice.actors[choice.taken] for choice in played.choices))
             if played.wrong:
                 explored.wrong.append(played)
@@ -103,8 +137,14 @@ class Stage:
         explored.conflicts = sum(actor.conflicts for actor in self.actors) - conflicts
         return explored
 
-    async def play(self, initial: Margin, parts: Sequence[Sequence[Call]], choices: Sequence[int] = ()) -> Played:
-        """Play the parts from the same beginning: as chosen, and then always the first who can go on."""
+    async def play(
+        self,
+        initial: Margin,
+        parts: Sequence[Sequence[Call]],
+        choices: Sequence[int] = (),
+        switches: int | None = None,
+    ) -> Played:
+        """Play the parts from the same beginning: as chosen, and then always the first who may go on."""
         await self._set_up(initial)
         played = Played()
         ticks = itertools.count(1)
@@ -113,7 +153,7 @@ class Stage:
             actor.begin(calls, played.history, lambda: float(next(ticks)))
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._direct(cast, played, iter(choices))
+                await self._direct(cast, played, iter(choices), switches)
         except TimeoutError:
             played.wrong.append("nobody gets any further")
         for actor in cast:
@@ -133,16 +173,26 @@ class Stage:
             ]
         return played
 
-    async def _direct(self, cast: Sequence[Actor], played: Played, choices: Iterator[int]) -> None:
+    async def _direct(
+        self, cast: Sequence[Actor], played: Played, choices: Iterator[int], switches: int | None
+    ) -> None:
+        going = None
         while True:
             await self._settled(cast)
             ready = [number for number, actor in enumerate(cast) if actor.is_held]
             if not ready:
                 return
+            could_go_on = going in ready
+            if could_go_on and switches == 0:
+                ready = [number for number in ready if number == going]
             # The same beginning leads to the same choices, but for who is told first of a deadlock.
             choice = Choice(ready, min(next(choices, 0), len(ready) - 1))
             played.choices.append(choice)
-            cast[ready[choice.taken]].go_on()
+            taken = ready[choice.taken]
+            if could_go_on and taken != going and switches is not None:
+                switches -= 1
+            going = taken
+            cast[going].go_on()
 
     async def _settled(self, cast: Sequence[Actor]) -> None:
         """Wait until each actor stands before a step, is done, or waits for one who stands there."""
@@ -160,7 +210,7 @@ class Stage:
         """Ask what is there in the end, in the trash as well, as a part of the history."""
         asked = {call.verb for part in parts for call in part}
         calls = [Call(Verb.PEEK, document, section) for document in DOCUMENTS for section in SECTIONS]
-        if asked & {Verb.TRASH_DOCUMENT, Verb.PURGE_DOCUMENT, Verb.TRASH_SECTION, Verb.PURGE_SECTION}:
+        if asked & _OF_TRASH:
             restored = [Call(Verb.RESTORE_DOCUMENT, document) for document in DOCUMENTS]
             calls += [*restored, *(Call(Verb.RESTORE_SECTION, "", section) for section in SECTIONS), *calls]
         for call in calls:
@@ -169,9 +219,15 @@ class Stage:
 
     async def _set_up(self, state: Margin) -> None:
         await self._watch.execute(_EMPTY)
-        for table, ids in (("documents", DOCUMENTS), ("sections", SECTIONS)):
+        for table, ids in (("documents", DOCUMENTS), ("sections", (*SECTIONS, ANOTHER[0]))):
             await self._watch.execute(_ROWS.format(table), list(ids), list(state.trashed))
-        await self._watch.execute(_PLACED, *([part[n] for part in state.placed] for n in (0, 1)))
+        chats = {**dict(state.chats), **dict([ANOTHER])}
+        for insert, pairs in (
+            (_PLACED, state.placed),
+            (_CHATS, chats.items()),
+            (_POINTED, (chats | dict(state.pointers)).items()),
+        ):
+            await self._watch.execute(insert, *([pair[n] for pair in pairs] for n in (0, 1)))
 
 
 @asynccontextmanager

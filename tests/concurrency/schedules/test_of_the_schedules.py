@@ -1,6 +1,7 @@
 """Tests of the tests: with a safeguard taken away, some schedule goes wrong, and the explorer says how."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -24,6 +25,11 @@ def without(stage: Stage, part: str) -> Iterator[None]:
         assert any(changed), "no statement had it"
 
 
+def switches_in(order: Sequence[int]) -> int:
+    """Count how often somebody was held who had more to do."""
+    return sum(one != other and one in order[place:] for place, (one, other) in enumerate(itertools.pairwise(order), 1))
+
+
 async def first_wrong(stage: Stage, state: str, actors: str) -> Played:
     explored = await stage.explore(STATES[state], parts(actors), until_wrong=True)
     assert explored.wrong, f"none of {explored.schedules} schedules was wrong"
@@ -36,6 +42,17 @@ async def test_those_who_wait_for_nobody_have_all_orders_and_each_once(database_
     async with staged(database_url) as stage:
         explored = await stage.explore(STATES["in both"], [[*look, *look], [*look, *look], look])
     assert len(set(explored.orders)) == explored.schedules == 30
+
+
+async def test_with_few_switches_there_are_the_orders_that_need_no_more_and_each_once(database_url: str) -> None:
+    """Shows: a bound leaves out what has more switches, and nothing else. Three callers, two steps each."""
+    look = [*parts("peek b")[0]] * 2
+    async with staged(database_url) as stage:
+        whole = [tuple(n for n in order for _ in range(2)) for order in itertools.permutations(range(3))]
+        bounded = [order for order in set(itertools.permutations([0, 0, 1, 1, 2, 2])) if switches_in(order) <= 1]
+        for switches, right in ((0, whole), (1, bounded)):
+            explored = await stage.explore(STATES["in both"], [look] * 3, switches=switches)
+            assert sorted(explored.orders) == sorted(right)
 
 
 async def test_a_second_chat_is_found_where_the_constraint_is_gone(database: Database, database_url: str) -> None:
