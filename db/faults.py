@@ -62,9 +62,9 @@ def is_taken(error: BaseException) -> bool:
     return _sqlstate(error) == _TAKEN
 
 
-def is_locked(error: DBAPIError) -> bool:
+def is_locked(error: DBAPIError | sqlite3.Error) -> bool:
     """Tell whether another connection to the SQLite file holds the lock that was asked for."""
-    return getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_BUSY
+    return getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_BUSY
 
 
 def is_read_only(error: BaseException) -> bool:

@@ -1,8 +1,10 @@
 """SQLite: one connection that writes, others that read, and the file that all of them have opened."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,19 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from db import faults
 from db.engines import Engines
 
+_STRETCH_MS = 20
+"""How many milliseconds whoever waits for a lock waits in one stretch.
+
+SQLite asks for it ever less often, at last ten times a second, and beside processes that write all the time would
+hardly ever find it free. So we wait in short stretches, one after the other.
+"""
+
 _WRITE_PRAGMAS = (
+    f"busy_timeout={_STRETCH_MS}",
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
     "trusted_schema=OFF",
-    # Whoever waits for the write lock asks for it ever less often, at last ten times a second, and beside processes
-    # that write all the time would hardly ever find it free. So we wait in short stretches, one after the other.
-    "busy_timeout=20",
 )
 _READ_PRAGMAS = ("query_only=ON", "trusted_schema=OFF")
 
@@ -32,11 +39,13 @@ def engines(url: URL, options: dict[str, Any], lock_timeout: float) -> Engines:
     """Make the engines for a file, and the folder that it is in. All that a process writes goes one way."""
     file = _File(Path(str(url.database)))
     # isolation_level=None: the driver begins nothing by itself, we say when and how.
-    connect_args = {"isolation_level": None, "timeout": lock_timeout, "async_creator_fn": file.open}
-    writes = create_async_engine(url, connect_args=connect_args, **{**options, "pool_size": 1})
-    reads = create_async_engine(url, connect_args=connect_args, **options)
-    event.listen(writes.sync_engine, "connect", _configured_by(_WRITE_PRAGMAS))
-    event.listen(reads.sync_engine, "connect", _configured_by(_READ_PRAGMAS))
+    connect_args = {"isolation_level": None, "timeout": lock_timeout}
+    to_write, to_read = (
+        {**connect_args, "async_creator_fn": partial(file.open, pragmas, lock_timeout)}
+        for pragmas in (_WRITE_PRAGMAS, _READ_PRAGMAS)
+    )
+    writes = create_async_engine(url, connect_args=to_write, **{**options, "pool_size": 1})
+    reads = create_async_engine(url, connect_args=to_read, **options)
     event.listen(writes.sync_engine, "begin", _begin_within(lock_timeout))
     for engine in (writes, reads):
         event.listen(engine.sync_engine, "connect", file.opened)
@@ -55,18 +64,22 @@ class _File:
         self._was_there = False
         path.parent.mkdir(parents=True, exist_ok=True)
 
-    async def open(self, *args: Any, **options: Any) -> aiosqlite.Connection:
+    async def open(
+        self, pragmas: tuple[str, ...], lock_timeout: float, *args: Any, **options: Any
+    ) -> aiosqlite.Connection:
         """Open it; it is made where there is none, but not a second time. Raises `FileNotFoundError`."""
         if self._was_there:
             self._identity()
         connection = aiosqlite.connect(*args, **options)
         connection._thread.daemon = True  # as SQLAlchemy does
         try:
-            return await connection
+            await connection
+            for pragma in pragmas:
+                await _set(connection, pragma, lock_timeout)
         except BaseException:
-            # Its thread has one more thing to tell the loop, and complains on standard error if the loop is closed.
-            await asyncio.shield(asyncio.to_thread(connection._thread.join))
+            await asyncio.shield(_end(connection))
             raise
+        return connection
 
     def opened(self, _connection: Any, entry: ConnectionPoolEntry) -> None:
         """Note which file a new connection has opened."""
@@ -99,11 +112,21 @@ def _begin_within(lock_timeout: float) -> Callable[[Connection], None]:
     return begin
 
 
-def _configured_by(pragmas: tuple[str, ...]) -> Callable[[Any, ConnectionPoolEntry], None]:
-    def configure(connection: Any, _entry: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+async def _set(connection: aiosqlite.Connection, pragma: str, lock_timeout: float) -> None:
+    patience = time.monotonic() + lock_timeout
+    while True:
+        try:
+            await connection.execute_fetchall(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError as error:
+            # A new file that somebody else is about to make, or to turn to WAL, is refused at once, not waited for.
+            if not faults.is_locked(error) or time.monotonic() >= patience:
+                raise
+            await asyncio.sleep(_STRETCH_MS / 1_000)
+        else:
+            return
 
-    return configure
+
+async def _end(connection: aiosqlite.Connection) -> None:
+    await connection.close()
+    # Its thread has one more thing to tell the loop, and complains on standard error if the loop is closed.
+    await asyncio.to_thread(connection._thread.join)
