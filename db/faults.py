@@ -31,6 +31,7 @@ _SQLITE_OUT_OF_REACH = {
     sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PROTOCOL,  # too many at once began to read
     *_SQLITE_REFUSED,
 }
 

@@ -50,6 +50,7 @@ FAULTS = {
         "SQLITE_BUSY": Fault(failed(sqlite3.SQLITE_BUSY), waited_for=True),
         "SQLITE_FULL": Fault(failed(sqlite3.SQLITE_FULL)),
         "SQLITE_IOERR": Fault(failed(sqlite3.SQLITE_IOERR_WRITE)),
+        "SQLITE_PROTOCOL": Fault(failed(sqlite3.SQLITE_PROTOCOL)),
         "another unique constraint": Fault(TAKEN, masked=True),
         "a foreign key": Fault(NOWHERE, masked=True),
     },
