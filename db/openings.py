@@ -118,8 +118,8 @@ class Openings:
 
     @property
     def followers(self) -> int:
-        """How many follow a document."""
-        return sum(map(len, self._followers.values()))
+        """How many follow a document: those who are only joining do not yet."""
+        return sum(opened.established.done() for followers in self._followers.values() for opened in followers)
 
     async def of(self, workspace_id: str, document_id: str) -> Opened:
         """Follow a document: be told, once each, of the chats of its sections that are opened from now on.

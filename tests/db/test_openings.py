@@ -279,6 +279,14 @@ async def test_a_reader_that_is_gone_leaves_nothing_behind(
     assert await opened(database, document) == await told(again)
 
 
+async def test_whoever_is_counted_as_a_follower_is_told(feed: Openings, database: Database, document: Document) -> None:
+    joining = asyncio.create_task(feed.of("local", document.id))
+    await asyncio.sleep(0)
+    assert feed.followers == 0
+    await until(lambda: feed.followers == 1)
+    assert await opened(database, document) == await told(await joining)
+
+
 async def test_whoever_goes_while_it_joins_leaves_nothing_behind(
     feed: Openings, database: Database, document: Document
 ) -> None:
