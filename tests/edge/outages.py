@@ -23,16 +23,18 @@ async def gone(database: Database, postgres_server: str) -> AsyncIterator[None]:
     """Take the database of an application away, and with it the connections that it holds."""
     if database.dialect == "sqlite":
         folder = Path(str(database.url.database)).parent
-        for engine in database.engines:
-            await engine.dispose()  # a file that is open can be used, wherever it is moved to
         shutil.move(folder, folder.with_name("away"))
         yield
         shutil.move(folder.with_name("away"), folder)
     else:
         name = database.url.database
-        await _alter(database, postgres_server, f"RENAME TO {name}_away")
+        # Nobody comes back between its end and its move: that would be a second outage.
+        await _alter(postgres_server, f"{name} ALLOW_CONNECTIONS false")
+        await ended(database, postgres_server)
+        await _alter(postgres_server, f"{name} RENAME TO {name}_away")
+        await _alter(postgres_server, f"{name}_away ALLOW_CONNECTIONS true")
         yield
-        await postgres.executed(postgres_server, f"ALTER DATABASE {name}_away RENAME TO {name}")
+        await _alter(postgres_server, f"{name}_away RENAME TO {name}")
 
 
 @asynccontextmanager
@@ -42,9 +44,10 @@ async def standing_by(database: Database, postgres_server: str) -> AsyncIterator
     When it does again, those who are connected are not told, as behind a proxy that keeps their connections.
     """
     name = database.url.database
-    await _alter(database, postgres_server, "SET default_transaction_read_only = on")
+    await _alter(postgres_server, f"{name} SET default_transaction_read_only = on")
+    await ended(database, postgres_server)
     yield
-    await postgres.executed(postgres_server, f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    await _alter(postgres_server, f"{name} RESET default_transaction_read_only")
 
 
 async def ended(database: Database, postgres_server: str) -> None:
@@ -54,7 +57,5 @@ async def ended(database: Database, postgres_server: str) -> None:
     await postgres.executed(postgres_server, end)
 
 
-async def _alter(database: Database, postgres_server: str, how: str) -> None:
-    """Alter a database from which all connections are taken first: the next ones find it as it has become."""
-    await ended(database, postgres_server)
-    await postgres.executed(postgres_server, f"ALTER DATABASE {database.url.database} {how}")
+async def _alter(postgres_server: str, how: str) -> None:
+    await postgres.executed(postgres_server, f"ALTER DATABASE {how}")
