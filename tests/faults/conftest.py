@@ -19,6 +19,14 @@ async def warm(database: Database) -> Database:
 @pytest.fixture
 async def struck(database_url: str) -> AsyncIterator[Database]:
     """Give the database that the commands use."""
+    opened = await warm(Database(database_url))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def struck_in_a_hurry(database_url: str) -> AsyncIterator[Database]:
+    """Give it to commands that wait in vain, so that they do not do so for long."""
     opened = await warm(Database(database_url, lock_timeout=0.1))
     yield opened
     await opened.close()
