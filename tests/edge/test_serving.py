@@ -103,7 +103,7 @@ def test_a_server_that_is_told_to_stop_ends_well_and_soon(url: str, number: sign
         started = time.monotonic()
         server.process.send_signal(number)
         assert server.process.wait(timeout=10) == 0
-        assert time.monotonic() - started < 8  # less than the grace of 10 seconds
+        assert time.monotonic() - started < 5
 
 
 def test_a_server_that_is_told_to_stop_at_once_ends_well(url: str) -> None:

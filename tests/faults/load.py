@@ -96,7 +96,7 @@ class Load:
         while not self._ended:
             asked = loop.time()
             assert (await self._http.get("/livez")).status_code == 200
-            assert loop.time() - asked < 4, "the process answers at once, whatever the database does"
+            assert loop.time() - asked < 2, "the process answers at once, whatever the database does"
             answer = await self._http.get("/readyz")
             self.readiness.append((loop.time(), answer.status_code, answer.json().get("reason")))
             await asyncio.sleep(0.05)

@@ -27,8 +27,8 @@ from tests.support.invariants import violations
 from tests.support.processes import Server, running_process
 
 WRITERS = 8
-SOON = 6.0
-"""Within how many seconds a server ends that nobody keeps; less than the grace time."""
+SOON = 3.0
+"""Within how many seconds a server ends that nobody keeps; far less than the grace time."""
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
