@@ -23,6 +23,8 @@ _TAKEN = "23505"
 _READ_ONLY = "25006"
 _OUT_OF_REACH = {"55P03", "57014", "57P01", "57P02", "57P03", "25P03", _READ_ONLY, *_REFUSED}
 _OUT_OF_REACH_CLASSES = {"08", "53"}  # connections; resources
+# PostgreSQL: a feature that is not there; a table, a column or a function that is not, or may not be used.
+_IMPOSSIBLE_CLASSES = {"0A", "42"}
 _PRIMARY = 0xFF
 """The low byte of an SQLite error code; the others say more about the same thing."""
 _SQLITE_REFUSED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOTADB}
@@ -89,6 +91,15 @@ def is_out_of_reach(error: BaseException) -> bool:
         return True
     state = _sqlstate(error)
     return state in _OUT_OF_REACH or state[:2] in _OUT_OF_REACH_CLASSES
+
+
+def is_of_all(error: BaseException) -> bool:
+    """Tell whether a read fails whatever its keys: out of reach, or a statement that cannot be run at all."""
+    if isinstance(error, Unavailable) or is_conflict(error) or is_out_of_reach(error):
+        return True
+    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    return _sqlstate(error)[:2] in _IMPOSSIBLE_CLASSES
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from contextvars import Context
 from typing import Generic, TypeVar
 
 from db import tallies
+from db.bisection import read_each
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -23,6 +24,7 @@ class Gathering(Generic[K, T]):
 
     Nothing is remembered: every read is of a statement that was sent after it was asked for. Where statements are on
     their way already, what is asked for meanwhile waits together for the next one, so that a busy server sends fewer.
+    A key that fails, fails alone, whoever shares its statement.
     """
 
     def __init__(self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, T]]]) -> None:
@@ -60,17 +62,19 @@ class Gathering(Generic[K, T]):
         while self._waiting:
             if not (batch := self._next()):
                 continue
+            found: Mapping[K, T | Exception]
             try:
-                found = await self._read(list(batch))
-                told = [(future, found[key]) for key, futures in batch.items() for future in futures]
-            except Exception as error:  # whatever it is, it is for those who asked
-                for futures in batch.values():
-                    for future in futures:
-                        if not future.done():
-                            future.set_exception(error)
-            else:
-                for future, value in told:
-                    if not future.done():
+                found = await read_each(self._read, list(batch))
+            except Exception as error:  # whatever it is, it is for all who asked
+                found = dict.fromkeys(batch, error)
+            for key, futures in batch.items():
+                value = found.get(key, _NOT_READ)
+                for future in futures:
+                    if future.done():
+                        continue
+                    if isinstance(value, Exception):
+                        future.set_exception(value)
+                    else:
                         future.set_result(value)
 
     def _next(self) -> Mapping[K, list[asyncio.Future[T]]]:
@@ -79,3 +83,6 @@ class Gathering(Generic[K, T]):
             if wanted := [future for future in self._waiting.pop(key) if not future.done()]:
                 batch[key] = wanted
         return batch
+
+
+_NOT_READ = KeyError("A read has no entry for a key")

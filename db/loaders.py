@@ -1,7 +1,7 @@
 """Loaders: the queries of one operation, batched and remembered for as long as it lasts."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from inspect import isawaitable
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from strawberry.dataloader import DataLoader
 from db import chats, documents, visible
 from db.anchors import Anchor
 from db.batches import among
+from db.bisection import read_each
 from db.database import Database
 from db.documents import Text
 from db.ids import is_findable
@@ -22,7 +23,7 @@ from db.paging import Connection, Page
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-K = TypeVar("K")
+K = TypeVar("K", bound=Hashable)
 PageKey = tuple[str, Page]
 """The parent of a page, and which page of it."""
 
@@ -38,9 +39,14 @@ Soon: TypeAlias = T | Awaitable[T]
 
 
 class Loader(DataLoader[K, T]):
-    """Loads by key: what is asked for at the same time in one batch, and each key once; and nothing that is known."""
+    """Loads by key: what is asked for at the same time in one batch, and each key once; and nothing that is known.
 
-    def __init__(self, load_fn: Callable[[list[K]], Awaitable[Sequence[T]]], known: Mapping[K, T]) -> None:
+    A key that fails, fails alone, whatever else is in its batch.
+    """
+
+    def __init__(
+        self, load_fn: Callable[[list[K]], Awaitable[Sequence[T | BaseException]]], known: Mapping[K, T]
+    ) -> None:
         super().__init__(load_fn)
         self._known = known
 
@@ -151,9 +157,12 @@ class Loaders:
         # What a loader calls must not hold what holds the loader: such circles are left to the collector.
         database = self._database
 
-        async def load(keys: list[K]) -> list[T]:
+        async def read(keys: Sequence[K]) -> Mapping[K, T]:
             async with database.read() as session:
-                found = await query(session, keys)
+                return await query(session, keys)
+
+        async def load(keys: list[K]) -> list[T | BaseException]:
+            found = await read_each(read, keys)
             return [found.get(key, missing) for key in keys]
 
         return Loader(load, known)
@@ -173,7 +182,7 @@ class Loaders:
     def _pages(self, query: _PagesQuery[T]) -> Loader[PageKey, Connection[T]]:
         database, workspace_id = self._database, self._workspace_id
 
-        async def load(keys: list[PageKey]) -> list[Connection[T]]:
+        async def read(keys: Sequence[PageKey]) -> Mapping[PageKey, Connection[T]]:
             parents = defaultdict(list)
             for parent, page in keys:
                 parents[page].append(parent)
@@ -182,6 +191,10 @@ class Loaders:
                 for page, ids in parents.items():
                     pages = await query(session, workspace_id, ids, page)
                     found.update({(parent, page): connection for parent, connection in pages.items()})
+            return found
+
+        async def load(keys: list[PageKey]) -> list[Connection[T] | BaseException]:
+            found = await read_each(read, keys)
             return [found[key] for key in keys]
 
         return Loader(load, NOTHING)

@@ -193,14 +193,19 @@ class Openings:
         async with self._database.read() as session, asyncio.timeout(LONGEST_READING):
             if last is None:
                 last = await readings.begin(session)
-            reading = await readings.read_after(session, last, workspace_ids)
-            news: list[Told] = []
+            reading, failed = await readings.read_each_after(session, last, workspace_ids)
+            news: list[Told | Exception] = []
             for workspace_id, chat_ids in reading.news(last).items():
                 news += await readings.with_places(session, workspace_id, chat_ids)
-        for chat, held_by in news:
-            for place in held_by:
+        for workspace_id, fault in failed.items():
+            self._end_all(fault, workspace_id)
+        for told in news:
+            if isinstance(told, Exception):
+                _log.error("A chat that was opened cannot be told", exc_info=told)
+                continue
+            for place in told.places:
                 for opened in tuple(self._followers.get(place, ())):
-                    opened.tell(chat)
+                    opened.tell(told.chat)
         return reading
 
     async def _pause(self) -> None:
@@ -212,9 +217,18 @@ class Openings:
 
     def _ended(self, reader: asyncio.Task[None]) -> None:
         if not reader.cancelled() and (fault := reader.exception()) is not None:
-            _log.error("The chats that are opened cannot be read", exc_info=fault)
-            self._end_all("The chats that are opened cannot be read")
+            self._end_all(fault)
 
-    def _end_all(self, reason: str) -> None:
-        for opened in [opened for followers in self._followers.values() for opened in followers]:
+    def _end_all(self, reason: str | BaseException, workspace_id: str | None = None) -> None:
+        """End the followers of a workspace, or all; a fault is logged, and not shown to them."""
+        if isinstance(reason, BaseException):
+            _log.error("The chats that are opened cannot be read", exc_info=reason)
+            reason = "The chats that are opened cannot be read"
+        ending = [
+            opened
+            for place, followers in self._followers.items()
+            for opened in followers
+            if workspace_id in (None, place.workspace_id)
+        ]
+        for opened in ending:
             opened.end(Unavailable(reason))

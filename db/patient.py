@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import faults, integrity, structure
+from db import encoding, faults, integrity, structure
 from db.database import Database
 from db.invariants import Invariant
 
@@ -59,6 +59,10 @@ class Patient:
         """Tell which tables, constraints and indexes of ours are not there. Raises `Unavailable` or `Damaged`."""
         async with self._reading() as session:
             return await structure.lacking(session)
+
+    async def unfit_encoding(self) -> str | None:
+        """Tell why the database cannot keep every text; None: it can. Raises `Unavailable`."""
+        return await encoding.unfit(self._database)
 
     async def complaints(self) -> list[str]:
         """Ask the engine for what it finds wrong with its own files; of very much, a part. Raises `Unavailable`."""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Text, literal, select
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import visible
 from db.batches import among
+from db.bisection import read_each
 from db.models import ChatSession, Placement
 from db.times import UtcDateTime, utcnow
 
@@ -32,8 +33,11 @@ class Place(NamedTuple):
     document_id: str
 
 
-Told = tuple[ChatSession, Sequence[Place]]
-"""A chat, and where it is told."""
+class Told(NamedTuple):
+    """A chat, and where it is told."""
+
+    chat: ChatSession
+    places: Sequence[Place]
 
 
 class ChatKey(NamedTuple):
@@ -76,17 +80,51 @@ async def read_after(session: AsyncSession, before: Reading, workspace_ids: Abst
     at, chats = before.at, set[ChatKey]()
     for now, *key in rows:
         if now is None:
-            chats.add(ChatKey(*key))
+            # An id that is no text cannot be asked for; the doctor finds it.
+            if all(isinstance(part, str) for part in key):
+                chats.add(ChatKey(*key))
         else:
             at = max(at, now)  # a clock that is set back must not show again what was forgotten
     return Reading(at, workspace_ids, chats)
 
 
-async def with_places(session: AsyncSession, workspace_id: str, chat_ids: AbstractSet[str]) -> Sequence[Told]:
-    """Read chats of a workspace that can be seen, the oldest first, each with the documents that hold its section."""
-    found = await session.scalars(visible.chats(workspace_id).where(among(ChatSession.id, chat_ids)))
+async def read_each_after(
+    session: AsyncSession, before: Reading, workspace_ids: AbstractSet[str]
+) -> tuple[Reading, Mapping[str, Exception]]:
+    """Read as `read_after` does; a workspace that cannot be read is left out, and told of with what went wrong."""
+
+    async def read(ids: Sequence[str]) -> Mapping[str, Reading]:
+        return dict.fromkeys(ids, await read_after(session, before, frozenset(ids)))
+
+    found = await read_each(read, list(workspace_ids))
+    failed = {workspace_id: each for workspace_id, each in found.items() if isinstance(each, Exception)}
+    readings = [each for each in found.values() if isinstance(each, Reading)]
+    # The earliest of their times: between two statements somebody may have opened a chat.
+    at = min((reading.at for reading in readings), default=before.at)
+    return Reading(at, workspace_ids - failed.keys(), frozenset().union(*(each.chats for each in readings))), failed
+
+
+async def with_places(
+    session: AsyncSession, workspace_id: str, chat_ids: AbstractSet[str]
+) -> Sequence[Told | Exception]:
+    """Read chats of a workspace that can be seen, the oldest first, each with the documents that hold its section.
+
+    In place of a chat that cannot be read stands what went wrong with it.
+    """
+    found = await read_each(lambda ids: _with_places(session, workspace_id, ids), list(chat_ids))
     # Sorted here: asked to sort, SQLite would look through all chats of the workspace.
-    chats = sorted(found, key=lambda chat: (chat.created_at, chat.id))
+    return sorted(found.values(), key=_age)
+
+
+def _age(told: Told | Exception) -> tuple[datetime, str]:
+    # A time that cannot be read is no time to compare with others.
+    at = None if isinstance(told, Exception) else told.chat.created_at
+    return (at, told.chat.id) if isinstance(told, Told) and isinstance(at, datetime) else (_BEFORE_ALL, "")
+
+
+async def _with_places(session: AsyncSession, workspace_id: str, chat_ids: Sequence[str]) -> Mapping[str, Told]:
+    found = await session.scalars(visible.chats(workspace_id).where(among(ChatSession.id, chat_ids)))
+    chats = found.all()
     # Not in one statement with the chats: SQLite would begin with the placements, all of them.
     rows = await session.execute(
         visible.documents(workspace_id)
@@ -97,4 +135,7 @@ async def with_places(session: AsyncSession, workspace_id: str, chat_ids: Abstra
     holding = defaultdict(list)
     for section_id, document_id in rows:
         holding[section_id].append(Place(workspace_id, document_id))
-    return [(chat, holding[chat.section_id]) for chat in chats]
+    return {chat.id: Told(chat, holding[chat.section_id]) for chat in chats}
+
+
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)

@@ -12,6 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from db import encoding
 from db.database import Database
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -53,8 +54,11 @@ async def read(database: Database) -> Revisions:
 async def upgrade(database: Database) -> Revisions:
     """Bring a database to the schema that this code needs, in one transaction; return what there was before.
 
-    Raises `UpgradeFailed`, where a newer version or somebody else's tables are in the way, or `Unavailable`.
+    Raises `UpgradeFailed`, where a newer version, somebody else's tables or another encoding than UTF-8 are in the way,
+    or `Unavailable`.
     """
+    if unfit := await encoding.unfit(database):
+        raise UpgradeFailed(unfit)
     before = await read(database)
     if not before.known:
         raise UpgradeFailed(f"The database has schema {before.present}, made by a newer version than this one.")

@@ -1,12 +1,14 @@
 """The store: one operation's way to the data of one workspace."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import anchors, chats, documents, trash
 from db.anchors import Anchor, AnchorKey, Standing
+from db.bisection import read_each
 from db.database import Database
 from db.database import Undo as Undo
 from db.gathering import Gathering
@@ -28,12 +30,12 @@ Anchors = Gathering[AnchorKey, Anchor]
 
 def gathered(database: Database) -> Anchors:
     """Return what reads the anchors of a database, for all who share it."""
+    return Gathering(partial(_read_anchors, database))
 
-    async def read(keys: Sequence[AnchorKey]) -> Mapping[AnchorKey, Anchor]:
-        async with database.read() as session:
-            return await anchors.find(session, keys)
 
-    return Gathering(read)
+async def _read_anchors(database: Database, keys: Sequence[AnchorKey]) -> Mapping[AnchorKey, Anchor]:
+    async with database.read() as session:
+        return await anchors.find(session, keys)
 
 
 class Store:
@@ -55,13 +57,16 @@ class Store:
         self.load.know(anchor)
         return anchor
 
-    async def anchors(self, document_id: str, section_ids: Iterable[str]) -> Mapping[str, Anchor]:
-        """Read where sections stand in a document, and their chats, all in one statement. Raises `Unavailable`."""
+    async def anchors(self, document_id: str, section_ids: Iterable[str]) -> Mapping[str, Anchor | Exception]:
+        """Read where sections stand in a document, and their chats, all in one statement. Raises `Unavailable`.
+
+        In place of an anchor that cannot be read stands what went wrong with it.
+        """
         keys = [AnchorKey(self.workspace_id, document_id, section_id) for section_id in dict.fromkeys(section_ids)]
-        async with self._database.read() as session:
-            found = await anchors.find(session, keys)
+        found = await read_each(partial(_read_anchors, self._database), keys)
         for anchor in found.values():
-            self.load.know(anchor)
+            if isinstance(anchor, Anchor):
+                self.load.know(anchor)
         return {key.section_id: found[key] for key in keys}
 
     async def standing(self, document_id: str) -> Sequence[Standing] | None:

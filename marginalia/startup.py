@@ -5,7 +5,7 @@ import contextlib
 
 import structlog
 
-from db import faults, revisions, workspaces
+from db import encoding, faults, revisions, workspaces
 from db.database import Database
 from db.faults import Refused, Unavailable
 from marginalia.principals import LOCAL_OWNER
@@ -37,11 +37,13 @@ async def check(database: Database) -> None:
 
 
 async def prepare(database: Database) -> None:
-    """Bring an SQLite file up to date, check the schema of a PostgreSQL database.
+    """Bring an SQLite file up to date, check the encoding and the schema of a PostgreSQL database.
 
     Raises `NotReady`, or `Unavailable` where the same may succeed later.
     """
     try:
+        if unfit := await encoding.unfit(database):
+            raise NotReady(unfit)
         found = await _revisions(database)
         if not found.agree and (database.dialect == "sqlite" or not found.known):
             await revisions.upgrade(database)

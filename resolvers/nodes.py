@@ -10,5 +10,5 @@ async def node(info: Info, id: NodeId) -> Node | None:
     return await by_id.node(info.context.store, id)
 
 
-async def nodes(info: Info, ids: NodeIds) -> list[Node | None]:
+async def nodes(info: Info, ids: NodeIds) -> list[Node | Exception | None]:
     return await by_id.nodes(info.context.store, ids)

@@ -34,7 +34,8 @@ EnsuredChat = (
 class ChatsOfSections:
     """What became of the ensures of many sections, in the order in which they were asked for."""
 
-    results: Sequence[EnsuredChat]
+    results: Sequence[EnsuredChat | Exception]
+    """An exception is a fault of ours with that section; the others have what they asked for."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ async def ensure_section_chats(
         return DocumentNotFound(document_id) if there is None else ChatsOfSections([])
     done: dict[str, ChatSession] = {}
     async for _ in Attempts(eager=True):
-        found = await store.anchors(document_id, section_ids)
+        read = await store.anchors(document_id, section_ids)
+        found = {key: anchor for key, anchor in read.items() if isinstance(anchor, Anchor)}
+        faults = {key: fault for key, fault in read.items() if isinstance(fault, Exception)}
         if not done and any(anchor.document is None for anchor in found.values()):
             return DocumentNotFound(document_id)
         refused = {key: _refused(anchor, principal, document_id, key) for key, anchor in found.items()}
@@ -101,8 +104,9 @@ async def ensure_section_chats(
         wrong = [key for key, anchor in open_to_us.items() if _is_wrong(anchor)]
         if not missing and not wrong:
             # What was done is told, even if its section was taken out since: a "no" means that nothing was changed.
+            told = {key: refused[key] or _found(anchor.chat) for key, anchor in found.items()}
             return ChatsOfSections(
-                [done.pop(key) if key in done else refused[key] or _found(found[key].chat) for key in section_ids]
+                [done.pop(key) if key in done else faults.get(key) or told[key] for key in section_ids]
             )
         settled = await _settle(store, principal, document_id, missing, wrong)
         done |= {chat.section_id: chat.ensured_as(Ensured.CREATED) for chat in settled.opened}

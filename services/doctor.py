@@ -15,6 +15,7 @@ from services.principals import Principal
 MOST = 100
 """How many findings an answer has at most."""
 
+ENCODING = f"{Rule.D8} the database keeps every text"
 STRUCTURE = f"{Rule.D8} no table, constraint or index of ours is missing"
 ENGINE = f"{Rule.D8} the engine's own check is clean"
 
@@ -57,7 +58,7 @@ def checks() -> dict[str, Check]:
         return lambda patient: _broken(patient, invariant)
 
     named = {f"{invariant.rule} {invariant.name}": check(invariant) for invariant in INVARIANTS}
-    return {**named, STRUCTURE: _lacking, ENGINE: _complaints}
+    return {**named, ENCODING: _unfit_encoding, STRUCTURE: _lacking, ENGINE: _complaints}
 
 
 async def repair(patient: Patient, finding: Finding) -> None:
@@ -110,6 +111,11 @@ async def _broken(patient: Patient, invariant: Invariant) -> AsyncGenerator[Find
                 raise
             # The others can be looked for all the same: each reads other files.
             yield Finding(Rule.D8, f"{invariant.rule} cannot be looked for to the end: {damaged}")
+
+
+async def _unfit_encoding(patient: Patient) -> AsyncGenerator[Finding, None]:
+    if unfit := await patient.unfit_encoding():
+        yield Finding(Rule.D8, unfit)
 
 
 async def _lacking(patient: Patient) -> AsyncGenerator[Finding, None]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from db import ids
+from db.faults import Unavailable
 from db.models import ChatSession, Document, Message, Section
 from db.store import Store
 from services import inputs
@@ -26,8 +27,22 @@ async def node(store: Store, node_id: str) -> Node | None:
     return None
 
 
-async def nodes(store: Store, node_ids: Sequence[str]) -> list[Node | None]:
-    """Return what each id names, in order. Raises `BadArgument` for too many of them."""
+async def nodes(store: Store, node_ids: Sequence[str]) -> list[Node | Exception | None]:
+    """Return what each id names, in order, or what went wrong with it.
+
+    Raises `BadArgument` for too many of them, and `Unavailable`, which is about all of them.
+    """
     if len(node_ids) > inputs.NODES:
         raise BadArgument(f"ids has more than {inputs.NODES} entries")
-    return await asyncio.gather(*(node(store, node_id) for node_id in node_ids))
+    found = await asyncio.gather(*(_node_or_fault(store, node_id) for node_id in node_ids))
+    for each in found:
+        if isinstance(each, Unavailable):
+            raise each
+    return found
+
+
+async def _node_or_fault(store: Store, node_id: str) -> Node | Exception | None:
+    try:
+        return await node(store, node_id)
+    except Exception as fault:
+        return fault

@@ -129,7 +129,8 @@ def classes(annotation: Any) -> set[type]:
     """Flatten an annotation to the classes in it: `list[A | None] | B[C]` gives A and B."""
     if get_origin(annotation) in (Union, types.UnionType, list, AsyncIterator, Awaitable):
         return set().union(*(classes(part) for part in get_args(annotation)))
-    return set() if annotation is type(None) else {get_origin(annotation) or annotation}
+    # An exception in place of a value is a fault of that field.
+    return set() if annotation in (type(None), Exception) else {get_origin(annotation) or annotation}
 
 
 def shown_by(kind: Any) -> set[type]:

@@ -7,6 +7,7 @@ import pytest
 
 from db.anchors import AnchorKey
 from db.database import Database
+from db.faults import Unavailable
 from db.gathering import AT_ONCE, MOST, Gathering
 from db.store import Store, gathered
 from db.tallies import tallied
@@ -122,14 +123,31 @@ async def test_no_statement_has_too_many_keys() -> None:
 
 
 @pytest.mark.parametrize(("key", "error"), [("bad", ValueError), ("unknown", KeyError)])
-async def test_an_error_is_for_those_who_asked_and_the_next_ones_are_read(key: str, error: type[Exception]) -> None:
+async def test_an_error_is_for_the_key_that_fails_and_the_others_are_read(key: str, error: type[Exception]) -> None:
     reads = Reads()
     reads.go.set()
     gathering = Gathering(reads)
-    failed = await asyncio.gather(*(gathering.load(each) for each in ("a", key)), return_exceptions=True)
+    keys = [*map(str, range(MOST - 1)), key]
+    *others, failed = await asyncio.gather(*(gathering.load(each) for each in keys), return_exceptions=True)
 
-    assert [type(each) for each in failed] == [error, error]
-    assert await gathering.load("a") == 2
+    assert type(failed) is error
+    assert {type(each) for each in others} == {int}
+    assert len(reads.keys) <= 1 + 2 * MOST.bit_length()
+    assert isinstance(await gathering.load("a"), int)
+
+
+async def test_a_database_that_is_out_of_reach_is_not_asked_for_each_key() -> None:
+    asked = []
+
+    async def read(keys: Sequence[str]) -> Mapping[str, int]:
+        asked.append(keys)
+        raise Unavailable("down")
+
+    gathering = Gathering(read)
+    failed = await asyncio.gather(*(gathering.load(each) for each in "abc"), return_exceptions=True)
+
+    assert [type(each) for each in failed] == [Unavailable] * 3
+    assert asked == [["a", "b", "c"]]
 
 
 async def test_who_has_gone_is_not_read_for() -> None:

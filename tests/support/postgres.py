@@ -95,10 +95,10 @@ def execute(url: str, statement: str) -> None:
 
 
 @contextmanager
-def database(server_url: str, template: str = "template1") -> Iterator[str]:
+def database(server_url: str, template: str = "template1", options: str = "") -> Iterator[str]:
     """Give the URL of a fresh database of a server, and drop it afterwards."""
     name = f"marginalia_{uuid.uuid4().hex}"
-    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template} {options}")
     try:
         yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     finally:
