@@ -12,13 +12,13 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from db import faults, patience
 from db.engines import Engines
+from db.pooler import Connector
 
 
 def engines(url: URL, options: dict[str, Any], lock_timeout: float) -> Engines:
     """Make the engines for a database, each statement of which ends in its time, answered or not."""
-    connections = _Connections()
+    connections, connector = _Connections(), Connector()
     settings = {
-        "application_name": "marginalia",
         "lock_timeout": f"{lock_timeout * 1000:.0f}ms",
         "statement_timeout": f"{patience.STATEMENT_TIMEOUT:.0f}s",
         "idle_in_transaction_session_timeout": "60s",
@@ -27,7 +27,11 @@ def engines(url: URL, options: dict[str, Any], lock_timeout: float) -> Engines:
 
     def engine(isolation: str, answer: float, **pool: Any) -> AsyncEngine:
         # The time for an answer is ours: a connection that has died without a word would be waited for for ever.
-        connect = {"server_settings": settings, "timeout": patience.CONNECT_TIMEOUT, "command_timeout": answer or None}
+        connect = {
+            "async_creator_fn": connector.with_settings(settings),
+            "timeout": patience.CONNECT_TIMEOUT,
+            "command_timeout": answer or None,
+        }
         made = create_async_engine(url, isolation_level=isolation, connect_args=connect, **pool)
         event.listen(made.sync_engine, "handle_error", faults.without_values)
         connections.watch(made)

@@ -16,6 +16,8 @@ class Proxy:
         self._writers: list[asyncio.StreamWriter] = []
         self._port = 0
         self._losing = False
+        self.sent = bytearray()
+        """What clients have sent since somebody has cleared it."""
 
     @property
     def url(self) -> str:
@@ -64,6 +66,8 @@ class Proxy:
                 if answers and self._losing:
                     self._losing = False
                     break
+                if not answers:
+                    self.sent += data
                 target.write(data)
                 await target.drain()
             target.close()
