@@ -179,7 +179,7 @@ async def _import(database: Database, files: list[Path]) -> bool:
                 print(f"{file}: {error}", file=sys.stderr)
                 failed += 1
                 continue
-            made = await documents.import_document(store, LOCAL_OWNER, None, text, None)
+            made = await documents.import_document(store, LOCAL_OWNER, None, text, None, file.stem)
             if isinstance(made, Document):
                 print(made.id, flush=True)
             else:

@@ -51,7 +51,7 @@ async def load(database: Database) -> Demo | None:
     store = Store(database, LOCAL_OWNER.workspace_id)
     for page in sorted(_DOCS.rglob("*.md")):
         own_id = "doc_demo-" + "-".join(page.relative_to(_DOCS).with_suffix("").parts)
-        made = await documents.import_document(store, LOCAL_OWNER, None, page.read_text("utf-8"), own_id)
+        made = await documents.import_document(store, LOCAL_OWNER, None, page.read_text("utf-8"), own_id, page.stem)
         if not isinstance(made, Document | IdTaken):
             raise NotReady(f"The demo cannot be loaded: {page}: {made.message}")
     guide = await store.load.documents.load(_FIRST)

@@ -45,7 +45,10 @@ Title = Annotated[
 ]
 ImportTitle = Annotated[
     str | None,
-    argument(description=f"At most {inputs.TITLE_LENGTH:,} characters; left out, the first heading is the title."),
+    argument(
+        description=f"One line of at most {inputs.TITLE_LENGTH:,} characters. Left out, the document is called as its "
+        "front matter says, or else like its first heading, shortened where that is longer."
+    ),
 ]
 Description = Annotated[
     str | None, argument(description=f"What it is about, at most {inputs.DESCRIPTION_LENGTH:,} characters.")
@@ -53,8 +56,10 @@ Description = Annotated[
 Markdown = Annotated[
     str,
     argument(
-        description=f"CommonMark, at most {inputs.MARKDOWN_LENGTH:,} characters, which makes "
-        f"at most {inputs.IMPORTED_SECTIONS:,} sections."
+        description=f"CommonMark, with YAML or TOML front matter if there is any: at most {inputs.MARKDOWN_LENGTH:,} "
+        f"characters, {inputs.MARKDOWN_LINES:,} lines and {inputs.MARKDOWN_BLOCKS:,} blocks, which make at most "
+        f"{inputs.IMPORTED_SECTIONS:,} sections and take at most {inputs.IMPORT_SECONDS} seconds to parse. Each "
+        f"heading, and the text beneath it, has at most {inputs.CONTENT_LENGTH:,} characters."
     ),
 ]
 SectionContent = Annotated[

@@ -20,7 +20,10 @@ class Document(View, Node):
 
     represents = models.Document
 
-    title: str = shown("One line of text; the first heading, as inline Markdown, if it was imported without a title.")
+    title: str = shown(
+        "One line of text. Of a document that was imported without a title, the title in its front matter, or else its "
+        "first heading, as inline Markdown."
+    )
     description: str | None = shown("What it is about.")
     created_by: str = shown("The user who made it.")
     created_at: datetime = shown("When it was made.")
@@ -29,7 +32,7 @@ class Document(View, Node):
     sections: "DocumentSectionConnection" = resolved_by(resolvers.sections, "Its sections, in reading order.")
     markdown: str = resolved_by(
         resolvers.markdown,
-        "The whole document as CommonMark: importing it again gives equal sections.",
+        "The whole document as CommonMark, with its front matter: importing it again gives equal sections.",
     )
 
 

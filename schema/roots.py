@@ -77,7 +77,8 @@ class Mutation:
     )
     import_document: ImportDocumentResult | None = resolved_by(
         documents.import_document,
-        "Make a document from CommonMark: one section for each heading, and one for the text before the first.",
+        "Make a document from CommonMark: one section for each heading, and one for what stands before the first. "
+        "Each process parses one import at a time; while many wait, more get TemporarilyUnavailable.",
     )
     create_document: CreateDocumentResult | None = resolved_by(
         documents.create_document, "Make a document without sections."

@@ -22,7 +22,9 @@ class Section(View, Node):
     represents = models.Section
 
     heading: str = shown(
-        "The heading, as inline Markdown; empty for the text before the first heading of a document.", name="title"
+        "The heading, as inline Markdown; empty for the front matter and the text before the first heading of a "
+        "document. An imported heading has all of its text, which can be longer than a title that is sent.",
+        name="title",
     )
     level: int = shown("The level of the heading, 1 to 6.")
     content: str = shown("The text beneath the heading, as Markdown, kept as it was written.")

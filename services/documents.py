@@ -1,7 +1,5 @@
 """Documents: titled, ordered arrangements of sections."""
 
-import asyncio
-
 from db import documents as arrangement
 from db import ids
 from db.inserts import insert_new
@@ -11,12 +9,18 @@ from db.paging import Connection, Page
 from db.store import Store, Transaction
 from services import inputs, markdown
 from services.commands import command
+from services.markdown_parser import Budget, LimitExceeded
 from services.outcomes import Forbidden, IdTaken, InvalidInput, TemporarilyUnavailable
 from services.principals import Principal
+from services.worker import Worker
 
 CreatedDocument = Document | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable
 
 UNTITLED = "Untitled"
+
+# One import and one export at a time, in threads: a long text takes a while, and others want to be served meanwhile.
+imports = Worker("import", inputs.PENDING_MARKDOWN_LENGTH)
+exports = Worker("export", inputs.PENDING_MARKDOWN_LENGTH)
 
 
 @command
@@ -37,27 +41,31 @@ async def create_document(
 
 @command
 async def import_document(
-    store: Store, principal: Principal, title: str | None, source: str, own_id: str | None
+    store: Store,
+    principal: Principal,
+    title: str | None,
+    source: str,
+    own_id: str | None,
+    file_name: str | None = None,
 ) -> CreatedDocument:
     """Make a document from CommonMark: one section for each heading, and one for the text before the first.
 
-    Without a title of its own the document is called like its first heading. All of it is added, or nothing.
+    Without a title of its own the document is called as its front matter says, or else like its first heading, or
+    else like the file that it comes from. All of it is added, or nothing.
     """
     if not principal.may_edit:
         return Forbidden()
-    if invalid := (
-        inputs.title(title)
-        or inputs.text("markdown", source, inputs.MARKDOWN_LENGTH)
-        or inputs.own_id(ids.DOCUMENT, own_id)
-    ):
+    if invalid := inputs.title(title) or inputs.markdown(source) or inputs.own_id(ids.DOCUMENT, own_id):
         return invalid
-    # In a thread: a long text takes a while, and others want to be served meanwhile.
-    passages = await asyncio.to_thread(markdown.split, source)
+    budget = Budget(inputs.MARKDOWN_LINES, inputs.MARKDOWN_BLOCKS, inputs.IMPORTED_SECTIONS, inputs.IMPORT_SECONDS)
+    try:
+        passages = await imports.run(len(source), budget, lambda: markdown.split(source, budget))
+    except LimitExceeded as limit:
+        return InvalidInput("markdown", str(limit))
     if invalid := _too_much(passages):
         return invalid
     if title is None:
-        headings = (" ".join((passage.title or "").split()) for passage in passages)
-        title = next(filter(None, headings), UNTITLED)
+        title = inputs.as_title(markdown.title(passages)) or inputs.as_title(file_name) or UNTITLED
     document = _document(store, principal, title, None, own_id)
     sections = [
         Section(
@@ -91,8 +99,9 @@ async def sections(store: Store, document: Document, page: Page) -> Connection[S
 async def export_markdown(store: Store, document: Document) -> str:
     """Return a document as CommonMark, such that importing it again gives equal sections."""
     texts = await store.load.texts.load(document.id)
-    # In a thread, as the import: it looks into every text for what is left open.
-    return await asyncio.to_thread(markdown.compose, texts)
+    # What has been stored is given back however large it is; only the time of the operation ends it.
+    budget = Budget()
+    return await exports.run(sum(len(text.content) for text in texts), budget, lambda: markdown.compose(texts, budget))
 
 
 def _document(store: Store, principal: Principal, title: str, description: str | None, own_id: str | None) -> Document:
@@ -119,11 +128,9 @@ def _too_much(passages: list[markdown.Passage]) -> InvalidInput | None:
     if len(passages) > inputs.IMPORTED_SECTIONS:
         return InvalidInput("markdown", f"makes more than {inputs.IMPORTED_SECTIONS:,} sections")
     for number, passage in enumerate(passages, 1):
-        if len(passage.title or "") > inputs.TITLE_LENGTH:
-            return InvalidInput(
-                "markdown",
-                f"has a heading longer than {inputs.TITLE_LENGTH:,} characters in section {number}",
-            )
+        place = f"characters in section {number}, at line {passage.line:,}"
+        if len(passage.title or "") > inputs.CONTENT_LENGTH:
+            return InvalidInput("markdown", f"has a heading of more than {inputs.CONTENT_LENGTH:,} {place}")
         if len(passage.content) > inputs.CONTENT_LENGTH:
-            return InvalidInput("markdown", f"has more than {inputs.CONTENT_LENGTH:,} characters in section {number}")
+            return InvalidInput("markdown", f"has more than {inputs.CONTENT_LENGTH:,} {place}")
     return None

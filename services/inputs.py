@@ -12,7 +12,13 @@ TITLE_LENGTH = 1_000
 DESCRIPTION_LENGTH = 10_000
 CONTENT_LENGTH = 1_000_000
 MARKDOWN_LENGTH = 4_000_000
+MARKDOWN_LINES = 200_000
+MARKDOWN_BLOCKS = 200_000
 IMPORTED_SECTIONS = 10_000
+IMPORT_SECONDS = 10
+"""Of processor time, for parsing."""
+PENDING_MARKDOWN_LENGTH = 4 * MARKDOWN_LENGTH
+"""How many characters of imports, and of exports, wait in a process at most."""
 MESSAGE_LENGTH = 100_000
 CLIENT_ID_LENGTH = 200
 PAGE_SIZE = 20
@@ -21,6 +27,8 @@ LARGEST_SECTIONS_PAGE = 500
 NODES = 100
 ENSURED_SECTIONS = 500
 
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
+_LINE_ENDING = re.compile(r"\r\n?|\n")
 _OWN_ID = re.compile(r"[A-Za-z0-9_-]{4,64}")
 
 
@@ -33,6 +41,22 @@ def text(argument: str, value: str | None, longest: int) -> InvalidInput | None:
     if not is_storable(value):
         return InvalidInput(argument, "holds a NUL character or half of a surrogate pair")
     return None
+
+
+def markdown(value: str) -> InvalidInput | None:
+    """Check a text to be imported, as `text` does; what cannot be kept is named with its line."""
+    invalid = text("markdown", value, MARKDOWN_LENGTH)
+    found = _NOT_STORABLE.search(value) if invalid and len(value) <= MARKDOWN_LENGTH else None
+    if invalid is None or found is None:
+        return invalid
+    line = len(_LINE_ENDING.findall(value, 0, found.start())) + 1
+    return InvalidInput("markdown", f"{invalid.reason} in line {line:,}")
+
+
+def as_title(value: str | None) -> str:
+    """Return a text that was found as a title: as one line, shortened where it is too long."""
+    line = _NOT_STORABLE.sub("\ufffd", " ".join((value or "").split()))
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "\u2026"
 
 
 def written(argument: str, value: str, longest: int) -> InvalidInput | None:

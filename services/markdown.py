@@ -1,28 +1,23 @@
 """Markdown: a document taken apart into passages, one for each heading, and put together again."""
 
 import re
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from itertools import pairwise
 from typing import Protocol
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock, blockquote, reference
 from markdown_it.token import Token
 
-# Where blocks stand in blocks as deep as this, the parser skips what follows, headings and all. Its own limit
-# is 20, which a list of ten levels reaches; it is there for the recursion, which takes three calls a block.
-MAX_NESTING = 100
+from services import front_matter
+from services.markdown_parser import LINE_ENDING, VERBATIM, Budget, parse
 
 BOM = "\ufeff"
 NBSP = "\u00a0"
 BLANK = " \t\r\n"
-LINE_ENDING = re.compile(r"\r\n?|\n")
+BLANK_LINES = re.compile(r"(?:[ \t]*(?:\r\n?|\n))*")
 
-# The blocks that blank lines can belong to, and what a text must hold to leave one of them open.
-VERBATIM = {"fence", "html_block"}
+# What a text must hold to leave a block open that blank lines can belong to.
 VERBATIM_START = re.compile(r"```|~~~|<[!?]|<(?:script|pre|style|textarea)", re.IGNORECASE)
 
 # How an HTML block that no blank line ends begins, and what ends it; the first that fits counts.
@@ -36,12 +31,14 @@ class Passage:
 
     `title` is the heading's inline Markdown, None for the text before the first heading; it has a line break
     where an underlined heading had one. `level` is 1 to 6. `content` is the source text beneath the heading,
-    unchanged, without the blank lines around it and without its final line ending.
+    unchanged, without the blank lines around it and without its final line ending. `line` is where it begins in
+    the source, counted from 1.
     """
 
     title: str | None
     level: int
     content: str
+    line: int = field(default=1, compare=False)
 
 
 class SectionText(Protocol):
@@ -60,50 +57,81 @@ class SectionText(Protocol):
         """The Markdown beneath the heading."""
 
 
-def split(markdown: str) -> list[Passage]:
+def split(markdown: str, budget: Budget | None = None) -> list[Passage]:
     """Take a CommonMark document apart, one passage for each heading that stands in no other block.
 
-    Text before the first heading is a passage without a title; blank lines alone are none.
+    Text before the first heading is a passage without a title, and front matter is at its start; blank lines alone
+    are none. Raises what `parse` does.
     """
     text = markdown.removeprefix(BOM)
     # A last line that is not ended means the same, but the parser fails on some ("> - <!--\n>").
     text += "" if text.endswith(("\r", "\n")) else "\n"
+    body = front_matter.length(text)
+    tokens = parse(text[body:], budget or Budget())
     lines = _lines(text)
-    tokens = _parser().parse(text)
-    held = {token.map[1] for token in tokens if token.map and token.type in VERBATIM}
+    skipped = len(_lines(text[:body]))
+    held = {skipped + token.map[1] for token in tokens if token.map and token.type in VERBATIM}
 
     passages: list[Passage] = []
-    title, level, start = None, 1, 0
+    title, level, start, line = None, 1, 0, 0
     for token, inside in pairwise(tokens):
-        if token.type == "heading_open" and token.level == 0 and token.map:
-            passages.append(Passage(title, level, _cut(lines, start, token.map[0], held)))
-            title, level, start = inside.content, int(token.tag[1]), token.map[1]
-    passages.append(Passage(title, level, _cut(lines, start, len(lines), held)))
-    return passages if passages[0].content else passages[1:]
+        if token.type == "heading_open" and token.map:
+            passages.append(Passage(title, level, _cut(lines, start, skipped + token.map[0], held), line + 1))
+            title, level, start, line = (
+                inside.content,
+                int(token.tag[1]),
+                skipped + token.map[1],
+                skipped + token.map[0],
+            )
+    passages.append(Passage(title, level, _cut(lines, start, len(lines), held), line + 1))
+    if not passages[0].content:
+        return passages[1:]
+    if not body and front_matter.length(passages[0].content):
+        # Blank lines before it keep it from being front matter; without one it would come back as that.
+        first = next(number for number, row in enumerate(lines) if row.strip(BLANK))
+        passages[0] = replace(passages[0], content=lines[first - 1] + passages[0].content)
+    return passages
 
 
-def compose(passages: Iterable[SectionText]) -> str:
+def title(passages: Sequence[SectionText]) -> str | None:
+    """Return the title of a document as one line: that of its front matter, or else its first heading."""
+    if passages and passages[0].title is None and (found := front_matter.title(passages[0].content)):
+        return found
+    headings = (" ".join((passage.title or "").split()) for passage in passages)
+    return next(filter(None, headings), None)
+
+
+def compose(passages: Iterable[SectionText], budget: Budget | None = None) -> str:
     """Put a document together that `split` takes apart into these passages, and that renders as theirs did.
 
     Headings are written as `## Title`, or underlined where the title has a line break. A passage without a
     title gets an empty heading, unless it is the first. No heading is swallowed by what an edited passage
     left open: a fence or an HTML block gets the line that closes it, and everything else ends at the blank
-    line or at the heading (but for blocks nested deeper than `MAX_NESTING`).
+    line or at the heading (but for blocks nested deeper than `MAX_NESTING`). Front matter at the start of the first
+    passage is written as it is. Raises what `parse` does.
     """
     rows = list(passages)
+    budget = budget or Budget()
     # After a "\r" a lone "\n" would not end another line.
     eol = "\r\n" if any("\r" in row.content for row in rows) else "\n"
     parts: list[str] = []
     gap = ""
     for number, row in enumerate(rows, start=1):
+        front = 0
         if row.title is not None or number > 1:
             parts += gap, _heading(row.title or "", row.level, eol), eol
             gap = eol
-        content, closed = _contained(row.content, eol, last=number == len(rows))
+        else:
+            front = front_matter.length(row.content)
+        content, closed = _contained(row.content, front, eol, number == len(rows), budget)
         if content:
             parts += gap, content, eol
             gap = eol if closed else ""
     text = "".join(parts)
+    first = rows[0].content if rows and rows[0].title is None else ""
+    if front_matter.length(text) and not front_matter.length(first):
+        # A thematic break and what came to stand after it are no front matter behind a blank line.
+        return (_blank_lines(first, 0) or eol) + text
     # At the very start the character would be taken for a byte order mark, and dropped.
     return eol + text if text.startswith(BOM) else text
 
@@ -125,10 +153,17 @@ def _heading(title: str, level: int, eol: str) -> str:
     return f"{'#' * level} {title}{decoration}" if title else "#" * level
 
 
-def _contained(content: str, eol: str, last: bool) -> tuple[str, bool]:
-    """Return the content so that a heading can follow it, and whether a blank line can, too."""
+def _contained(content: str, front: int, eol: str, last: bool, budget: Budget) -> tuple[str, bool]:
+    """Return the content so that a heading can follow it, and whether a blank line can, too.
+
+    Its first `front` characters, and the blank lines after them, stay as they are.
+    """
+    if front:
+        front += len(_blank_lines(content, front))
+        rest, closed = _contained(content[front:], 0, eol, last, budget)
+        return (content[:front] + rest if rest else content[:front].rstrip("\r\n")), closed
     lines = _lines(content + eol)
-    block = _left_open(content)
+    block = _left_open(content, budget)
     if block is None:
         return _cut(lines, 0, len(lines)), True
     if last or block.level > 0:
@@ -139,13 +174,18 @@ def _contained(content: str, eol: str, last: bool) -> tuple[str, bool]:
     return f"{_cut(lines, 0, len(lines))}{eol}{closing}", True
 
 
-def _left_open(content: str) -> Token | None:
+def _left_open(content: str, budget: Budget) -> Token | None:
     """Return the fence or HTML block that a blank line after the content would belong to."""
     if not VERBATIM_START.search(content):
         return None
     text = content + "\n\n"
-    blocks = [token for token in _parser().parse(text) if token.type in VERBATIM]
+    blocks = [token for token in parse(text, budget) if token.type in VERBATIM]
     return blocks[-1] if blocks and blocks[-1].map and blocks[-1].map[1] == len(_lines(text)) else None
+
+
+def _blank_lines(text: str, start: int) -> str:
+    found = BLANK_LINES.match(text, start)
+    return found[0] if found else ""
 
 
 def _lines(text: str) -> list[str]:
@@ -160,49 +200,3 @@ def _cut(lines: list[str], start: int, stop: int, held: Collection[int] = ()) ->
     while start < stop and not lines[stop - 1].strip(BLANK) and stop not in held:
         stop -= 1
     return "".join(lines[start:stop]).removesuffix("\n").removesuffix("\r")
-
-
-@cache
-def _parser() -> MarkdownIt:
-    """Return a parser of blocks only, in time that is linear in the text."""
-    parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).disable(["inline", "text_join"])
-    interrupts = ["paragraph", "reference", "blockquote", "list"]
-    parser.block.ruler.at("blockquote", _blockquote, {"alt": interrupts})
-    parser.block.ruler.at("reference", _reference)
-    return parser
-
-
-def _blockquote(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    r"""Parse a block quote, looking ahead only about as far as it reaches.
-
-    The rule claims every line up to the next blank one before it looks at the first: with many short quotes,
-    as in "> # a\nb\n" repeated, time goes with the square of the lines. So it gets few lines at first, and
-    more as long as it uses them up; what was learnt about a quote serves when the one around it tries again.
-    """
-    if silent:
-        return blockquote(state, start, end, silent)
-    reach: dict[tuple[int, int], int] = state.env.setdefault("reach", {})
-    place, mark = (start, state.level), len(state.tokens)
-    while True:
-        ahead = reach.get(place, 4)
-        stop = min(start + ahead, end)
-        found = blockquote(state, start, stop, silent)
-        if not found or state.line < stop:
-            return found
-        reach[place] = ahead * 4
-        if stop == end:
-            return found
-        del state.tokens[mark:]
-
-
-def _reference(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Parse a link reference definition of at most a thousand lines.
-
-    The rule copies the title with every line it adds: after a quotation mark that is never closed, time
-    would go with the square of the lines.
-    """
-    last = state.lineMax
-    state.lineMax = min(last, start + 1000)
-    found = reference(state, start, end, silent)
-    state.lineMax = last
-    return found

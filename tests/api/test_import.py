@@ -1,11 +1,17 @@
 """Importing Markdown: a document with one section for each heading, and the way back."""
 
+import asyncio
+import threading
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from db.database import Database
 from db.models import Document, Placement, Section
+from services import inputs
+from services.documents import exports, imports
+from services.markdown_parser import Budget
 from tests.api.operations import (
     DOCUMENT,
     IMPORT_DOCUMENT,
@@ -15,6 +21,7 @@ from tests.api.operations import (
     import_document,
     section_edges,
 )
+from tests.conftest import Serve
 from tests.support.client import Client
 
 SEVERAL = """Before the first heading.
@@ -113,9 +120,13 @@ async def test_an_import_past_a_published_limit_leaves_nothing(client: Client, d
     reasons = {
         "x" * 4_000_001: "is longer than 4,000,000 characters",
         "# x\n" * 10_001: "makes more than 10,000 sections",
-        f"# One\n\n# {'x' * 1_001}": "has a heading longer than 1,000 characters in section 2",
-        f"# One\n\n{'x' * 1_000_001}": "has more than 1,000,000 characters in section 1",
-        "a\0b": "holds a NUL character or half of a surrogate pair",
+        "\n" * 200_001: "has more than 200,000 lines",
+        "- a\n" * 100_000: "has more than 200,000 blocks (paragraphs, items of lists, quotes ...)",
+        f"# One\n\n# {'x' * 1_000_001}": "has a heading of more than 1,000,000 characters in section 2, at line 3",
+        f"# One\n\n# Two\n\n{'x' * 1_000_001}": "has more than 1,000,000 characters in section 2, at line 3",
+        f"---\na: {'x' * 1_000_001}\n---\n": "has more than 1,000,000 characters in section 1, at line 1",
+        "a\0b": "holds a NUL character or half of a surrogate pair in line 1",
+        "a\r\nb\rc\n\ud800": "holds a NUL character or half of a surrogate pair in line 4",
     }
     for markdown, reason in reasons.items():
         refused = (await client(IMPORT_DOCUMENT, markdown=markdown))["importDocument"]
@@ -125,8 +136,93 @@ async def test_an_import_past_a_published_limit_leaves_nothing(client: Client, d
 
 
 async def test_an_import_at_a_published_limit_is_accepted(client: Client) -> None:
-    document = await import_document(client, f"# {'x' * 1_000}\n\n{'y' * 1_000_000}\n")
-    assert await sections(client, document) == [("x" * 1_000, 1, "y" * 1_000_000)]
+    document = await import_document(client, f"# {'x' * 1_000_000}\n\n{'y' * 1_000_000}\n")
+    assert await sections(client, document) == [("x" * 1_000_000, 1, "y" * 1_000_000)]
+    await import_document(client, "\n" * 200_000)
+    await import_document(client, "- a\n" * 99_999)
+
+
+@pytest.mark.parametrize("heading", ["# {}", "{}\n==="])
+async def test_a_heading_longer_than_a_title_is_imported_whole(client: Client, heading: str) -> None:
+    title = "word " * 300 + "end"
+    markdown = heading.format(title) + "\n\nText.\n"
+    imported = (await client(IMPORT_DOCUMENT, markdown=markdown))["importDocument"]
+    assert imported["title"] == ("word " * 200)[:999].rstrip() + "\u2026"
+    assert await sections(client, imported["id"]) == [(title, 1, "Text.")]
+    assert (await client(DOCUMENT, id=imported["id"]))["document"]["markdown"] == f"# {title}\n\nText.\n"
+
+
+FRONT_MATTER = """---
+title: A
+tags:
+  - "# no heading"
+---
+
+# B
+"""
+
+
+async def test_front_matter_is_an_untitled_first_section_and_comes_back(client: Client) -> None:
+    imported = (await client(IMPORT_DOCUMENT, markdown=FRONT_MATTER))["importDocument"]
+    assert imported["title"] == "A"
+    front = FRONT_MATTER.removesuffix("\n\n# B\n")
+    assert await sections(client, imported["id"]) == [("", 1, front), ("B", 1, "")]
+    assert (await client(DOCUMENT, id=imported["id"]))["document"]["markdown"] == FRONT_MATTER
+
+
+async def test_a_document_is_called_as_its_front_matter_says_or_else_like_its_first_heading(client: Client) -> None:
+    titles = {
+        "---\ntitle: A\n---\n# B\n": "A",
+        f"---\ntitle: {'x' * 1_001}\n---\n# B\n": "x" * 999 + "\u2026",
+        '---\ntitle: "a\\0b"\n---\n# B\n': "B",
+        '---\ntitle: "a\\ud800b"\n---\n# B\n': "B",
+        "---\nauthor: A\n---\n# B\n": "B",
+        "---\ntitle:\n---\n": "Untitled",
+        "+++\ntitle = 'A'\n+++\n# B\n": "A",
+        "---\n\ntitle\n\n---\n# B\n": "B",
+    }
+    for markdown, title in titles.items():
+        imported = (await client(IMPORT_DOCUMENT, markdown=markdown))["importDocument"]
+        assert imported.get("title") == title, markdown
+    named = (await client(IMPORT_DOCUMENT, markdown="---\ntitle: A\n---\n", title="Mine"))["importDocument"]
+    assert named["title"] == "Mine"
+
+
+async def test_while_many_imports_wait_more_are_told_to_come_again(client: Client, database: Database) -> None:
+    go_on = threading.Event()
+    busy = asyncio.create_task(imports.run(inputs.PENDING_MARKDOWN_LENGTH, Budget(), go_on.wait))
+    await asyncio.sleep(0)
+    refused = (await client(IMPORT_DOCUMENT, markdown="# One\n"))["importDocument"]
+    assert refused["code"] == "TEMPORARILY_UNAVAILABLE"
+    assert await rows(database) == [0, 0, 0]
+    go_on.set()
+    await busy
+    await import_document(client, "# One\n")
+
+
+# Each line is looked at again at each of the levels: minutes of work.
+DEEP_QUOTES = "".join(f"{'> ' * (90 - level % 90)}a\n" for level in range(10_000))
+
+
+async def test_an_import_that_takes_too_long_leaves_its_thread_free(
+    serve: Serve, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs, "IMPORT_SECONDS", None)
+    async with serve(mutation_seconds=0.5) as client:
+        answer = await client.result(IMPORT_DOCUMENT, markdown=DEEP_QUOTES)
+    assert answer["errors"][0]["extensions"]["code"] == "TIMEOUT"
+    assert await imports.run(1, Budget(), lambda: "free") == "free"
+    assert await rows(database) == [0, 0, 0]
+
+
+async def test_an_export_that_takes_too_long_leaves_its_thread_free(serve: Serve) -> None:
+    async with serve(query_seconds=0.5) as client:
+        document = await create_document(client)
+        await create_section(client, document, content=DEEP_QUOTES + "\n```")
+        await create_section(client, document)
+        answer = await client.result(DOCUMENT, id=document)
+        assert answer["errors"][0]["extensions"] == {"code": "TIMEOUT"}
+        assert await exports.run(1, Budget(), lambda: "free") == "free"
 
 
 async def test_an_exported_document_gives_equal_sections_when_imported_again(client: Client) -> None:

@@ -1,6 +1,7 @@
 """The command line, as people and scripts use it: real processes, what they print, and how they end."""
 
 import asyncio
+import os
 import re
 import socket
 import sqlite3
@@ -229,6 +230,22 @@ def test_files_that_can_all_be_imported_are_no_failure(database_url: str) -> Non
     assert ended.returncode == 0
     assert ended.stderr == ""
     assert [line[:4] for line in ended.stdout.splitlines()] == ["doc_", "doc_"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_file_without_a_title_gives_the_document_its_name(database_url: str, tmp_path: Path) -> None:
+    texts = {"One two.md": "Text.\n", os.fsdecode(b"\xff.md"): "", "b.md": "---\ntitle: A\n---\n", "c.md": "# C\n"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+
+    ended = run("import", *(str(tmp_path / name) for name in texts), "--database", database_url)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    with running_server(database_url) as address:
+        query = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Document { title } } }"
+        body = {"query": query, "variables": {"ids": ended.stdout.splitlines()}}
+        found = httpx.post(f"{address}/graphql", json=body).json()
+    assert [node["title"] for node in found["data"]["nodes"]] == ["One two", "\ufffd", "A", "C"]
 
 
 def test_the_schema_is_printed_as_it_is_committed() -> None:

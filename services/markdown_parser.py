@@ -1,0 +1,215 @@
+"""The block parser for Markdown: markdown-it-py's CommonMark rules, within limits and without what nobody reads."""
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from time import thread_time
+from typing import Literal
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import (
+    StateBlock,
+    blockquote,
+    code,
+    fence,
+    heading,
+    hr,
+    html_block,
+    lheading,
+    list_block,
+    paragraph,
+    reference,
+)
+from markdown_it.token import Token
+
+# Where blocks stand in blocks as deep as this, the parser skips what follows, headings and all. Its own limit
+# is 20, which a list of ten levels reaches; it is there for the recursion, which takes three calls a block.
+MAX_NESTING = 100
+
+VERBATIM = {"fence", "html_block"}
+"""The blocks that blank lines can belong to."""
+
+LINE_ENDING = re.compile(r"\r\n?|\n")
+
+CHECK_INTERVAL = 256
+"""How many calls of rules lie between two looks at the clock: well under a millisecond for most."""
+
+Rule = Callable[[StateBlock, int, int, bool], bool]
+
+
+class LimitExceeded(Exception):
+    """The text takes more work than the budget allows; the message says which limit, as a predicate."""
+
+
+class ParsingStopped(Exception):
+    """Nobody waits for the result any more."""
+
+
+@dataclass
+class Budget:
+    """How much work parsing may be, counted over every text that is parsed with it; None: no limit.
+
+    `seconds` is processor time of the parsing thread, so that a busy machine refuses nothing. Any thread may call
+    `stop`; the parser then raises `ParsingStopped` within a moment.
+    """
+
+    max_lines: int | None = None
+    max_blocks: int | None = None
+    max_sections: int | None = None
+    seconds: float | None = None
+    lines: int = 0
+    blocks: int = 0
+    headings: int = 0
+    _calls: int = 0
+    _started: float | None = None
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        """Have the parser stop: nobody waits for it any more."""
+        self._stopped.set()
+
+    def add_lines(self, count: int) -> None:
+        """Count the lines of a text before it is parsed."""
+        self.lines += count
+        _hold("has more than {:,} lines", self.lines, self.max_lines)
+
+    def add_block(self) -> None:
+        """Count a block: a paragraph, a list, an item of a list and so on."""
+        self.blocks += 1
+        _hold("has more than {:,} blocks (paragraphs, items of lists, quotes ...)", self.blocks, self.max_blocks)
+
+    def add_heading(self) -> None:
+        """Count a heading that begins a section."""
+        self.headings += 1
+        _hold("makes more than {:,} sections", self.headings, self.max_sections)
+
+    def tick(self) -> None:
+        """Count a call of a rule, and look at the clock now and then."""
+        self._calls += 1
+        if self._calls % CHECK_INTERVAL == 0:
+            self.check()
+
+    def check(self) -> None:
+        """Raise `ParsingStopped` or `LimitExceeded` where it is time to."""
+        if self._stopped.is_set():
+            raise ParsingStopped
+        if self.seconds is None:
+            return
+        if self._started is None:
+            self._started = thread_time()
+        elif thread_time() - self._started > self.seconds:
+            raise LimitExceeded(f"takes more than {self.seconds:g} seconds to parse")
+
+
+def parse(text: str, budget: Budget) -> list[Token]:
+    """Return the headings of the document itself, each with its inline token, and all blocks of `VERBATIM` types.
+
+    Lines are counted as CommonMark does, from 0. Raises `LimitExceeded`, `ParsingStopped`.
+    """
+    text = LINE_ENDING.sub("\n", text).replace("\0", "\ufffd")
+    budget.check()
+    budget.add_lines(text.count("\n"))
+    parser = _parser()
+    state = _State(text, parser, {"budget": budget}, [])
+    parser.block.tokenize(state, 0, state.lineMax)
+    return state.tokens
+
+
+def _hold(reason: str, count: int, limit: int | None) -> None:
+    if limit is not None and count > limit:
+        raise LimitExceeded(reason.format(limit))
+
+
+class _State(StateBlock):
+    """The state of the parser, which keeps only the tokens that `parse` returns.
+
+    All of them would take several hundred bytes for each list item, of which a document can have very many.
+    """
+
+    def push(self, ttype: str, tag: str, nesting: Literal[-1, 0, 1]) -> Token:
+        budget: Budget = self.env["budget"]
+        token = Token(ttype, tag, nesting, block=True)
+        if nesting < 0:
+            self.level -= 1
+        token.level = self.level
+        if nesting > 0:
+            self.level += 1
+        if nesting >= 0 and ttype != "inline":
+            budget.add_block()
+        begins_section = ttype == "heading_open" and token.level == 0
+        if begins_section:
+            budget.add_heading()
+        in_section_heading = ttype == "inline" and bool(self.tokens) and self.tokens[-1].type == "heading_open"
+        if begins_section or in_section_heading or ttype in VERBATIM:
+            self.tokens.append(token)
+        return token
+
+
+def _counted(rule: Rule) -> Rule:
+    def call(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+        state.env["budget"].tick()
+        return rule(state, start, end, silent)
+
+    return call
+
+
+@cache
+def _parser() -> MarkdownIt:
+    """Return a parser of blocks only; every call of a rule is counted."""
+    parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING})
+    interrupts = ["paragraph", "reference", "blockquote", "list"]
+    interrupted: dict[str, tuple[Rule, list[str]]] = {
+        "code": (code, []),
+        "fence": (fence, interrupts),
+        "blockquote": (_blockquote, interrupts),
+        "hr": (hr, interrupts),
+        "list": (list_block, interrupts[:3]),
+        "reference": (_reference, []),
+        "html_block": (html_block, interrupts[:3]),
+        "heading": (heading, interrupts[:3]),
+        "lheading": (lheading, []),
+        "paragraph": (paragraph, []),
+    }
+    for name, (rule, alternatives) in interrupted.items():
+        parser.block.ruler.at(name, _counted(rule), {"alt": alternatives})
+    return parser
+
+
+def _blockquote(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    r"""Parse a block quote, looking ahead only about as far as it reaches.
+
+    The rule claims every line up to the next blank one before it looks at the first: with many short quotes,
+    as in "> # a\nb\n" repeated, time goes with the square of the lines. So it gets few lines at first, and
+    more as long as it uses them up; what was learnt about a quote serves when the one around it tries again.
+    """
+    if silent:
+        return blockquote(state, start, end, silent)
+    budget: Budget = state.env["budget"]
+    reach: dict[tuple[int, int], int] = state.env.setdefault("reach", {})
+    place, mark, blocks = (start, state.level), len(state.tokens), budget.blocks
+    while True:
+        ahead = reach.get(place, 4)
+        stop = min(start + ahead, end)
+        found = blockquote(state, start, stop, silent)
+        if not found or state.line < stop:
+            return found
+        reach[place] = ahead * 4
+        if stop == end:
+            return found
+        del state.tokens[mark:]
+        budget.blocks = blocks
+
+
+def _reference(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Parse a link reference definition of at most a thousand lines.
+
+    The rule copies the title with every line it adds: after a quotation mark that is never closed, time
+    would go with the square of the lines.
+    """
+    last = state.lineMax
+    state.lineMax = min(last, start + 1000)
+    found = reference(state, start, end, silent)
+    state.lineMax = last
+    return found
