@@ -3,36 +3,35 @@
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Lifespan
 
 from db.database import Database
 from db.openings import Openings
 from marginalia import explorer, logs, tracing
-from marginalia.graphql import PREFLIGHT_HEADERS, Form, GraphQLView, Identify
+from marginalia.graphql import Form, GraphQLView, Identify
 from marginalia.health import Readiness, livez
+from marginalia.hosts import HostMiddleware
 from marginalia.metrics import Metrics
 from marginalia.observing import access_log
+from marginalia.origins import AllowedOrigins, CrossOriginMiddleware, OriginRefusals
 from marginalia.principals import local_owner
+from marginalia.routing import with_slash
 from marginalia.running import Runner, Watch
 from marginalia.settings import Settings
 from marginalia.sockets import SocketLimits, SocketView
 from marginalia.startup import Preparation
 from marginalia.trusted import Documents, read_manifest
+from marginalia.uploads import LARGEST_UPLOAD, UPLOADS_AT_ONCE, UploadBudget
 from schema.build import build_schema
 from schema.operations import Operations
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-"""The hosts that are served; any other name in a request is a web page that was led here by its DNS."""
 
 
 def create_app(settings: Settings, identify: Identify = local_owner) -> Starlette:
@@ -47,15 +46,23 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     metrics, spans = Metrics(operations, database, openings), tracing.from_environment()
     watches = [access_log, *([metrics.watch] if settings.metrics else []), *([spans.watch] if spans else [])]
     runner = _runner(settings, operations, database, openings, watches)
+    budget = UploadBudget(UPLOADS_AT_ONCE * max(settings.max_body_bytes, LARGEST_UPLOAD))
     view = GraphQLView(
         runner,
         identify,
-        Form(settings.max_body_bytes, settings.max_url_bytes, draft_statuses=settings.status_codes == "draft"),
+        Form(
+            settings.max_body_bytes,
+            settings.max_url_bytes,
+            draft_statuses=settings.status_codes == "draft",
+            has_explorer=settings.explorer,
+        ),
+        budget,
     )
     socket_limits = SocketLimits(
         settings.max_socket_operations, settings.max_socket_message_bytes, settings.socket_init_seconds
     )
-    sockets = SocketView(runner, identify, socket_limits, settings.allowed_origins)
+    allowed, refusals = AllowedOrigins(settings.allowed_origins), OriginRefusals()
+    sockets = SocketView(runner, identify, socket_limits, allowed, refusals)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -70,25 +77,27 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
 
     app = Starlette(
         routes=[
-            Route("/graphql", view),
-            WebSocketRoute("/graphql", sockets),
-            Route("/livez", livez),
-            Route("/readyz", Readiness(database, preparation, ending).answer),
-            *([Route("/metrics", metrics.page())] if settings.metrics else []),
+            *with_slash(Route, "/graphql", view),
+            *with_slash(WebSocketRoute, "/graphql", sockets),
+            *with_slash(Route, "/livez", livez),
+            *with_slash(Route, "/readyz", Readiness(database, preparation, ending).answer),
+            *(with_slash(Route, "/metrics", metrics.page()) if settings.metrics else []),
             *(explorer.routes() if settings.explorer else []),
         ],
         middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=_in_urls(LOOPBACK), www_redirect=False),
-            *_cross_origin(settings.allowed_origins),
+            Middleware(HostMiddleware),
+            Middleware(CrossOriginMiddleware, allowed, refusals),
             *([Middleware(tracing.Continued)] if spans else []),
         ],
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
     app.state.database = database
     app.state.openings = openings
     app.state.operations = operations
     app.state.ending = ending
     app.state.preparation = preparation
+    app.state.uploads = budget
     return app
 
 
@@ -114,27 +123,6 @@ def _runner(
         mutation_time=settings.mutation_seconds,
         watches=watches,
     )
-
-
-def _cross_origin(origins: list[str]) -> list[Middleware]:
-    if not origins:
-        return []
-    headers = ("content-type", "authorization", "graphql-cost", "x-request-id", *tracing.HEADERS, *PREFLIGHT_HEADERS)
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=origins,
-            allow_methods=("GET", "POST"),
-            allow_headers=headers,
-            allow_credentials=True,
-            expose_headers=("x-request-id",),
-            max_age=600,
-        )
-    ]
-
-
-def _in_urls(hosts: Iterable[str]) -> list[str]:
-    return [f"[{host}]" if ":" in host else host for host in hosts]
 
 
 def from_environment() -> Starlette:
@@ -170,6 +158,7 @@ def _ending_with_the_process(app: Starlette) -> Lifespan[Starlette]:
         for number in handlers:
             signal.signal(number, end)
         async with serving(app):
-            yield {"ending": app.state.ending}  # for the connections: it is all that they see of the application
+            # For the connections: it is all that they see of the application.
+            yield {"ending": app.state.ending, "uploads": app.state.uploads}
 
     return cast(Lifespan[Starlette], lifespan)

@@ -38,8 +38,9 @@ def read(data: object) -> Call:
         raise IllFormed("The request must be a JSON object")
     call = Call(
         query=_member(data, "query", str),
-        document_id=_member(data, "documentId", str),
-        operation_name=_member(data, "operationName", str),
+        # Neither an id nor a name can be empty: clients that have none of these send "" as well as null.
+        document_id=_member(data, "documentId", str) or None,
+        operation_name=_member(data, "operationName", str) or None,
         variables=_member(data, "variables", dict) or {},
         extensions=_member(data, "extensions", dict) or {},
     )
@@ -49,18 +50,22 @@ def read(data: object) -> Call:
 
 
 def read_parameters(parameters: Mapping[str, str]) -> Call:
-    """Read a call out of the parameters of a URL, two of which are JSON. Raises `NotJson` and `IllFormed`."""
-    data: dict[str, object] = dict(parameters)
+    """Read a call out of the parameters of a URL, two of which are JSON. Raises `NotJson` and `IllFormed`.
+
+    A parameter that is empty counts as left out.
+    """
+    data: dict[str, object] = {name: value for name, value in parameters.items() if value}
     for name in ("variables", "extensions"):
-        if name in parameters:
-            data[name] = decode(parameters[name] or "null")
+        if name in data:
+            data[name] = decode(parameters[name])
     return read(data)
 
 
-def decode(data: str | bytes) -> object:
+def decode(data: str | bytes | bytearray) -> object:
     """Read JSON strictly: UTF-8 only, no NaN, no bottomless nesting; of a long body, mostly texts. Raises `NotJson`."""
-    if isinstance(data, bytes) and len(data) > MOST_BESIDE_TEXTS:
-        _hold_to_texts(data)
+    if len(data) > MOST_BESIDE_TEXTS:
+        # What is no UTF-8 is found below.
+        _hold_to_texts(data.encode("utf-8", "replace") if isinstance(data, str) else data)
     try:
         return _DECODER.decode(data if isinstance(data, str) else data.decode())
     except (ValueError, RecursionError):
@@ -72,7 +77,7 @@ def encode(data: object) -> str:
     return _ENCODER.encode(data)
 
 
-def _hold_to_texts(data: bytes) -> None:
+def _hold_to_texts(data: bytes | bytearray) -> None:
     # Nothing else is served while JSON is read: 20 MB of text take a tenth of a second, of brackets two.
     beside, position = 0, 0
     for number, found in enumerate(_TEXT.finditer(data)):

@@ -101,7 +101,12 @@ def serve(
 
     with figures.shared() if workers > 1 else nullcontext():
         serving.run(
-            listening, announce, workers=workers, reload=reload, max_message_bytes=settings.max_socket_message_bytes
+            listening,
+            announce,
+            workers=workers,
+            reload=reload,
+            max_message_bytes=settings.max_socket_message_bytes,
+            keep_alive_seconds=settings.keep_alive_seconds,
         )
 
 

@@ -9,6 +9,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from marginalia.routing import with_slash
+
 _FILES = Path(__file__).with_name("static") / "graphiql"
 
 _PAGE_HEADERS = {
@@ -24,7 +26,7 @@ def routes() -> list[BaseRoute]:
     """Return the routes of the explorer, with the root leading to it."""
     return [
         Route("/", _home),
-        Route("/graphiql", _page),
+        *with_slash(Route, "/graphiql", _page),
         Mount("/graphiql/assets", _Assets(directory=_FILES / "assets")),
     ]
 
@@ -43,7 +45,7 @@ class _Assets(StaticFiles):
 
 
 async def _home(_request: Request) -> Response:
-    return RedirectResponse("/graphiql")
+    return RedirectResponse("graphiql")  # relative, as a proxy may serve it all under a prefix
 
 
 async def _page(_request: Request) -> Response:

@@ -1,6 +1,5 @@
 """GraphQL over HTTP: from a request to a call, and from its answer to a response."""
 
-import asyncio
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -16,16 +15,18 @@ from marginalia import calls, media, streams
 from marginalia.calls import Call, IllFormed, NotJson
 from marginalia.media import Accepted
 from marginalia.running import Answer, Ready, Runner
+from marginalia.uploads import (
+    LARGEST_UPLOAD,
+    BodyReader,
+    UploadBudget,
+    UploadsExhausted,
+    UploadTimeout,
+    UploadTooLarge,
+)
 from services.principals import Principal
 
 Identify = Callable[[HTTPConnection], Principal]
 """Tells who is asking."""
-
-PATIENCE = 5
-"""How many seconds the next piece of a body may take: less than the server waits for requests when it ends."""
-
-LONGEST_UPLOAD = 60
-"""How many seconds the whole of a body may take, however it is cut in pieces."""
 
 PREFLIGHT_HEADERS = (
     "graphql-require-preflight",
@@ -44,10 +45,12 @@ _log = structlog.stdlib.get_logger("marginalia.graphql")
 class Form:
     """How requests are taken and answered."""
 
-    max_body_bytes: int = 20_000_000
+    max_body_bytes: int = LARGEST_UPLOAD
     max_url_bytes: int = 16_000
     draft_statuses: bool = False
     """Whether the status codes are those of the 2026 draft of GraphQL over HTTP, which tell more."""
+    has_explorer: bool = False
+    """Whether a browser that asks for a page is led to the explorer."""
 
 
 class Refusal(Exception):
@@ -94,10 +97,11 @@ class _Exchange:
 class GraphQLView:
     """The address at which clients ask, over HTTP."""
 
-    def __init__(self, runner: Runner, identify: Identify, form: Form) -> None:
+    def __init__(self, runner: Runner, identify: Identify, form: Form, budget: UploadBudget) -> None:
         self._runner = runner
         self._identify = identify
         self._form = form
+        self._bodies = BodyReader(budget, form.max_body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -105,6 +109,9 @@ class GraphQLView:
         accepted, name = media.negotiate(sent.get("accept")), request_id(sent)
         headers = {"Vary": "Accept", "X-Request-ID": name}
         exchange = _Exchange(HTTPConnection(scope), receive, send, sent, accepted, headers)
+        if scope["method"] == "GET" and accepted.prefers_page and self._form.has_explorer:
+            await _lead_to_explorer(scope, headers, send)
+            return
         with structlog.contextvars.bound_contextvars(request_id=name):
             try:
                 await self._answer(exchange)
@@ -147,11 +154,22 @@ class GraphQLView:
                 return calls.read_parameters(exchange.connection.query_params)
             if not _is_json(exchange.sent.get("content-type", "")):
                 raise Refusal(415, "The body must be application/json, in UTF-8")
-            return calls.read(calls.decode(await _body(exchange.receive, self._form.max_body_bytes)))
+            return calls.read(calls.decode(await self._body(exchange.receive)))
         except NotJson as error:
             raise Refusal(400, str(error)) from None
         except IllFormed as error:
             raise Refusal(422 if self._form.draft_statuses else 400, str(error)) from None
+
+    async def _body(self, receive: Receive) -> bytearray:
+        try:
+            return await self._bodies.read(receive)
+        except UploadTooLarge:
+            raise Refusal(413, f"The body is longer than {self._form.max_body_bytes:,} bytes") from None
+        except UploadTimeout:
+            raise Refusal(408, "The rest of the body did not come in time") from None
+        except UploadsExhausted:
+            reason = "Too many long bodies are being read; please try again"
+            raise Refusal(503, reason, "TEMPORARILY_UNAVAILABLE", **{"Retry-After": "1"}) from None
 
     def _form_of(self, exchange: _Exchange, ready: Ready | Answer) -> str:
         """Return the form of the answer, and refuse what may not be run in this way."""
@@ -191,6 +209,15 @@ class GraphQLView:
         return 400 if answer.code == "GRAPHQL_PARSE_FAILED" else 422
 
 
+async def _lead_to_explorer(scope: Scope, headers: Mapping[str, str], send: Send) -> None:
+    # Relative: the address may have a prefix that only a proxy knows.
+    location = "../graphiql" if scope["path"].endswith("/") else "graphiql"
+    fields = {**headers, "Location": location, "Content-Length": "0"}
+    raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+    await send({"type": "http.response.start", "status": 303, "headers": raw})
+    await send({"type": "http.response.body", "body": b""})
+
+
 def _cannot_be_forged(headers: Mapping[str, str]) -> bool:
     return (
         any(name in headers for name in PREFLIGHT_HEADERS)
@@ -225,22 +252,3 @@ def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         key, text = name.decode("latin-1"), value.decode("latin-1")
         joined[key] = f"{joined[key]}, {text}" if key in joined else text
     return joined
-
-
-async def _body(receive: Receive, most: int) -> bytes:
-    pieces, received = [], 0
-    try:
-        async with asyncio.timeout(LONGEST_UPLOAD):
-            while True:
-                async with asyncio.timeout(PATIENCE):
-                    message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
-                pieces.append(message.get("body", b""))
-                received += len(pieces[-1])
-                if received > most:
-                    raise Refusal(413, f"The body is longer than {most:,} bytes")
-                if not message.get("more_body", False):
-                    return b"".join(pieces)
-    except TimeoutError:
-        raise Refusal(408, "The rest of the body did not come in time") from None

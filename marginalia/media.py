@@ -8,6 +8,7 @@ JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 EVENTS = "text/event-stream"
 MULTIPART = "multipart/mixed"
+PAGE = "text/html"
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Accepted:
     """The form of a stream of answers; None: it takes none of ours."""
     prefers_stream: bool = False
     """Whether it wants a stream even where there is one answer only."""
+    prefers_page: bool = False
+    """Whether it likes a page better than any answer, as browsers do where a person types an address."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ def negotiate(accept: str | None) -> Accepted:
         (MULTIPART, _weight([wish for wish in wishes if _is_of_subscriptions(wish)], MULTIPART)),
     )
     named = any(wish.kind == stream for wish in wishes)
-    return Accepted(single, stream, prefers_stream=named and more > much)
+    page = _weight(wishes, PAGE)
+    return Accepted(single, stream, prefers_stream=named and more > much, prefers_page=page > max(much, more))
 
 
 def _best(*weighed: tuple[str, float]) -> tuple[str | None, float]:

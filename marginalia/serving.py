@@ -10,8 +10,8 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
-from marginalia.app import LOOPBACK
-from marginalia.connections import HttpConnection, SocketConnection
+from marginalia.connections import KEEP_ALIVE_S, HttpConnection, SocketConnection
+from marginalia.hosts import LOOPBACK
 from marginalia.sockets import SocketLimits
 
 GRACE = 10
@@ -55,6 +55,7 @@ def run(
     workers: int,
     reload: bool,
     max_message_bytes: int = SocketLimits.message_bytes,
+    keep_alive_seconds: int = KEEP_ALIVE_S,
     application: str = "marginalia.app:from_environment",
 ) -> None:
     """Serve on a listening socket until told to stop, which is not a failure: the process ends with code 0.
@@ -77,6 +78,7 @@ def run(
         ws_max_size=max_message_bytes,
         ws_per_message_deflate=False,  # it holds some hundred kilobytes for each socket, idle ones too
         lifespan="on",
+        timeout_keep_alive=keep_alive_seconds,
         timeout_graceful_shutdown=GRACE,
     )
     server = uvicorn.Server(config)

@@ -1,27 +1,17 @@
 """Settings: what a process is told by its environment, or by a `.env` file beside it."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from strawberry.http.websocket_origin import normalize_origin
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from marginalia import origins
+from marginalia.connections import KEEP_ALIVE_S
 from marginalia.sockets import SocketLimits
 from marginalia.trusted import Trust
+from marginalia.uploads import LARGEST_UPLOAD
 from schema.measures import Limits
-
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
-
-
-def _origin(given: str) -> str:
-    """Return an origin as browsers send it. There is none for all: with it any page could read what is here."""
-    origin = given.lower().removesuffix("/")
-    normal = normalize_origin(origin) if _ORIGIN.fullmatch(origin) else None
-    if normal is None:
-        raise ValueError(f"{given} is no origin, as https://editor.example or http://localhost:3000")
-    return normal
 
 
 class Settings(BaseSettings):
@@ -43,11 +33,12 @@ class Settings(BaseSettings):
         description="How many seconds to wait for a lock before answering TemporarilyUnavailable.",
     )
     max_body_bytes: int = Field(
-        default=20_000_000, ge=1_000, description="How long the body of a request may be, in bytes."
+        default=LARGEST_UPLOAD, ge=1_000, description="How long the body of a request may be, in bytes."
     )
     max_url_bytes: int = Field(
         default=16_000,
         ge=100,
+        le=60_000,
         description="How long the query of a URL may be, in bytes; what is longer is sent by POST.",
     )
     max_characters: int = Field(
@@ -94,6 +85,12 @@ class Settings(BaseSettings):
         le=600,
         description="How long a WebSocket may take to introduce itself by connection_init.",
     )
+    keep_alive_seconds: int = Field(
+        default=KEEP_ALIVE_S,
+        ge=1,
+        le=86_400,
+        description="For how many seconds a connection without a request is kept open.",
+    )
     event_seconds: float = Field(
         default=0.25,
         ge=0.01,
@@ -116,9 +113,12 @@ class Settings(BaseSettings):
     suggestions: bool = Field(
         default=True, description="Whether errors name what the client could have meant; never without introspection."
     )
-    allowed_origins: list[Annotated[str, AfterValidator(_origin)]] = Field(
-        default=[],
-        description="The origins whose pages may use the server from a browser, as a JSON list.",
+    allowed_origins: Annotated[
+        list[Annotated[str, AfterValidator(origins.check_entry)]], NoDecode, BeforeValidator(origins.split_setting)
+    ] = Field(
+        default=[origins.LOOPBACK],
+        description="The origins whose pages may use the server from a browser, separated by commas; `loopback`, those "
+        "that this machine serves on any port; `none`, no page but our own.",
     )
     explorer: bool = Field(default=True, description="Whether GraphiQL is served at /graphiql.")
     metrics: bool = Field(default=True, description="Whether figures for Prometheus are served at /metrics.")

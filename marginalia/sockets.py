@@ -1,21 +1,22 @@
 """Sockets: operations over a WebSocket, by the protocol graphql-transport-ws."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from graphql import GraphQLError
+from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
-from strawberry.http.websocket_origin import is_same_origin, normalize_allowed_origins, normalize_origin
 
 from marginalia import calls
 from marginalia.calls import Call
 from marginalia.graphql import Identify, request_id
+from marginalia.origins import AllowedOrigins, OriginRefusals
 from marginalia.running import Answer, Runner
+from marginalia.uploads import LARGEST_UPLOAD
 from schema import execution
 
 PROTOCOL = "graphql-transport-ws"
@@ -35,7 +36,7 @@ class SocketLimits:
 
     operations: int = 100
     """At once."""
-    message_bytes: int = 1_000_000
+    message_bytes: int = LARGEST_UPLOAD
     init_seconds: float = 10.0
     """Until it introduces itself."""
 
@@ -51,18 +52,27 @@ class Closed(Exception):
 class SocketView:
     """The address at which clients ask, over WebSockets."""
 
-    def __init__(self, runner: Runner, identify: Identify, limits: SocketLimits, origins: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        identify: Identify,
+        limits: SocketLimits,
+        allowed: AllowedOrigins,
+        refusals: OriginRefusals,
+    ) -> None:
         self._runner = runner
         self._identify = identify
         self._limits = limits
-        self._origins = normalize_allowed_origins(origins)
+        self._allowed = allowed
+        self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket to its end."""
         websocket = WebSocket(scope, receive, send)
-        if not self._may_connect(websocket):
-            _log.warning("socket refused", origin=websocket.headers.get("origin"))
-            await websocket.close()  # before it was accepted: the handshake is answered with a 403
+        headers = websocket.headers
+        if not self._allowed.allows_socket(headers.get("origin"), headers.get("host")):
+            text = self._refusals.explain("socket refused", headers["origin"])
+            await PlainTextResponse(text, 403)(scope, receive, send)
             return
         offered = PROTOCOL in scope["subprotocols"]
         await websocket.accept(PROTOCOL if offered else None)
@@ -71,15 +81,6 @@ class SocketView:
             return
         with structlog.contextvars.bound_contextvars(request_id=request_id(websocket.headers)):
             await _Socket(websocket, self._runner, self._identify, self._limits).serve()
-
-    def _may_connect(self, websocket: WebSocket) -> bool:
-        # Browsers name the origin of the page, and send its cookies whatever the origin. Others do not name any.
-        origin = websocket.headers.get("origin")
-        return (
-            origin is None
-            or is_same_origin(origin, websocket.headers.get("host"))
-            or normalize_origin(origin) in self._origins
-        )
 
 
 class _Socket:

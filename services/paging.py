@@ -26,7 +26,7 @@ def page(
 
 
 def _key(order: Order, argument: str, cursor: str | None) -> Key | None:
-    if cursor is None:
+    if not cursor:  # a client that has no cursor yet may send an empty one
         return None
     try:
         return decode(order.name, order.types, cursor)

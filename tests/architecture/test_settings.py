@@ -13,4 +13,6 @@ OPERATING = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
 def test_every_setting_is_documented_with_its_default(name: str) -> None:
     default = Settings.model_fields[name].default
     written = str(default).lower() if isinstance(default, bool) else str(default)
+    if isinstance(default, list):
+        written = ",".join(default)
     assert f"| `MARGINALIA_{name.upper()}` | `{written}` |" in OPERATING

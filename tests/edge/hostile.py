@@ -75,7 +75,6 @@ def cursors(order: str, *key: Any) -> dict[str, str]:
         if str(key[0]).endswith("+00:00")
     }
     return {
-        "nothing": "",
         "a blank": " ",
         "garbage": "!!!",
         "not ASCII": "ünïcödé",

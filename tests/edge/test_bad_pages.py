@@ -139,6 +139,14 @@ async def test_a_cursor_that_no_connection_gave_is_refused(client: Client, ids: 
                     assert await code(client, paged, ids, **{argument: bad}) == "BAD_USER_INPUT", what
 
 
+async def test_an_empty_cursor_is_left_out(client: Client, ids: dict[str, str]) -> None:
+    for paged in CONNECTIONS:
+        whole = await client(paged.operation, **used(ids, paged))
+        for argument in ("after", "before"):
+            if f"${argument}:" in paged.operation:
+                assert await client(paged.operation, **{argument: ""}, **used(ids, paged)) == whole
+
+
 async def test_a_cursor_of_another_connection_is_refused(client: Client, ids: dict[str, str]) -> None:
     given = {paged.name: edges(await client(paged.operation, **used(ids, paged)))[0]["cursor"] for paged in CONNECTIONS}
     for paged in CONNECTIONS:

@@ -79,7 +79,7 @@ async def test_an_answer_has_the_form_that_was_asked_for(client: Served, form: s
     response = await ask(client, form, "{ __typename }")
     assert response.status_code == 200
     assert response.headers["content-type"] == f"{form}; charset=utf-8"
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Origin"
     assert response.json() == {"data": {"__typename": "Query"}}
 
 

@@ -1,6 +1,7 @@
 """Operations over WebSockets: what works, and what a socket that breaks the protocol is closed with."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -339,6 +340,18 @@ async def test_who_does_not_introduce_itself_is_closed(server: Server) -> None:
     async with socket(server.address, init=False) as ours:
         await ours.send({"type": "ping"})
         assert await ours.closed() == (4408, "Connection initialisation timeout")
+
+
+async def test_a_document_is_run_by_its_id_with_an_empty_query_and_without_one(server: Server) -> None:
+    query = "query Named { __typename }"
+    name = hashlib.sha256(query.encode()).hexdigest()
+    registered = {"query": query, "extensions": {"persistedQuery": {"version": 1, "sha256Hash": name}}}
+    asked = [{"documentId": f"sha256:{name}"}, {"documentId": name, "query": ""}, {"documentId": name, "query": None}]
+    async with socket(server.address) as ours:
+        for payload in (registered, *asked):
+            await ours.send({"type": "subscribe", "id": "a", "payload": payload})
+            assert (await ours.receive())["payload"] == {"data": {"__typename": "Query"}}
+            assert (await ours.receive())["type"] == "complete"
 
 
 @pytest.mark.parametrize("protocols", [("graphql-ws",), ("x", "y")])

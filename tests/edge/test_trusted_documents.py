@@ -85,7 +85,7 @@ async def test_a_document_of_the_manifest_is_run_by_its_id(
 
 @on_sqlite
 async def test_an_id_that_names_nothing_is_not_found(client: Served) -> None:
-    for name in ("nothing", sha256(OTHER), "", "sha256:"):
+    for name in ("nothing", sha256(OTHER), " ", "sha256:"):
         assert code(await ask(client, documentId=name)) == "PERSISTED_DOCUMENT_NOT_FOUND"
     assert code(await ask(client, documentId=sha256(OTHER), query=TRUSTED)) == "PERSISTED_DOCUMENT_NOT_FOUND"
     assert await ask(client, documentId=sha256(OTHER), query=OTHER) == {"data": EMPTY}
