@@ -52,9 +52,8 @@ def parse_url(plain: str) -> URL:
     driver = _DRIVERS.get(url.drivername)
     if driver is None:
         raise BadDatabaseUrl(f"Only sqlite:// and postgresql:// databases are served, not {url.drivername}://.")
-    if driver.startswith("sqlite") and url.database in (None, "", ":memory:"):
-        # Reading and writing use different connections, and each would get an empty database of its own.
-        raise BadDatabaseUrl("An SQLite database must be a file, for example sqlite:///var/marginalia.db.")
+    check = _check_sqlite if driver.startswith("sqlite") else _check_postgresql
+    check(url, plain)
     query = dict(url.query)
     if unknown := query.keys() - _PARAMETERS[driver]:
         raise BadDatabaseUrl(f"The URL of the database has a parameter that is not understood: {min(unknown)}.")
@@ -63,6 +62,30 @@ def parse_url(plain: str) -> URL:
     if query.get("ssl", "prefer") not in _SSL_MODES:
         raise BadDatabaseUrl(f"The sslmode of the database is one of {', '.join(_SSL_MODES)}.")
     return url.set(drivername=driver, query=query)
+
+
+def _check_sqlite(url: URL, plain: str) -> None:
+    if not url.database or url.database == ":memory:":
+        # Reading and writing use different connections, and each would get an empty database of its own.
+        raise BadDatabaseUrl("An SQLite database must be a file, for example sqlite:///var/marginalia.db.")
+    if url.host or url.username or url.password or url.port:
+        raise BadDatabaseUrl("An SQLite file has no host: write sqlite:///path, or sqlite:////path from the root.")
+    if "?" in plain:
+        # It would be dropped without a word, and another file be served.
+        parameters = plain.partition("?")[2]
+        raise BadDatabaseUrl(f"SQLite takes no parameters: {parameters!r}. A ? in the name of a file is written %3F.")
+    if "\0" in url.database:
+        raise BadDatabaseUrl("The name of an SQLite file cannot hold a NUL.")
+    if "\ufffd" in url.database and "\ufffd" not in plain:
+        raise BadDatabaseUrl("The name of an SQLite file has a % that does not stand for UTF-8; write it as %25.")
+
+
+def _check_postgresql(url: URL, _plain: str) -> None:
+    if not url.database:
+        # PostgreSQL would take the database that is named like the user, which is seldom ours.
+        raise BadDatabaseUrl("The URL of the database has no name at its end: postgresql://user@host/name.")
+    if "\0" in f"{url.database}{url.username}{url.host}":
+        raise BadDatabaseUrl("The URL of the database cannot hold a NUL.")
 
 
 def is_missing(plain: str) -> bool:
@@ -87,7 +110,8 @@ class Database:
     of a process write to the file at once.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, lock_timeout: float = 5.0) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, lock_timeout: float = 5.0, read_only: bool = False) -> None:
+        """Make no connection yet; `read_only`: an SQLite file is read even where nothing can be written."""
         self.url = parse_url(url)
         # Usually the first query of the ORM does it; but anchors are put together without one.
         configure_mappers()
@@ -97,8 +121,10 @@ class Database:
             "pool_timeout": lock_timeout,
             "hide_parameters": True,  # errors are logged, texts are not
         }
-        make = sqlite.engines if self.url.drivername.startswith("sqlite") else postgresql.engines
-        self._made = make(self.url, options, lock_timeout)
+        if self.url.drivername.startswith("sqlite"):
+            self._made = sqlite.engines(self.url, options, lock_timeout, read_only=read_only)
+        else:
+            self._made = postgresql.engines(self.url, options, lock_timeout)
         self._writes, self._reads, self._tools = self._made.writes, self._made.reads, self._made.tools
         for engine in self.engines:
             event.listen(engine.sync_engine, "before_cursor_execute", tallies.count)
@@ -197,6 +223,7 @@ class Database:
                 # The writer last: whoever closes an SQLite file last writes the log back into it.
                 for engine in reversed(self.engines):
                     await engine.dispose()
+            self._made.closed()
         except TimeoutError:
             _log.warning("Connections to the database could not be closed in time")
 

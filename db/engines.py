@@ -20,3 +20,5 @@ class Engines:
     """For what takes as long as it takes."""
     distrust: Callable[[], None] = _nothing
     """Has the connections that there are replaced as they are used next."""
+    closed: Callable[[], None] = _nothing
+    """Is called after the last connection was closed."""

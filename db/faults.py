@@ -55,6 +55,10 @@ class Refused(Unavailable):
     """The database is not there, or does not let us in: at the start that is a mistake, later it may pass."""
 
 
+class UnusableFile(OSError):
+    """An SQLite file must not be opened as it is, or cannot be; the text says what to do."""
+
+
 def is_conflict(error: BaseException) -> bool:
     """Tell whether the transaction lost against another one and deserves to run again as a whole."""
     return _sqlstate(error) in _CONFLICTS
@@ -143,6 +147,8 @@ def without_values(context: ExceptionContext) -> None:
 
 
 def _is_refused(error: BaseException) -> bool:
+    if isinstance(error, UnusableFile):
+        return True
     orig = getattr(error, "orig", None)
     if isinstance(orig, sqlite3.Error):
         return getattr(orig, "sqlite_errorcode", 0) & _PRIMARY in _SQLITE_REFUSED

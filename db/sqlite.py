@@ -1,6 +1,7 @@
-"""SQLite: one connection that writes, others that read, and the file that all of them have opened."""
+"""SQLite: one connection that writes, and others that read."""
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiosqlite
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -17,6 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from db import faults
 from db.engines import Engines
+from db.sqlite_file import SQLiteFile
 
 _STRETCH_MS = 20
 """How many milliseconds whoever waits for a lock waits in one stretch.
@@ -35,65 +37,60 @@ _WRITE_PRAGMAS = (
 _READ_PRAGMAS = ("query_only=ON", "trusted_schema=OFF")
 
 
-def engines(url: URL, options: dict[str, Any], lock_timeout: float) -> Engines:
+def engines(url: URL, options: dict[str, Any], lock_timeout: float, *, read_only: bool = False) -> Engines:
     """Make the engines for a file, and the folder that it is in. All that a process writes goes one way."""
-    file = _File(Path(str(url.database)))
+    file = SQLiteFile(Path(str(url.database)), read_only=read_only)
     # isolation_level=None: the driver begins nothing by itself, we say when and how.
     connect_args = {"isolation_level": None, "timeout": lock_timeout}
     to_write, to_read = (
-        {**connect_args, "async_creator_fn": partial(file.open, pragmas, lock_timeout)}
+        {**connect_args, "async_creator_fn": partial(_open, file, pragmas, lock_timeout)}
         for pragmas in (_WRITE_PRAGMAS, _READ_PRAGMAS)
     )
     writes = create_async_engine(url, connect_args=to_write, **{**options, "pool_size": 1})
     reads = create_async_engine(url, connect_args=to_read, **options)
     event.listen(writes.sync_engine, "begin", _begin_within(lock_timeout))
     for engine in (writes, reads):
-        event.listen(engine.sync_engine, "connect", file.opened)
-        event.listen(engine.sync_engine, "checkout", file.check)
-    return Engines(writes, reads, writes)
+        _watch(engine.sync_engine, file)
+    return Engines(writes, reads, writes, closed=file.closed)
 
 
-class _File:
-    """The file of an SQLite database. One that was taken away under us, or replaced, is not written to any more.
+async def _open(
+    file: SQLiteFile, pragmas: tuple[str, ...], lock_timeout: float, *_path: Any, **options: Any
+) -> aiosqlite.Connection:
+    """Open the file and set up the connection. Raises `FileNotFoundError`, `UnusableFile`."""
+    connection = file.connect(**options)
+    connection._thread.daemon = True  # as SQLAlchemy does
+    try:
+        await connection
+        for pragma in pragmas:
+            await _set(connection, pragma, lock_timeout)
+        # Whatever is wrong with it, who uses the connection is told. What matters is that it has opened the log.
+        with contextlib.suppress(sqlite3.Error):
+            await connection.execute_fetchall("PRAGMA schema_version")
+        file.connected(connection)
+    except BaseException:
+        file.disconnected(connection)
+        await asyncio.shield(_end(connection))
+        raise
+    return connection
 
-    A connection keeps the file that it has opened, wherever that has gone: what it stored there would be lost.
-    """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._was_there = False
-        path.parent.mkdir(parents=True, exist_ok=True)
+def _watch(pool: Engine, file: SQLiteFile) -> None:
+    """Have a connection to another file than the one that is there replaced before it is used."""
 
-    async def open(
-        self, pragmas: tuple[str, ...], lock_timeout: float, *args: Any, **options: Any
-    ) -> aiosqlite.Connection:
-        """Open it; it is made where there is none, but not a second time. Raises `FileNotFoundError`."""
-        if self._was_there:
-            self._identity()
-        connection = aiosqlite.connect(*args, **options)
-        connection._thread.daemon = True  # as SQLAlchemy does
-        try:
-            await connection
-            for pragma in pragmas:
-                await _set(connection, pragma, lock_timeout)
-        except BaseException:
-            await asyncio.shield(_end(connection))
-            raise
-        return connection
+    def opened(connection: Any, entry: ConnectionPoolEntry) -> None:
+        entry.info[SQLiteFile] = file.opened(connection.driver_connection)
 
-    def opened(self, _connection: Any, entry: ConnectionPoolEntry) -> None:
-        """Note which file a new connection has opened."""
-        entry.info[_File] = self._identity()
-        self._was_there = True
-
-    def check(self, _connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
-        """Have a connection to another file replaced before it is used. Raises `FileNotFoundError`."""
-        if entry.info[_File] != self._identity():
+    def check(_connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        if entry.info[SQLiteFile] != file.identity:
             raise DisconnectionError("The file is another one by now")
 
-    def _identity(self) -> tuple[int, int]:
-        found = self._path.stat()
-        return found.st_dev, found.st_ino
+    def closing(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        file.disconnected(connection.driver_connection)
+
+    event.listen(pool, "connect", opened)
+    event.listen(pool, "checkout", check)
+    event.listen(pool, "close", closing)
 
 
 def _begin_within(lock_timeout: float) -> Callable[[Connection], None]:
