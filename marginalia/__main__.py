@@ -1,6 +1,8 @@
 """`python -m marginalia`: the command line."""
 
 from marginalia.cli import app
+from marginalia.output import lenient
 
 if __name__ == "__main__":
-    app(prog_name="python -m marginalia")
+    with lenient():
+        app(prog_name="python -m marginalia")

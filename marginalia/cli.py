@@ -19,7 +19,7 @@ from db.database import BadDatabaseUrl, Database, is_missing
 from db.faults import Refused, Unavailable
 from db.models import Document
 from db.store import Store
-from marginalia import demo, doctor, figures, legacy, logs, serving
+from marginalia import demo, doctor, figures, legacy, logs, output, serving
 from marginalia.principals import LOCAL_OWNER
 from marginalia.settings import Settings
 from marginalia.startup import NotReady, check, prepare, warn_of_many_writers
@@ -98,6 +98,7 @@ def serve(
         if loaded is not None:
             print(f"\nTry it:\n{loaded.curl(address)}\n")
         sys.stdout.flush()
+        output.forgive()
 
     with figures.shared() if workers > 1 else nullcontext():
         serving.run(
@@ -154,7 +155,7 @@ def examine(
         await check(opened)
         return await doctor.examine(opened, repair=repair, as_json=as_json)
 
-    if not _with_database(settings, work, prepared=False, made=False, code=UNREADABLE):
+    if not _with_database(settings, work, prepared=False, read_only=not repair, made=False, code=UNREADABLE):
         raise typer.Exit(1)
 
 
@@ -213,18 +214,20 @@ def _with_database(
     *,
     prepared: bool = True,
     made: bool = True,
+    read_only: bool = False,
     code: int = 1,
 ) -> T:
     """Run `work` on the database of the settings, or end the process with one line that says what is wrong.
 
-    `prepared`: it has the schema of this code before; `made`: a file that is not there is made.
+    `prepared`: it has the schema of this code before; `made`: a file that is not there is made; `read_only`: nothing
+    is written.
     """
 
     async def run() -> T:
         if not made and is_missing(settings.database_url):
             raise NotReady("There is no such file, so there is nothing to look at.")
         try:
-            opened = Database(settings.database_url, lock_timeout=settings.lock_timeout)
+            opened = Database(settings.database_url, lock_timeout=settings.lock_timeout, read_only=read_only)
         except OSError as error:
             raise NotReady(f"The database cannot be opened: {error}") from error
         try:
