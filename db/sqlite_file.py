@@ -19,10 +19,6 @@ Identity = tuple[int, int]
 
 _FILE_MODE, _FOLDER_MODE = 0o600, 0o700
 
-_HEADER_BYTES = 100
-_IN_WAL_MODE = b"\2\2"
-"""Bytes 18 and 19 of the header of a file in WAL mode."""
-
 _in_use: Counter[Identity] = Counter()
 """How many connections of this process have a file open.
 
@@ -34,11 +30,12 @@ _log = logging.getLogger("marginalia.database")
 
 @dataclass(frozen=True)
 class _Record:
-    """Which file used which write-ahead log, by their inodes, and the schema cookie that the file had then."""
+    """Which file used which write-ahead log, by their inodes, and what the header of the file said then."""
 
     file: int
     wal: int
     cookie: int
+    size: int
 
     @classmethod
     def read(cls, path: Path) -> "_Record | None":
@@ -52,8 +49,35 @@ class _Record:
         with contextlib.suppress(OSError):
             new = path.with_name(f"{path.name}.{os.getpid()}")
             with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE_MODE), "w") as file:
-                file.write(f"{self.file} {self.wal} {self.cookie}\n")
+                file.write(f"{self.file} {self.wal} {self.cookie} {self.size}\n")
             new.replace(path)
+
+
+class _Header:
+    """The header of a file, as the file has it: what is in the log is not looked at."""
+
+    def __init__(self, header: bytes = b"") -> None:
+        self.is_in_wal_mode = header[18:20] == b"\2\2"
+        self.cookie = int.from_bytes(header[40:44], "big")
+        """Counts changes of the schema."""
+        self.size = int.from_bytes(header[28:32], "big")
+        """In pages."""
+        self._may_shrink = any(header[52:56])
+
+    @classmethod
+    def read(cls, path: Path) -> "_Header":
+        try:
+            with path.open("rb") as file:
+                return cls(file.read(100))
+        except OSError:
+            return cls()
+
+    def is_older_than(self, record: _Record) -> bool:
+        """Tell whether a file that was as in the record cannot have become this one."""
+        if self.cookie == record.cookie:
+            # Only VACUUM makes a file smaller, and that counts as a change of the schema.
+            return self.size < record.size and not self._may_shrink
+        return self.cookie < record.cookie
 
 
 class SQLiteFile:
@@ -69,7 +93,7 @@ class SQLiteFile:
         self._read_only = read_only
         self._was_there = False
         self._is_refused = False
-        self._cookie = 0
+        self._header = _Header()
         self._opened: WeakKeyDictionary[aiosqlite.Connection, Identity] = WeakKeyDictionary()
         if not read_only:
             _make_folder(path.parent)
@@ -113,7 +137,7 @@ class SQLiteFile:
             return
         record = _Record.read(self._beside("-inodes"))
         if (wal := self._wal) is not None and (record is None or (record.file, record.wal) != (identity[1], wal)):
-            _Record(identity[1], wal, self._cookie).write(self._beside("-inodes"))
+            _Record(identity[1], wal, self._header.cookie, self._header.size).write(self._beside("-inodes"))
 
     def disconnected(self, connection: aiosqlite.Connection) -> None:
         """Forget a connection that is about to be closed."""
@@ -143,11 +167,10 @@ class SQLiteFile:
         elif record is not None and record.wal == wal and record.file != identity[1]:
             raise self._mismatch()
         if not _in_use[identity]:
-            header = _header(self._real)
-            self._cookie = int.from_bytes(header[40:44], "big")
-            # A copy by VACUUM INTO is not in WAL mode, one by the backup API begins to count its schema anew.
-            is_older = record is not None and record.wal == wal and self._cookie < record.cookie
-            if wal is not None and (header[18:20] != _IN_WAL_MODE or is_older):
+            self._header = _Header.read(self._real)
+            # A copy by VACUUM INTO is not in WAL mode; one by the backup API begins to count its schema anew.
+            is_older = record is not None and record.wal == wal and self._header.is_older_than(record)
+            if wal is not None and (is_older or not self._header.is_in_wal_mode):
                 raise self._mismatch()
         return identity
 
@@ -205,14 +228,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _header(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_HEADER_BYTES)
-    except OSError:
-        return b""
 
 
 def _make_file(path: Path) -> None:

@@ -216,6 +216,22 @@ async def test_after_a_crash_no_command_opens_a_backup_beside_the_old_log(
     assert is_sound(file)
 
 
+async def test_after_a_crash_an_older_copy_of_the_file_is_told_apart_too(
+    database: Database, database_url: str, anchor: tuple[str, str], file: Path, backup: Path, tmp_path: Path
+) -> None:
+    """As by who stops a server each night, copies the file, and later copies it back over what a crash has left."""
+    shutil.copyfile(file, backup)
+    document = await factories.document(database)
+    for _ in range(20):
+        await factories.section(database, document, content="Long. " * 1_000)
+    await database.close()
+    (tmp_path / "server").mkdir()
+    await written_and_killed(start(database_url, tmp_path / "server"), anchor, file, tmp_path / "unused", by_backup)
+    copied_over(backup, file)
+    refusal(run("migrate", "--database", database_url), file)
+    assert same(file, backup)
+
+
 async def test_after_a_crash_the_same_file_is_served_with_its_log(
     database: Database, database_url: str, anchor: tuple[str, str], file: Path, backup: Path, killed: Server
 ) -> None:
