@@ -26,7 +26,7 @@ async def messages(
         _edge,
         parent=Message.chat_id,
         parents=chat_ids,
-        identity=(Message.workspace_id, Message.id),
+
     )
 
 

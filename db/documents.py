@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from db import positions, visible
-from db.batches import among
+from db.batches import among, planned_apart
 from db.inserts import values
 from db.models import Document, Placement, Section
 from db.paging import Connection, Edge, Order, Page, read_page, read_pages
@@ -48,15 +49,20 @@ async def of_sections(
     session: AsyncSession, workspace_id: str, section_ids: Sequence[str], page: Page
 ) -> Mapping[str, Connection[Document]]:
     """Read, for each section, a page of the documents it stands in, the newest first."""
+    kind, query = Document, visible.documents(workspace_id).join(Placement, visible.placed_in_document())
+    if session.get_bind().dialect.name == "postgresql":
+        # Otherwise the planner may begin with the documents of the workspace, all of them.
+        document = planned_apart(visible.documents(workspace_id).where(visible.placed_in_document()))
+        kind = aliased(Document, document.correlate(Placement).lateral("placed"), name="Document")
+        query = select(kind).select_from(Placement).join(kind, true()).where(Placement.workspace_id == workspace_id)
     return await read_pages(
         session,
-        visible.documents(workspace_id).join(Placement, visible.placed_in_document()),
-        NEWEST_FIRST,
+        query,
+        NEWEST_FIRST.of(kind),
         page,
         _edge,
         parent=Placement.section_id,
         parents=section_ids,
-        identity=(Placement.workspace_id, Placement.document_id, Placement.section_id),
     )
 
 
@@ -72,7 +78,7 @@ async def sections(
         lambda row, cursor: SectionEdge(row.Section, cursor, row.Placement.position, row.Placement.is_copy),
         parent=Placement.document_id,
         parents=document_ids,
-        identity=(Placement.workspace_id, Placement.document_id, Placement.section_id),
+
     )
 
 

@@ -13,7 +13,7 @@ from strawberry.dataloader import DataLoader
 
 from db import chats, documents, visible
 from db.anchors import Anchor
-from db.batches import among
+from db.batches import each_of
 from db.bisection import read_each
 from db.database import Database
 from db.documents import Text
@@ -173,8 +173,7 @@ class Loaders:
         workspace_id = self._workspace_id
 
         async def read(session: AsyncSession, keys: Sequence[str]) -> Mapping[str, T | None]:
-            query = visible_rows(workspace_id)
-            rows = await session.scalars(query.where(among(key, filter(is_findable, keys))))
+            rows = await session.scalars(each_of(session, visible_rows(workspace_id), key, filter(is_findable, keys)))
             return {getattr(row, key.key): row for row in rows}
 
         return self._mapping(read, None, known)

@@ -175,7 +175,8 @@ class Placement(Owned):
     __table_args__ = (
         ForeignKeyConstraint(["workspace_id", "document_id"], ["documents.workspace_id", "documents.id"]),
         ForeignKeyConstraint(["workspace_id", "section_id"], ["sections.workspace_id", "sections.id"]),
-        Index(None, "workspace_id", "section_id"),
+        # With the document, so that the documents of a section are found without looking at the rows.
+        Index(None, "workspace_id", "section_id", "document_id"),
         # Not unique: a unique index on the position would make every reorder block the opening of a chat.
         Index(None, "workspace_id", "document_id", "position"),
     )

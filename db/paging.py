@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, tuple_
+from sqlalchemy import ColumnElement, Row, Select, literal, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from db.batches import among
+from db.batches import rowid, unindexed, unnested
 from db.cursors import Key, encode
 
 T = TypeVar("T", covariant=True)
@@ -29,6 +29,10 @@ class Order:
     def types(self) -> tuple[type, ...]:
         """The Python types of the columns, as they stand in a cursor."""
         return tuple(column.type.python_type for column in self.columns)
+
+    def of(self, kind: Any) -> "Order":
+        """Return the same order of another selection of the model."""
+        return replace(self, columns=tuple(getattr(kind, column.key) for column in self.columns))
 
 
 @dataclass(frozen=True)
@@ -102,28 +106,51 @@ async def read_pages(
     *,
     parent: Column,
     parents: Sequence[str],
-    identity: Sequence[Column],
 ) -> Mapping[str, Connection[T]]:
     """Read the same page of every parent in one statement; every parent has its entry in the answer.
 
-    `identity` is the primary key of the row that makes an edge.
+    Of each parent, no more rows are visited than its page has, as long as an index has them in this order.
     """
-    if len(parents) == 1:
-        only = await read_page(session, query.where(parent == parents[0]), order, page, edge)
-        return {parents[0]: only}
-    query = query.where(among(parent, parents))
-    rank = func.row_number().over(partition_by=parent, order_by=_sorted(order, page)).label("page_rank")
-    ranked = _stretch(query, order, page).with_only_columns(*identity, rank, maintain_column_froms=True).subquery()
-    joined = query.join(ranked, and_(*(column == ranked.c[column.key] for column in identity)))
-    rows = await session.execute(
-        joined.where(ranked.c.page_rank <= page.size + 1)
-        .add_columns(parent.label("page_parent"), *_keys(order))
-        .order_by(ranked.c.page_rank)
-    )
+    pages = _lateral_pages if session.get_bind().dialect.name == "postgresql" else _correlated_pages
+    rows = await session.execute(pages(query, order, page, parent, parents))
     edges = defaultdict(list)
     for row in rows:
         edges[row.page_parent].append(edge(row, _cursor(order, row)))
     return {key: connection(edges[key], page) for key in parents}
+
+
+def _lateral_pages(query: Query, order: Order, page: Page, parent: Column, parents: Sequence[str]) -> Query:
+    asked = unnested(parents, "postgresql")
+    found = _page_query(query, order, page).where(parent == asked.c.value).limit(page.size + 1).lateral("page")
+    entities = [aliased(each["entity"], found, name=each["name"]) for each in query.column_descriptions]
+    keys = [found.c[column.name] for column in _keys(order)]
+    return (
+        select(*entities, asked.c.value.label("page_parent"), *keys)
+        .select_from(asked)
+        .join(found, true())
+        .order_by(*_directed(keys, order, page))
+    )
+
+
+def _correlated_pages(query: Query, order: Order, page: Page, parent: Column, parents: Sequence[str]) -> Query:
+    # SQLite has no LATERAL. A subquery finds the rows of each parent's page, and each of them is read by its rowid.
+    asked, row_id = unnested(parents, "sqlite"), rowid(parent)
+    found = (
+        _stretch(query, order, page)
+        .where(parent == asked.c.value)
+        .with_only_columns(row_id, maintain_column_froms=True)
+        # Otherwise SQLite would walk along an index of the other table, and look at all of the workspace.
+        .order_by(*_directed([_of_parent(column, parent) for column in order.columns], order, page))
+        .limit(page.size + 1)
+        .correlate(asked)
+    )
+    # Of the workspace nothing is said here again: SQLite would look through all of it, and takes it for small.
+    return (
+        select(*_entities(query), asked.c.value.label("page_parent"), *_keys(order))
+        .select_from(asked, *query.get_final_froms())
+        .where(unindexed(parent) == asked.c.value, row_id.in_(found.scalar_subquery()))
+        .order_by(*_directed([unindexed(column) for column in order.columns], order, page))
+    )
 
 
 def _page_query(query: Query, order: Order, page: Page) -> Query:
@@ -143,8 +170,20 @@ def _stretch(query: Query, order: Order, page: Page) -> Query:
 
 
 def _sorted(order: Order, page: Page) -> list[ColumnElement[Any]]:
+    return _directed(order.columns, order, page)
+
+
+def _directed(columns: Sequence[Any], order: Order, page: Page) -> list[ColumnElement[Any]]:
     descending = order.newest_first != page.from_end
-    return [column.desc() if descending else column.asc() for column in order.columns]
+    return [column.desc() if descending else column.asc() for column in columns]
+
+
+def _of_parent(column: Column, parent: Column) -> ColumnElement[Any]:
+    return column if column.class_ is parent.class_ else unindexed(column)
+
+
+def _entities(query: Query) -> list[Any]:
+    return [each["entity"] for each in query.column_descriptions]
 
 
 def _keys(order: Order) -> list[ColumnElement[Any]]:

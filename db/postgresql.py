@@ -40,6 +40,13 @@ def engines(url: URL, options: dict[str, Any], lock_timeout: float) -> Engines:
     # Two pools: whoever waits for a lock holds a connection, and those who only read must not wait for that one.
     writes = engine("READ COMMITTED", patience.STATEMENT_TIMEOUT + lock_timeout, **options)
     # Outside AUTOCOMMIT each read would cost a BEGIN and a ROLLBACK of its own.
+    served = {
+        # A plan that was made while tables were small, and kept, would read all of them once they are filled.
+        "plan_cache_mode": "force_custom_plan",
+        # A range of an index is read up to a limit in its order; a bitmap would be made of all of it first.
+        "enable_bitmapscan": "off",
+    }
+    settings = {**settings, **served}
     reads = engine("AUTOCOMMIT", patience.CONNECT_TIMEOUT + lock_timeout, **options)
     settings = {**settings, "statement_timeout": "0"}
     tools = engine("READ COMMITTED", 0, poolclass=NullPool, hide_parameters=True)

@@ -5,6 +5,7 @@ Every query that answers a client starts here, so that what is hidden is hidden 
 
 from sqlalchemy import ColumnElement, Select, and_, select
 
+from db.batches import planned_apart
 from db.models import ChatSession, Document, Message, Placement, Section
 
 
@@ -20,21 +21,17 @@ def sections(workspace_id: str) -> Select[Section]:
 
 def chats(workspace_id: str) -> Select[ChatSession]:
     """Select the chats of a workspace: those whose section is not in the trash."""
-    return (
-        select(ChatSession)
-        .join(Section, chat_of_section())
-        .where(ChatSession.workspace_id == workspace_id, Section.deleted_at.is_(None))
-    )
+    return select(ChatSession).where(ChatSession.workspace_id == workspace_id, _section_can_be_seen())
 
 
 def messages(workspace_id: str) -> Select[Message]:
     """Select the messages of a workspace: those whose chat can be seen."""
-    return (
-        select(Message)
-        .join(ChatSession, and_(ChatSession.workspace_id == Message.workspace_id, ChatSession.id == Message.chat_id))
-        .join(Section, chat_of_section())
-        .where(Message.workspace_id == workspace_id, Section.deleted_at.is_(None))
+    chat = (
+        select(ChatSession.id)
+        .where(ChatSession.workspace_id == Message.workspace_id, ChatSession.id == Message.chat_id)
+        .where(_section_can_be_seen())
     )
+    return select(Message).where(Message.workspace_id == workspace_id, planned_apart(chat.correlate(Message)).exists())
 
 
 def placed_in_document() -> ColumnElement[bool]:
@@ -50,3 +47,10 @@ def placed_section() -> ColumnElement[bool]:
 def chat_of_section() -> ColumnElement[bool]:
     """Join chats with the sections they are anchored to."""
     return and_(ChatSession.workspace_id == Section.workspace_id, ChatSession.section_id == Section.id)
+
+
+def _section_can_be_seen() -> ColumnElement[bool]:
+    """Select the chats whose section is not in the trash."""
+    section = select(Section.id).where(chat_of_section(), Section.deleted_at.is_(None))
+    # Asked of each chat: joined, the planner may begin with the sections of the workspace, all of them.
+    return planned_apart(section.correlate(ChatSession)).exists()
