@@ -11,14 +11,28 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Executable, Select, Table, Text, and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import FromClause
 
 from db import visible
-from db.batches import Texts, among
+from db.batches import Texts, among, planned_apart
 from db.ids import is_findable
 from db.models import CHAT_OF_SECTION_KEY, ChatSession, Document, Placement, Section, attributes
 
@@ -234,38 +248,48 @@ _OPENED = ["workspace_id", "section_id", "document_id", "id", "created_by"]
 @cache
 def _anchors(dialect: str) -> Select[Any]:
     asked = _asked(dialect)
-    # Of tables, not of models: the rows are put together in `_parts`.
-    return (
-        select(asked.c.number, *(column for _, table, _ in _PARTS for column in table.c))
-        .select_from(asked)
-        .outerjoin(
-            Document.__table__,
-            and_(
-                Document.workspace_id == asked.c.workspace_id,
-                Document.id == asked.c.document_id,
-                Document.deleted_at.is_(None),
-            ),
-        )
-        .outerjoin(
-            Section.__table__,
-            and_(
-                Section.workspace_id == asked.c.workspace_id,
-                Section.id == asked.c.section_id,
-                Section.deleted_at.is_(None),
-            ),
-        )
-        .outerjoin(Placement.__table__, and_(visible.placed_in_document(), visible.placed_section()))
-        .outerjoin(ChatSession.__table__, visible.chat_of_section())
-        .outerjoin(
-            _OPENED_THROUGH,
-            and_(
-                _OPENED_THROUGH.c.workspace_id == ChatSession.workspace_id,
-                _OPENED_THROUGH.c.id == ChatSession.document_id,
-                _OPENED_THROUGH.c.id != asked.c.document_id,  # mostly it is that one, and need not be read twice
-                _OPENED_THROUGH.c.deleted_at.is_(None),
-            ),
-        )
+    parts: list[FromClause] = []
+    joined = asked
+
+    def join(table: Any, *on: ColumnElement[bool]) -> Any:
+        nonlocal joined
+        apart = dialect == "postgresql"
+        # Looked up key by key: any other way is faster only for more keys than are ever asked for at once.
+        part = planned_apart(select(table).where(*on).correlate_except(table)).lateral(table.name) if apart else table
+        joined = joined.outerjoin(part, true() if apart else and_(*on))
+        parts.append(part)
+        return part.c
+
+    # Of tables, not of models: the rows are put together in `_parts`. In the order that these have there.
+    (_, documents, _), (_, sections, _), (_, placements, _), (_, chats, _), (_, opened_through, _) = _PARTS
+    document, section, placement = documents.c, sections.c, placements.c
+    document = join(
+        documents,
+        document.workspace_id == asked.c.workspace_id,
+        document.id == asked.c.document_id,
+        document.deleted_at.is_(None),
     )
+    section = join(
+        sections,
+        section.workspace_id == asked.c.workspace_id,
+        section.id == asked.c.section_id,
+        section.deleted_at.is_(None),
+    )
+    join(
+        placements,
+        placement.workspace_id == document.workspace_id,
+        placement.document_id == document.id,
+        placement.section_id == section.id,
+    )
+    chat = join(chats, chats.c.workspace_id == section.workspace_id, chats.c.section_id == section.id)
+    join(
+        opened_through,
+        opened_through.c.workspace_id == chat.workspace_id,
+        opened_through.c.id == chat.document_id,
+        opened_through.c.id != asked.c.document_id,  # mostly it is that one, and need not be read twice
+        opened_through.c.deleted_at.is_(None),
+    )
+    return select(asked.c.number, *(column for part in parts for column in part.c)).select_from(joined)
 
 
 def _anchor(

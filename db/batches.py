@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from sqlalchemy import (
     ARRAY,
@@ -96,9 +96,9 @@ def planned_apart(query: Select[Any]) -> Select[Any]:
     return query.offset(literal_column("0"))
 
 
-def unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def unindexed(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
     """Return the same value, for which SQLite looks into no index."""
-    return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+    return UnaryExpression(cast(ColumnElement[Any], column), operator=custom_op("+"), type_=column.type)
 
 
 def rowid(column: InstrumentedAttribute[Any]) -> ColumnElement[int]:

@@ -26,7 +26,6 @@ async def messages(
         _edge,
         parent=Message.chat_id,
         parents=chat_ids,
-
     )
 
 

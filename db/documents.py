@@ -78,7 +78,6 @@ async def sections(
         lambda row, cursor: SectionEdge(row.Section, cursor, row.Placement.position, row.Placement.is_copy),
         parent=Placement.document_id,
         parents=document_ids,
-
     )
 
 

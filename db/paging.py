@@ -179,7 +179,7 @@ def _directed(columns: Sequence[Any], order: Order, page: Page) -> list[ColumnEl
 
 
 def _of_parent(column: Column, parent: Column) -> ColumnElement[Any]:
-    return column if column.class_ is parent.class_ else unindexed(column)
+    return column.expression if column.class_ is parent.class_ else unindexed(column)
 
 
 def _entities(query: Query) -> list[Any]:
