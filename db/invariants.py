@@ -1,22 +1,25 @@
 """Invariants: what must hold of every database, whatever happened to it, and what to do where it does not.
 
 Each is a query for the rows that break it, with `workspace_id` first; of the other columns, the texts are the ids that
-a finding is about, and the numbers say how bad it is. A query walks along the key of one table, so that it can be asked
-for a stretch of it at a time.
+a finding is about, and the numbers say how bad it is. A query walks along a key of one table, so that it can be asked
+for a stretch of it at a time. What it asks about a row takes a few steps in an index, whatever the size of the chat or
+the document that the row is in.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, or_, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, exists, func, literal, or_, select, tuple_
+from sqlalchemy.orm import aliased
 
-from db import repairs, visible
+from db import positions, repairs, visible
+from db.message_numbers import AS_POSTED
 from db.models import ChatSession, Document, Message, Placement, Section
+from db.walks import Key
 
-Key = tuple[InstrumentedAttribute[str], InstrumentedAttribute[str]]
+Query = Select[*tuple[Any, ...]]
 
 
 class Rule(StrEnum):
@@ -40,24 +43,31 @@ class Invariant:
     name: str
     """What must hold, in a few words."""
     key: Key
-    """What the table is walked along, in stretches: the workspace, and an id."""
-    broken: Select[*tuple[Any, ...]]
+    """What the table is walked along, in stretches: the workspace, and one or two columns."""
+    broken: Query | Callable[[Sequence[ColumnElement[bool]]], Query]
     wrong: str
     """What to tell of a row that is found, with the names of its columns in it."""
     remedy: str | None = None
     """What a repair does; None: a person has to look at it, because a text could be lost."""
-    repair: Callable[..., Awaitable[None]] | None = None
-    """Sets it right, given a session, the workspace and the columns of `subject`."""
+    repair: Callable[..., Awaitable[repairs.Cursor | None]] | None = None
+    """Sets it right, given a session, the workspace and the columns of `subject`.
+
+    One that sets right a portion only returns where the next one begins, which it is given as `after`.
+    """
     subject: tuple[str, ...] = ()
+    once_per_parent: bool = False
+    """Whether one row is told for all that share the first column of the key, as a repair sets all of them right."""
 
 
 _SECTIONS: Key = (Section.workspace_id, Section.id)
-# Of all the placements of a document: a stretch ends with the last of them.
-_PLACEMENTS: Key = (Placement.workspace_id, Placement.document_id)
+_PLACEMENTS: Key = (Placement.workspace_id, Placement.document_id, Placement.section_id)
 _CHATS: Key = (ChatSession.workspace_id, ChatSession.id)
 _MESSAGES: Key = (Message.workspace_id, Message.id)
+_NUMBERS: Key = (Message.workspace_id, Message.chat_id, Message.seq)
 
-_Kept, _Older, _Earlier = aliased(ChatSession), aliased(ChatSession), aliased(Message)
+_Kept, _Older = aliased(ChatSession), aliased(ChatSession)
+_Earlier, _OfChat = aliased(Message), aliased(Message)
+_Beside = aliased(Placement)
 
 _chat_of_message = and_(ChatSession.workspace_id == Message.workspace_id, ChatSession.id == Message.chat_id)
 _opened_through = and_(Document.workspace_id == ChatSession.workspace_id, Document.id == ChatSession.document_id)
@@ -67,9 +77,70 @@ _is_oldest = ~exists().where(
     _Older.section_id == _Kept.section_id,
     tuple_(_Older.created_at, _Older.id) < tuple_(_Kept.created_at, _Kept.id),
 )
-_doubled, _malformed = repairs.bad_positions()
-_posted = func.count(Message.id)
-_distinct = func.count(Message.seq.distinct())
+
+# Scalar subqueries from here on: each is a look into an index for a row of a stretch, where for a join PostgreSQL might
+# begin with all rows of the other table.
+_its_chat = (
+    select(ChatSession.id)
+    .where(ChatSession.workspace_id == Section.workspace_id, ChatSession.section_id == Section.id)
+    .limit(1)  # in no order: for one, PostgreSQL would walk along an index of all chats
+    .scalar_subquery()
+)
+_earlier_of_client = (
+    select(literal(1))
+    .where(
+        _Earlier.workspace_id == Message.workspace_id,
+        _Earlier.chat_id == Message.chat_id,
+        _Earlier.author == Message.author,
+        _Earlier.client_id == Message.client_id,
+        tuple_(*(getattr(_Earlier, column.key) for column in AS_POSTED)) < tuple_(*AS_POSTED),
+    )
+    .limit(1)
+    .scalar_subquery()
+)
+_in_chat = (_OfChat.workspace_id == ChatSession.workspace_id, _OfChat.chat_id == ChatSession.id)
+_last_number = func.coalesce(select(func.max(_OfChat.seq)).where(*_in_chat).scalar_subquery(), 0)
+_unnumbered = select(literal(1)).where(*_in_chat, _OfChat.seq.is_(None)).limit(1).scalar_subquery()
+_doubled = (
+    select(literal(1))
+    .where(
+        _Beside.workspace_id == Placement.workspace_id,
+        _Beside.document_id == Placement.document_id,
+        _Beside.position == Placement.position,
+    )
+    .offset(1)
+    .limit(1)
+    .scalar_subquery()
+)
+
+
+def _gaps(within: Sequence[ColumnElement[bool]]) -> Query:
+    """Select the messages of a stretch whose number is not the one that follows the number before it."""
+    before = func.lag(Message.seq).over(partition_by=Message.chat_id, order_by=Message.seq).label("before")
+    walked = select(Message.workspace_id, Message.chat_id, Message.seq, before).where(*within).subquery("walked")
+    # The one before the first of a stretch is in the stretch before it.
+    outside = (
+        select(func.max(_OfChat.seq))
+        .where(
+            _OfChat.workspace_id == walked.c.workspace_id,
+            _OfChat.chat_id == walked.c.chat_id,
+            _OfChat.seq < walked.c.seq,
+        )
+        .scalar_subquery()
+    )
+    chat = (
+        select(literal(1))
+        .where(ChatSession.workspace_id == walked.c.workspace_id, ChatSession.id == walked.c.chat_id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    follows = cast(func.coalesce(walked.c.before, outside, 0), BigInteger) + 1
+    return (
+        select(walked.c.workspace_id, walked.c.chat_id, walked.c.seq)
+        .where(or_(walked.c.seq < 1, walked.c.seq != follows), chat.is_not(None))
+        .order_by(walked.c.chat_id, walked.c.seq)
+    )
+
 
 # In this order: what a repair leaves to do, a later one does. When chats have been merged, pointers are next.
 INVARIANTS = (
@@ -172,9 +243,9 @@ INVARIANTS = (
         Rule.D5,
         "a section with a chat points to one",
         _SECTIONS,
-        select(Section.workspace_id, Section.id.label("section_id"), ChatSession.id.label("chat_id"))
-        .join(ChatSession, visible.chat_of_section())
-        .where(Section.chat_session_id.is_(None)),
+        select(Section.workspace_id, Section.id.label("section_id"), _its_chat.label("chat_id")).where(
+            Section.chat_session_id.is_(None), _its_chat.is_not(None)
+        ),
         "Section {section_id} has the chat {chat_id} and points to none",
         "point it to its chat",
         repairs.point_section,
@@ -182,61 +253,54 @@ INVARIANTS = (
     ),
     Invariant(
         Rule.D6,
-        "the messages of a chat are numbered 1 to its last",
+        "the messages of a chat are numbered 1, 2, 3 without a gap",
+        _NUMBERS,
+        _gaps,
+        "The messages of chat {chat_id} are not numbered without a gap: {seq} does not follow the number before it",
+        "number them 1, 2, 3 in their order",
+        repairs.number_messages,
+        ("chat_id", "seq"),
+        once_per_parent=True,
+    ),
+    Invariant(
+        Rule.D6,
+        "the last number of a chat is that of its last message",
         _CHATS,
         select(
             ChatSession.workspace_id,
             ChatSession.id.label("chat_id"),
             ChatSession.last_seq.label("last"),
-            _posted.label("posted"),
-        )
-        .outerjoin(Message, _chat_of_message)
-        .group_by(ChatSession.workspace_id, ChatSession.id, ChatSession.last_seq)
-        .having(
-            or_(
-                _posted != ChatSession.last_seq,
-                _distinct != ChatSession.last_seq,
-                func.coalesce(func.min(Message.seq), 1) != 1,
-                func.coalesce(func.max(Message.seq), 0) != ChatSession.last_seq,
-            )
-        ),
-        "Chat {chat_id} has {posted} messages, which are not numbered 1 to {last}, its last number",
-        "number them 1 to {posted} in their order",
-        repairs.number_messages,
-        ("chat_id",),
+            _last_number.label("posted"),
+        ).where(or_(_last_number != ChatSession.last_seq, _unnumbered.is_not(None))),
+        "The last number of chat {chat_id} is {last}, but that of its last message is {posted}",
+        "take over the number of the last message",
+        repairs.number_last,
+        ("chat_id", "posted"),
     ),
     Invariant(
         Rule.D6,
         "an author's client id names one message of a chat",
         _MESSAGES,
-        select(Message.workspace_id, Message.id.label("message_id"), Message.chat_id)
-        .join(
-            _Earlier,
-            and_(
-                _Earlier.workspace_id == Message.workspace_id,
-                _Earlier.chat_id == Message.chat_id,
-                _Earlier.author == Message.author,
-                _Earlier.client_id == Message.client_id,
-                tuple_(*(getattr(_Earlier, column.key) for column in repairs.AS_POSTED)) < tuple_(*repairs.AS_POSTED),
-            ),
-        )
-        .distinct(),
+        select(Message.workspace_id, Message.id.label("message_id"), Message.chat_id).where(
+            Message.client_id.is_not(None), _earlier_of_client.is_not(None)
+        ),
         "Message {message_id} of chat {chat_id} has the client id of an earlier one of its author",
         "take the client id from it",
-        repairs.drop_client_ids,
-        ("chat_id",),
+        repairs.drop_client_id,
+        ("chat_id", "message_id"),
     ),
     Invariant(
         Rule.D7,
         "the positions in a document are distinct fractional keys",
         _PLACEMENTS,
-        select(Placement.workspace_id, Placement.document_id, func.count().label("placed"))
-        .group_by(Placement.workspace_id, Placement.document_id)
-        .having(or_(_doubled, _malformed)),
-        "The positions of the {placed} sections of document {document_id} are not distinct, or not well formed",
-        "give them new ones in their present order",
+        select(Placement.workspace_id, Placement.document_id, Placement.section_id).where(
+            or_(~positions.well_formed(Placement.position), _doubled.is_not(None))
+        ),
+        "The positions in document {document_id} are not distinct, or not well formed, as that of section {section_id}",
+        "give new ones to those, in their present order",
         repairs.set_positions,
         ("document_id",),
+        once_per_parent=True,
     ),
 )
 """What the rules say of rows; D8 is the engine's own check."""

@@ -4,16 +4,31 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import ColumnElement, RowMapping, Select, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import encoding, faults, integrity, structure
+from db import encoding, faults, integrity, structure, walks
 from db.database import Database
-from db.invariants import Invariant
+from db.invariants import Invariant, Query
+from db.walks import Place
 
 SHORTEST, FIRST, LONGEST = 100, 2_000, 20_000
 """How many rows a stretch has: fewer where it takes long, so that no statement keeps others waiting, more where not."""
+
+_BY_INDEX = text(
+    "SELECT "
+    + ", ".join(
+        f"set_config('enable_{way}', 'off', true)"
+        for way in ("seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin", "material")
+    )
+)
+"""Has PostgreSQL walk along indexes, whatever it believes of tables that were not analysed or have grown since.
+
+Otherwise it may read all of a table for each stretch of it.
+"""
 
 BRISK, SLOW = 0.1, 0.4
 """How many seconds a stretch takes when the next one may be longer, and when it has to be shorter."""
@@ -35,6 +50,7 @@ class Patient:
         """Look at a workspace; None: at everything."""
         self.workspace_id = workspace_id
         self._database = database
+        self._has_indexes: bool | None = None
 
     async def violations(self, invariant: Invariant) -> AsyncGenerator[Violation, None]:
         """Find the rows that break an invariant, in no more memory than a stretch of them takes.
@@ -43,14 +59,17 @@ class Patient:
         or `Damaged` where the engine cannot read them.
         """
         workspace_id = self.workspace_id or await self._next_workspace(invariant, "")
+        parent, told = invariant.key[1].key, None
         while workspace_id is not None:
-            after, size = None, FIRST
+            after: Place | None = None
+            size = FIRST
             while True:
                 began = time.monotonic()
                 rows, after = await self._stretch(invariant, workspace_id, after, size)
                 size = _next_size(size, time.monotonic() - began)
                 for row in rows:
-                    yield Violation(invariant, workspace_id, row)
+                    if not invariant.once_per_parent or told != (told := (workspace_id, row[parent])):
+                        yield Violation(invariant, workspace_id, row)
                 if after is None:
                     break
             workspace_id = None if self.workspace_id else await self._next_workspace(invariant, workspace_id)
@@ -74,10 +93,12 @@ class Patient:
         repair, found = violation.invariant.repair, violation.found
         if repair is None:
             raise ValueError(f"There is no repair of {violation.invariant.rule}: {violation.invariant.name}")
-        subject = [found[name] for name in violation.invariant.subject]
+        work = partial(repair, workspace_id=violation.workspace_id)
+        subject: dict[str, Any] = {name: found[name] for name in violation.invariant.subject}
         try:
             with faults.damages():
-                await self._database.transact(lambda session: repair(session, violation.workspace_id, *subject))
+                while after := await self._database.transact(partial(work, **subject)):
+                    subject["after"] = after
         except faults.Refused as error:
             raise faults.Damaged(str(error)) from error
 
@@ -88,30 +109,42 @@ class Patient:
             return await session.scalar(select(func.min(named)).where(named > last))
 
     async def _stretch(
-        self, invariant: Invariant, workspace_id: str, after: str | None, size: int
-    ) -> tuple[Sequence[RowMapping], str | None]:
+        self, invariant: Invariant, workspace_id: str, after: Place | None, size: int
+    ) -> tuple[Sequence[RowMapping], Place | None]:
         """Read what breaks an invariant in the next rows of a workspace; also the key to go on after, if there is more.
 
         Of one workspace, not on into the next: all engines know how to walk along an index between two ids of one.
         """
-        named, key = invariant.key
-        within = [named == workspace_id]
-        if after is not None:
-            within.append(key > after)
+        async with self._walking() as session:
+            stretch = await walks.stretch(session, invariant.key, workspace_id, after, size)
+            rows = (await session.execute(_query(invariant, stretch.within))).mappings().all()
+        return rows, stretch.end
+
+    @asynccontextmanager
+    async def _walking(self) -> AsyncIterator[AsyncSession]:
+        if self._has_indexes is None:
+            async with self._reading() as session:
+                self._has_indexes = self._database.dialect == "sqlite" or await structure.has_indexes(session)
         async with self._reading() as session:
-            end = await session.scalar(select(key).where(*within).order_by(key).offset(size - 1).limit(1))
-            if end is not None:
-                within.append(key <= end)
-            # In order, so that who asks twice can compare: an engine gives rows as it comes upon them.
-            broken = invariant.broken.where(*within).order_by(key, *invariant.broken.selected_columns)
-            rows = (await session.execute(broken)).mappings().all()
-        return rows, end
+            # Without the indexes it would read all of a table for each row of a stretch.
+            if self._database.dialect == "postgresql" and self._has_indexes:
+                await session.connection(execution_options={"isolation_level": "READ COMMITTED"})
+                await session.execute(_BY_INDEX)
+            yield session
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncSession]:
         async with self._database.read() as session:
             with faults.damages():
                 yield session
+
+
+def _query(invariant: Invariant, within: Sequence[ColumnElement[bool]]) -> Query:
+    if not isinstance(invariant.broken, Select):
+        return invariant.broken(within)
+    # In order, so that who asks twice can compare: an engine gives rows as it comes upon them.
+    order = (*invariant.key[1:], *invariant.broken.selected_columns)
+    return invariant.broken.where(*within).order_by(*order)
 
 
 def _next_size(size: int, took: float) -> int:

@@ -19,10 +19,15 @@ def after(last: str | None, count: int = 1) -> list[str]:
 
     Raises `Malformed`.
     """
+    return between(last, None, count)
+
+
+def between(first: str | None, last: str | None, count: int) -> list[str]:
+    """Return `count` keys, in order, between two keys (None: the beginning, or the end). Raises `Malformed`."""
     try:
-        keys: list[str] = generate_n_keys_between(last, None, count)
+        keys: list[str] = generate_n_keys_between(first, last, count)
     except (FIError, IndexError, ValueError) as error:
-        raise Malformed(last) from error
+        raise Malformed(first, last) from error
     return keys
 
 

@@ -1,33 +1,36 @@
-"""Repairs: how rows that break an invariant are set right, each in one short transaction.
+"""Repairs: how rows that break an invariant are set right, in short transactions.
 
-What was found may have changed since, so each repair locks first, looks again in a statement of its own, and does
-nothing where all is right by now. Rows are locked in the order in which everybody locks them: documents, placements,
-sections, chats, and within a table by their keys. No message is ever deleted.
+A repair of a chat or a document of any size is made in portions: it returns where the next one begins, which is a
+transaction of its own, and each leaves things better than they were. What was found may have changed since, so each
+locks first, looks again in a statement of its own, and does nothing where all is right by now. Rows are locked in the
+order in which everybody locks them: documents, placements, sections, chats, and within a table by their keys. No
+message is ever deleted.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import bindparam, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import aliased
 
 from db import positions, visible
 from db.batches import among
-from db.faults import Damaged
+from db.message_numbers import AS_POSTED, Order, number_all, tell_apart
+from db.message_numbers import number_last as number_last
+from db.message_numbers import number_messages as number_messages
+from db.message_numbers import plain as _plain
 from db.models import ChatSession, Document, Message, Placement, Section
 from db.times import utcnow
 
-Order = tuple[InstrumentedAttribute[Any], ...]
+Cursor = tuple[Any, ...]
+"""Where the next portion of a repair begins."""
+
+PORTION = 2_000
+"""How many placements are looked at in a transaction."""
 
 OLDEST_FIRST: Order = (ChatSession.created_at, ChatSession.id)
 """Of several chats of a section, the first in this order is kept."""
-
-_LOWEST = -1_000_000_000
-"""No message that we number has a number like this, and there is room below."""
-
-AS_NUMBERED: Order = (Message.seq, Message.created_at, Message.id)
-AS_POSTED: Order = (Message.created_at, Message.seq, Message.id)
 
 
 async def merge_chats(session: AsyncSession, workspace_id: str, section_id: str) -> None:
@@ -41,7 +44,7 @@ async def merge_chats(session: AsyncSession, workspace_id: str, section_id: str)
         return
     kept, *others = chat_ids
     await _drop_client_ids(session, workspace_id, chat_ids)
-    await _number(session, workspace_id, kept, chat_ids, AS_POSTED)
+    await number_all(session, workspace_id, kept, chat_ids, AS_POSTED)
     newest = select(func.max(ChatSession.updated_at)).where(*chats).scalar_subquery()
     ours = ChatSession.workspace_id == workspace_id
     await session.execute(_plain(update(ChatSession).where(ours, ChatSession.id == kept).values(updated_at=newest)))
@@ -96,37 +99,75 @@ async def point_section(session: AsyncSession, workspace_id: str, section_id: st
     await _point(session, workspace_id, section_id)
 
 
-async def number_messages(session: AsyncSession, workspace_id: str, chat_id: str) -> None:
-    """Give the messages of a chat the numbers 1, 2, 3 ... in their order, and note the last one."""
+async def drop_client_id(session: AsyncSession, workspace_id: str, chat_id: str, message_id: str) -> None:
+    """Take the client id from a message of a chat that shares it with an earlier one of its author."""
     await _hold(session, ChatSession, workspace_id, chat_id)
-    await _number(session, workspace_id, chat_id, [chat_id], AS_NUMBERED)
+    await _drop_client_ids(session, workspace_id, [chat_id], Message.id == message_id)
 
 
-async def drop_client_ids(session: AsyncSession, workspace_id: str, chat_id: str) -> None:
-    """Take the client id from each message of a chat that shares it with an earlier one of its author."""
-    await _hold(session, ChatSession, workspace_id, chat_id)
-    await _drop_client_ids(session, workspace_id, [chat_id])
+async def set_positions(
+    session: AsyncSession, workspace_id: str, document_id: str, after: Cursor | None = None
+) -> Cursor | None:
+    """Give new positions to the placements of a document whose own are malformed or taken, where they stand.
 
-
-async def set_positions(session: AsyncSession, workspace_id: str, document_id: str) -> None:
-    """Give the placements of a document new positions, in the order in which they stand."""
+    It looks at a portion of them, and on to the next one that can stay; the others keep their positions.
+    """
     await _hold(session, Document, workspace_id, document_id)
-    standing = (Placement.workspace_id == workspace_id, Placement.document_id == document_id)
-    if not await session.scalar(select(or_(*bad_positions())).where(*standing)):
-        return
-    in_order = select(Placement.section_id).where(*standing).order_by(Placement.position, Placement.section_id)
-    section_ids = (await session.scalars(in_order)).all()
-    _tell_apart(section_ids)
+    good, changed, run = after, list[tuple[str, str]](), list[str]()
+    behind = after
+    while True:
+        rows = await _next_placements(session, workspace_id, document_id, behind)
+        for position, section_id, well_formed in rows:
+            behind = position, section_id
+            if not well_formed or (good is not None and position == good[0]):
+                run.append(section_id)
+                continue
+            changed += _between(good, position, run)
+            good, run = (position, section_id), []
+        is_last = len(rows) < PORTION
+        if is_last:
+            changed += _between(good, None, run)
+        if is_last or not run:
+            break
+    if changed:
+        await _place(session, workspace_id, document_id, changed)
+    return None if is_last else good
+
+
+async def _next_placements(
+    session: AsyncSession, workspace_id: str, document_id: str, after: Cursor | None
+) -> Sequence[Any]:
+    order = (Placement.position, Placement.section_id)
+    behind = [] if after is None else [tuple_(*order) > after]
+    return (
+        await session.execute(
+            select(*order, positions.well_formed(Placement.position))
+            .where(Placement.workspace_id == workspace_id, Placement.document_id == document_id, *behind)
+            .order_by(*order)
+            .limit(PORTION)
+        )
+    ).all()
+
+
+def _between(good: Cursor | None, end: str | None, section_ids: Sequence[str]) -> list[tuple[str, str]]:
+    start, beside = (None, []) if good is None else (good[0], [good[1]])
+    tell_apart([*beside, *section_ids])
+    return list(zip(section_ids, positions.between(start, end, len(section_ids)), strict=True))
+
+
+async def _place(session: AsyncSession, workspace_id: str, document_id: str, placed: Sequence[tuple[str, str]]) -> None:
     connection = await session.connection()  # the ORM has a way of its own with many sets of values
-    await connection.execute(
-        update(Placement)
-        .where(*standing, Placement.section_id == bindparam("placed"))
-        .values(position=bindparam("at")),
-        [
-            {"placed": section_id, "at": position}
-            for section_id, position in zip(section_ids, positions.after(None, len(section_ids)), strict=True)
-        ],
-    )
+    for begin in range(0, len(placed), PORTION):
+        await connection.execute(
+            update(Placement)
+            .where(
+                Placement.workspace_id == workspace_id,
+                Placement.document_id == document_id,
+                Placement.section_id == bindparam("placed"),
+            )
+            .values(position=bindparam("at")),
+            [{"placed": section_id, "at": position} for section_id, position in placed[begin : begin + PORTION]],
+        )
     await session.execute(
         _plain(
             update(Document)
@@ -134,12 +175,6 @@ async def set_positions(session: AsyncSession, workspace_id: str, document_id: s
             .values(version=Document.version + 1, updated_at=utcnow())
         )
     )
-
-
-def bad_positions() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Tell of a group of placements whether two share a position, and whether one has none that is well formed."""
-    malformed = func.count().filter(~positions.well_formed(Placement.position))
-    return func.count(Placement.position.distinct()) < func.count(), malformed > 0
 
 
 async def _hold(
@@ -169,7 +204,7 @@ async def _point(session: AsyncSession, workspace_id: str, section_id: str) -> N
     )
 
 
-async def _drop_client_ids(session: AsyncSession, workspace_id: str, chat_ids: Sequence[str]) -> None:
+async def _drop_client_ids(session: AsyncSession, workspace_id: str, chat_ids: Sequence[str], *which: Any) -> None:
     earlier = aliased(Message)
     order = tuple_(*AS_POSTED)
     before = tuple_(*(getattr(earlier, column.key) for column in AS_POSTED)) < order
@@ -183,60 +218,7 @@ async def _drop_client_ids(session: AsyncSession, workspace_id: str, chat_ids: S
     await session.execute(
         _plain(
             update(Message)
-            .where(Message.workspace_id == workspace_id, among(Message.chat_id, chat_ids), shared)
+            .where(Message.workspace_id == workspace_id, among(Message.chat_id, chat_ids), shared, *which)
             .values(client_id=None)
         )
     )
-
-
-async def _number(
-    session: AsyncSession, workspace_id: str, chat_id: str, chat_ids: Sequence[str], order: Order
-) -> None:
-    """Put the messages of chats into one of them and number them in an order; those that are right stay untouched."""
-    ours = (Message.workspace_id == workspace_id, among(Message.chat_id, chat_ids))
-    _tell_apart((await session.scalars(select(Message.id).where(*ours))).all())
-    # Not below what a number can be: what is lower than this gets another one first of all.
-    lowest = await session.scalar(select(func.min(Message.seq)).where(*ours, Message.seq > _LOWEST))
-    floor = min(0, lowest or 0)
-    numbered = (
-        select(Message.id, func.row_number().over(order_by=order).label("number")).where(*ours).subquery("numbered")
-    )
-    wrong = or_(Message.chat_id != chat_id, Message.seq.is_distinct_from(numbered.c.number))
-    # By way of numbers that none has, because no two may share one even in between.
-    await session.execute(
-        _plain(
-            update(Message)
-            .where(*ours, Message.id == numbered.c.id, wrong)
-            .values(chat_id=chat_id, seq=floor - numbered.c.number)
-        )
-    )
-    await session.execute(
-        _plain(
-            update(Message)
-            .where(Message.workspace_id == workspace_id, Message.chat_id == chat_id, Message.seq < floor)
-            .values(seq=floor - Message.seq)
-        )
-    )
-    count = (
-        select(func.count())
-        .select_from(Message)
-        .where(Message.workspace_id == workspace_id, Message.chat_id == chat_id)
-        .scalar_subquery()
-    )
-    await session.execute(
-        _plain(
-            update(ChatSession)
-            .where(ChatSession.workspace_id == workspace_id, ChatSession.id == chat_id)
-            .values(last_seq=count)
-        )
-    )
-
-
-def _tell_apart(ids: Sequence[str]) -> None:
-    if len(set(ids)) < len(ids):
-        raise Damaged("two rows have the same key, which a person has to tell apart")
-
-
-def _plain(statement: Any) -> Any:
-    # No session has to be told: it ends with the transaction.
-    return statement.execution_options(synchronize_session=False)

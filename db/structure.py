@@ -15,12 +15,15 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     PrimaryKeyConstraint,
     UniqueConstraint,
+    bindparam,
     inspect,
+    text,
 )
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.schema import ColumnCollectionConstraint
 
+from db.batches import Texts
 from db.models import Base
 
 
@@ -91,6 +94,26 @@ async def lacking(session: AsyncSession) -> list[str]:
             elif there != columns:
                 told.append(f"The {kind} {name} of {table} is not on {', '.join(columns)}")
     return told
+
+
+async def has_indexes(session: AsyncSession) -> bool:
+    """Tell whether a PostgreSQL database has all our indexes, those of keys among them, by their names."""
+    names = {
+        part.name
+        for of_table in needed().values()
+        for part in of_table
+        if part.kind in ("primary key", "unique constraint", "index")
+    }
+    found = await session.scalar(_INDEXES, {"names": sorted(map(str, names))})
+    return bool(found == len(names))
+
+
+# Wherever they are on the search path, and whoever else has indexes there.
+_OURS = ", ".join(f"to_regclass('{table}')" for table in Base.metadata.tables)
+_INDEXES = text(
+    "SELECT count(*) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "  # noqa: S608 - our own names
+    f"WHERE relname = ANY (:names) AND indisvalid AND indrelid IN ({_OURS})"
+).bindparams(bindparam("names", type_=Texts()))
 
 
 def _named(kind: str, rows: Iterable[Any], columns: str) -> dict[Part, tuple[str, ...]]:

@@ -9,9 +9,12 @@ from db.invariants import INVARIANTS
 from tests.support.broken import BROKEN, fill, unconstrain
 from tests.support.invariants import violations
 
+LAST = "D6 the last number of a chat is that of its last message"
+
 ALSO = {
     "D2 a chat with messages has its section": {"D4 a pointer names the chat of its section"},
-    "D6 an author's client id names one message of a chat": {"D6 the messages of a chat are numbered 1 to its last"},
+    "D6 the messages of a chat are numbered 1, 2, 3 without a gap": {LAST},
+    "D6 an author's client id names one message of a chat": {LAST},
 }
 """What cannot but break along with it."""
 

@@ -116,7 +116,8 @@ async def test_messages_are_numbered_in_their_order_although_no_two_may_share_a_
             await session.execute(update(Message).where(Message.content == content).values(seq=seq))
     findings = await repaired(database)
     assert [finding.rule for finding in findings] == [Rule.D5, Rule.D6]
-    assert findings[1].message == f"Chat {chat.id} has 4 messages, which are not numbered 1 to 9, its last number"
+    told = f"The messages of chat {chat.id} are not numbered without a gap: -7 does not follow the number before it"
+    assert findings[1].message == told
     assert await contents(database, chat) == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
     assert await violations(database) == []
 

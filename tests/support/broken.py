@@ -23,7 +23,8 @@ BROKEN = {
     "D3 a chat was opened through a document of its workspace": "UPDATE chat_sessions SET document_id = 'doc_gone'",
     "D4 a pointer names the chat of its section": "UPDATE sections SET chat_session_id = 'chat_1'",
     "D5 a section with a chat points to one": "UPDATE sections SET chat_session_id = NULL",
-    "D6 the messages of a chat are numbered 1 to its last": "UPDATE messages SET seq = 2",
+    "D6 the messages of a chat are numbered 1, 2, 3 without a gap": "UPDATE messages SET seq = 2",
+    "D6 the last number of a chat is that of its last message": "UPDATE chat_sessions SET last_seq = 2",
     "D6 an author's client id names one message of a chat": "INSERT INTO messages"
     " (workspace_id, id, chat_id, seq, author, client_id, created_at)"
     " SELECT workspace_id, 'msg_2', chat_id, 2, author, client_id, created_at FROM messages",
