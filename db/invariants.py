@@ -14,9 +14,11 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, exists, func, literal, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
-from db import positions, repairs, visible
+from db import positions, purges, repairs, visible
 from db.message_numbers import AS_POSTED
 from db.models import ChatSession, Document, Message, Placement, Section
+from db.times import minutes_ago
+from db.trash import PURGING, Trashable
 from db.walks import Key
 
 Query = Select[*tuple[Any, ...]]
@@ -59,6 +61,7 @@ class Invariant:
     """Whether one row is told for all that share the first column of the key, as a repair sets all of them right."""
 
 
+_DOCUMENTS: Key = (Document.workspace_id, Document.id)
 _SECTIONS: Key = (Section.workspace_id, Section.id)
 _PLACEMENTS: Key = (Placement.workspace_id, Placement.document_id, Placement.section_id)
 _CHATS: Key = (ChatSession.workspace_id, ChatSession.id)
@@ -112,6 +115,11 @@ _doubled = (
     .limit(1)
     .scalar_subquery()
 )
+
+
+def _abandoned(kind: type[Trashable]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Select what a purge has marked and not touched since: nobody is at work on it any more."""
+    return kind.deleted_at == PURGING, kind.updated_at < minutes_ago()
 
 
 def _gaps(within: Sequence[ColumnElement[bool]]) -> Query:
@@ -210,6 +218,26 @@ INVARIANTS = (
         .outerjoin(ChatSession, _chat_of_message)
         .where(ChatSession.id.is_(None)),
         "Message {message_id} belongs to chat {chat_id}, which is gone",
+    ),
+    Invariant(
+        Rule.D2,
+        "a document whose purge was begun is gone",
+        _DOCUMENTS,
+        select(Document.workspace_id, Document.id.label("document_id")).where(*_abandoned(Document)),
+        "The purge of document {document_id} was begun and not brought to its end",
+        "take away what is left of it, as it was asked for",
+        purges.go_on_with_document,
+        ("document_id",),
+    ),
+    Invariant(
+        Rule.D2,
+        "a section whose purge was begun is gone",
+        _SECTIONS,
+        select(Section.workspace_id, Section.id.label("section_id")).where(*_abandoned(Section)),
+        "The purge of section {section_id} was begun and not brought to its end",
+        "take away what is left of it, as it was asked for",
+        purges.go_on_with_section,
+        ("section_id",),
     ),
     # The rest of D3 follows from D2, which looks in the row's own workspace only.
     Invariant(

@@ -48,3 +48,19 @@ def _postgresql(element: utcnow, compiler: Any, **kwargs: Any) -> str:
 def _sqlite(element: utcnow, compiler: Any, **kwargs: Any) -> str:
     # SQLAlchemy reads six fractional digits; SQLite's clock gives three.
     return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"
+
+
+class minutes_ago(utcnow):  # noqa: N801 - as above
+    """The database's clock two minutes before the start of the statement."""
+
+    inherit_cache = True
+
+
+@compiles(minutes_ago, "postgresql")
+def _postgresql_ago(element: minutes_ago, compiler: Any, **kwargs: Any) -> str:
+    return "(statement_timestamp() - interval '2 minutes')"
+
+
+@compiles(minutes_ago, "sqlite")
+def _sqlite_ago(element: minutes_ago, compiler: Any, **kwargs: Any) -> str:
+    return "(strftime('%Y-%m-%d %H:%M:%f000', 'now', '-2 minutes'))"

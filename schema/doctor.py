@@ -11,7 +11,8 @@ enum_of(
     "The rules that the data of a workspace keeps, whatever happens.",
     {
         invariants.Rule.D1: "A section has one chat.",
-        invariants.Rule.D2: "A chat has its section, a placement its document and its section, a message its chat.",
+        invariants.Rule.D2: "A chat has its section, a placement its document and its section, a message its chat. "
+        "A purge that was begun is at its end.",
         invariants.Rule.D3: "What a row names lies in its own workspace.",
         invariants.Rule.D4: "A section points to its own chat, or to none.",
         invariants.Rule.D5: "A section that has a chat points to one.",

@@ -9,7 +9,7 @@ from inspect import isawaitable
 from typing import Any, TypeGuard, cast
 
 import structlog
-from graphql import ExecutionResult, Executor, GraphQLError, create_source_event_stream
+from graphql import ExecutionResult, Executor, GraphQLError, OperationType, create_source_event_stream
 
 from db.faults import Unavailable
 from db.openings import FellBehind
@@ -70,7 +70,7 @@ async def subscribe(
             if isawaitable(source):
                 source = await source
     except TimeoutError:
-        raise Refused(_too_long(bounds.seconds)) from None
+        raise Refused(_too_long(bounds.seconds, OperationType.SUBSCRIPTION)) from None
     if isinstance(source, ExecutionResult):
         raise Refused(*(source.errors or ()))
 
@@ -160,8 +160,11 @@ _KINDS = _Kinds()
 """Which types are awaitable."""
 
 
-def _too_long(seconds: float) -> GraphQLError:
-    return GraphQLError(f"The operation took longer than {seconds:g} s and was stopped", extensions={"code": "TIMEOUT"})
+def _too_long(seconds: float, kind: OperationType) -> GraphQLError:
+    # A transaction that was begun runs to its end, and commits, whoever still waits for it.
+    made = "the change may or may not have been made" if kind is OperationType.MUTATION else "nothing was changed"
+    told = f"The server could not finish in {seconds:g} s; {made}"
+    return GraphQLError(told, extensions={"code": "TIMEOUT"})
 
 
 async def _completed(executor: Executor[Context], bounds: Bounds) -> Result:
@@ -171,6 +174,6 @@ async def _completed(executor: Executor[Context], bounds: Bounds) -> Result:
             if isawaitable(result):
                 result = await result
     except TimeoutError:
-        return Result(None, [_too_long(bounds.seconds)])
+        return Result(None, [_too_long(bounds.seconds, executor.operation.operation)])
     result = cast(ExecutionResult, result)
     return Result(result.data, present(_first(result.errors or (), bounds.errors)))

@@ -103,7 +103,7 @@ class Mutation:
     purge_document: PurgeDocumentResult | None = resolved_by(
         trash.purge_document,
         "Take a document in the trash away for good, with the sections that stand in no other document, and their "
-        "chats.",
+        "chats. A large one can take several calls: after TemporarilyUnavailable, send the same call again.",
     )
     trash_section: TrashSectionResult | None = resolved_by(
         trash.trash_section,
@@ -116,7 +116,8 @@ class Mutation:
     )
     purge_section: PurgeSectionResult | None = resolved_by(
         trash.purge_section,
-        "Take a section in the trash away for good, with its chat and the messages, in whatever document it stands.",
+        "Take a section in the trash away for good, with its chat and the messages, in whatever document it stands. "
+        "One with a very long chat can take several calls: after TemporarilyUnavailable, send the same call again.",
     )
     repair: RepairResult | None = resolved_by(
         doctor.repair,

@@ -2,7 +2,7 @@
 
 import strawberry
 
-from db import trash
+from db import purges
 from schema.view import View, shown
 
 
@@ -10,7 +10,7 @@ from schema.view import View, shown
 class Purged(View):
     """What a purge took away."""
 
-    represents = trash.Purged
+    represents = purges.Purged
 
     section_count: int = shown("How many sections are gone: those that stood nowhere else.")
     chat_count: int = shown("How many chats are gone with them.")

@@ -1,12 +1,15 @@
 """The trash: documents and sections that are taken away, brought back, and taken away for good."""
 
+import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from db import trash
+from db import purges, trash
 from db.models import Document, Section
 from db.paging import Connection, Page, connection
+from db.purges import Portion, Purged
 from db.store import Store, Transaction
-from db.trash import Purged, Trashable
+from db.trash import Trashable
 from services.commands import command
 from services.outcomes import (
     DocumentNotFound,
@@ -16,6 +19,11 @@ from services.outcomes import (
     TemporarilyUnavailable,
 )
 from services.principals import Principal
+
+No = TypeVar("No")
+
+PURGE_SECONDS = 20.0
+"""How long a purge goes on with portion after portion before it asks its caller to come again."""
 
 MovedDocument = Document | DocumentNotFound | Forbidden | TemporarilyUnavailable
 MovedSection = Section | SectionNotFound | Forbidden | TemporarilyUnavailable
@@ -50,15 +58,15 @@ async def purge_document(store: Store, principal: Principal, document_id: str) -
     if refused := await _refused_document(store, principal, principal.may_purge, document_id):
         return refused
 
-    async def purge(transaction: Transaction) -> Purged | DocumentNotFound | NotInTrash:
+    async def purge(transaction: Transaction) -> Portion | DocumentNotFound | NotInTrash:
         document = await trash.hold(transaction, Document, store.workspace_id, document_id)
         if document is None:
             return DocumentNotFound(document_id)
         if document.deleted_at is None:
             return NotInTrash(document_id)
-        return await trash.purge_document(transaction, document)
+        return await purges.purge_document(transaction, document)
 
-    return await store.transact(purge)
+    return await _in_portions(store, purge)
 
 
 @command
@@ -83,15 +91,33 @@ async def purge_section(store: Store, principal: Principal, section_id: str) -> 
     if refused := await _refused_section(store, principal, principal.may_purge, section_id):
         return refused
 
-    async def purge(transaction: Transaction) -> Purged | SectionNotFound | NotInTrash:
-        section = await trash.hold_section(transaction, store.workspace_id, section_id)
+    async def purge(transaction: Transaction) -> Portion | SectionNotFound | NotInTrash:
+        section = await purges.hold_section(transaction, store.workspace_id, section_id)
         if section is None:
             return SectionNotFound(section_id)
         if section.deleted_at is None:
             return NotInTrash(section_id)
-        return await trash.purge_section(transaction, section)
+        return await purges.purge_section(transaction, section)
 
-    return await store.transact(purge)
+    return await _in_portions(store, purge)
+
+
+async def _in_portions(
+    store: Store, purge: Callable[[Transaction], Awaitable[Portion | No]]
+) -> Purged | No | TemporarilyUnavailable:
+    """Purge portion after portion, and return what is gone; where that takes too long, the next call goes on."""
+    gone: Purged | None = None
+    until = time.monotonic() + PURGE_SECONDS
+    while True:
+        portion = await store.transact(purge)
+        if not isinstance(portion, Portion):
+            # Somebody else has taken away the rest: a "no" would mean that nothing was changed.
+            return portion if gone is None else gone
+        gone = portion.purged if gone is None else gone + portion.purged
+        if not portion.more:
+            return gone
+        if time.monotonic() > until:
+            return TemporarilyUnavailable()
 
 
 async def _move(
@@ -99,7 +125,7 @@ async def _move(
 ) -> Trashable | None:
     async def work(transaction: Transaction) -> Trashable | None:
         row = await trash.hold(transaction, kind, store.workspace_id, row_id)
-        return None if row is None else await move(transaction, row)
+        return None if row is None or row.deleted_at == trash.PURGING else await move(transaction, row)
 
     return await store.transact(work)
 

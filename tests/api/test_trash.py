@@ -263,7 +263,9 @@ async def test_an_index_of_its_own_serves_the_list_of_the_trash(client: Served) 
         (query,) = statements
         async with client.database.read() as session:
             connection = await session.connection()
-            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", ("local", 3, 0))
+            plan = await connection.exec_driver_sql(
+                f"EXPLAIN QUERY PLAN {query}", ("local", "1970-01-01 00:00:00.000000", 3, 0)
+            )
             steps = [step for *_, step in plan]
         assert steps == [
             f"SEARCH {table} USING INDEX {table}_workspace_id_deleted_at_id_idx (workspace_id=? AND deleted_at>?)"

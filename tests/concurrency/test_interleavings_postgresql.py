@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import anchors, chats, documents, trash
+from db import anchors, chats, documents, purges, trash
 from db.database import Database
 from db.models import ChatSession, Document, Section
 from tests.api.test_trash import PURGE_DOCUMENT, PURGE_SECTION, TRASH_DOCUMENT, TRASH_SECTION, move
@@ -145,9 +145,9 @@ async def test_a_removal_that_waited_for_a_purge_of_the_section_finds_no_section
         held = await trash.hold(session, Section, "local", section.id)
         assert held is not None
         await trash.put(session, held)
-        held = await trash.hold_section(session, "local", section.id)
+        held = await purges.hold_section(session, "local", section.id)
         assert held is not None
-        await trash.purge_section(session, held)
+        await purges.purge_section(session, held)
         waiting = asyncio.create_task(remove(client, document.id, section.id))
         await until_waiting(database)
     assert await waiting == "SectionNotFound"

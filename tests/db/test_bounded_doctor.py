@@ -270,11 +270,11 @@ async def test_positions_of_a_large_document_are_set_right_where_they_are_wrong(
     await execute(large, POSITIONS[broken])
     async with large.read() as session:
         before = list(await session.scalars(text(placed)))
-        positions_before = dict((await session.execute(text(where_they_are))).tuples().all())
+        positions_before = {row[0]: row[1] for row in await session.execute(text(where_they_are))}
     await Patient(large).repair(await first(large, Rule.D7))
     async with large.read() as session:
         assert list(await session.scalars(text(placed))) == before
-        positions_after = dict((await session.execute(text(where_they_are))).tuples().all())
+        positions_after = {row[0]: row[1] for row in await session.execute(text(where_they_are))}
     changed = [key for key in positions_after if positions_after[key] != positions_before[key]]
     assert len(changed) == (LARGE - 1 if broken == "all are one" else 1)
     assert await violations(large) == []

@@ -13,8 +13,8 @@ from sqlalchemy import text, update
 from db import workspaces
 from db.database import Database
 from db.models import ChatSession, Message, Section
+from db.purges import Purged
 from db.store import Store
-from db.trash import Purged
 from services import chats, documents, messages, sections, trash
 from services.chats import ChatsOfDocument, ChatsOfSections
 from services.principals import Principal, Role

@@ -20,6 +20,11 @@ BROKEN = {
     "D2 a placement has its document and its section": "UPDATE document_sections SET document_id = 'doc_gone'",
     "D2 a message has its chat": "INSERT INTO messages (workspace_id, id, chat_id, seq)"
     " VALUES ('local', 'msg_2', 'chat_gone', 1)",
+    "D2 a document whose purge was begun is gone": "INSERT INTO documents"
+    " (workspace_id, id, title, deleted_at, updated_at)"
+    " VALUES ('local', 'doc_2', '', '1970-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000')",
+    "D2 a section whose purge was begun is gone": "UPDATE sections"
+    " SET deleted_at = '1970-01-01 00:00:00.000000', updated_at = '2026-01-01 00:00:00.000000' WHERE id = 'sec_2'",
     "D3 a chat was opened through a document of its workspace": "UPDATE chat_sessions SET document_id = 'doc_gone'",
     "D4 a pointer names the chat of its section": "UPDATE sections SET chat_session_id = 'chat_1'",
     "D5 a section with a chat points to one": "UPDATE sections SET chat_session_id = NULL",

@@ -1,0 +1,194 @@
+"""Purges of what is large: made in portions, of which each leaves the rest whole, and brought to their end."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from db import purges
+from db.database import Database
+from db.patient import Patient
+from services import doctor
+from services import trash as trash_service
+from tests.api.operations import (
+    create_document,
+    ensure_chat,
+    headings,
+    import_document,
+    post_message,
+    section_ids,
+)
+from tests.api.test_doctor import REPAIR
+from tests.api.test_trash import (
+    PURGE_DOCUMENT,
+    PURGE_SECTION,
+    RESTORE_DOCUMENT,
+    RESTORE_SECTION,
+    TRASH_DOCUMENT,
+    TRASH_SECTION,
+    listed,
+    move,
+)
+from tests.concurrency.together import place, post
+from tests.support.client import Client, Served
+from tests.support.counting import counted
+from tests.support.invariants import violations
+
+SECTIONS = 7
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purges, "SECTIONS", 2)
+    monkeypatch.setattr(purges, "MESSAGES", 3)
+    monkeypatch.setattr(purges, "MANY", 1)
+
+
+async def large(client: Client) -> tuple[str, list[str], list[str]]:
+    """Make a document in the trash with seven sections, of which two have a chat: one of eight messages, one of two."""
+    document = await import_document(client, headings(SECTIONS))
+    sections = await section_ids(client, document)
+    chats = [await ensure_chat(client, document, section) for section in sections[2:4]]
+    for chat, count in zip(chats, (8, 2), strict=True):
+        for number in range(count):
+            await post_message(client, chat, f"Text {number}")
+    await move(client, TRASH_DOCUMENT, document)
+    return document, sections, chats
+
+
+async def count(database: Database, table: str) -> int:
+    async with database.read() as session:
+        return int(await session.scalar(text(f"SELECT count(*) FROM {table}")) or 0)  # noqa: S608 - our own names
+
+
+def stopping(monkeypatch: pytest.MonkeyPatch, database: Database, portions: int) -> None:
+    """End the process, as it were, after some portions."""
+    transact, left = database.transact, portions
+
+    async def counted_down(work: Any) -> Any:
+        nonlocal left
+        if not left:
+            monkeypatch.setattr(database, "transact", transact)
+            raise RuntimeError("killed")
+        left -= 1
+        return await transact(work)
+
+    monkeypatch.setattr(database, "transact", counted_down)
+
+
+async def half_purged(client: Served, monkeypatch: pytest.MonkeyPatch, portions: int) -> tuple[str, list[str]]:
+    document, sections, _ = await large(client)
+    stopping(monkeypatch, client.database, portions)
+    purge = f'mutation {{ purgeDocument(docId: "{document}") {{ __typename }} }}'
+    assert (await client.result(purge))["errors"][0]["extensions"]["code"] == "INTERNAL"
+    return document, sections
+
+
+async def age(database: Database) -> None:
+    """Let what a purge has marked be some minutes old."""
+    async with database.begin() as session:
+        for table in ("documents", "sections"):
+            await session.execute(text(f"UPDATE {table} SET updated_at = '2026-01-01 00:00:00.000000'"))  # noqa: S608
+
+
+async def test_a_large_document_is_purged_in_portions_and_all_of_it_is_counted(
+    client: Served, database: Database
+) -> None:
+    document, *_ = await large(client)
+    with counted(client.database) as statements:
+        purged = await move(client, PURGE_DOCUMENT, document)
+    assert purged == {"__typename": "Purged", "sectionCount": SECTIONS, "chatCount": 2, "messageCount": 10}
+    assert sum(statement.startswith("COMMIT") for statement in statements) > SECTIONS / 2
+    assert [await count(database, table) for table in ("documents", "sections", "chat_sessions", "messages")] == [0] * 4
+    assert (await move(client, PURGE_DOCUMENT, document))["__typename"] == "DocumentNotFound"
+
+
+async def test_sections_that_stand_elsewhere_are_kept_by_every_portion(client: Client, database: Database) -> None:
+    other = await create_document(client)
+    document = await import_document(client, headings(SECTIONS))
+    sections = await section_ids(client, document)
+    chats = {section: await ensure_chat(client, document, section) for section in sections}
+    for section in sections[::2]:
+        await place(client, other, section)
+    await move(client, TRASH_DOCUMENT, document)
+    purged = await move(client, PURGE_DOCUMENT, document)
+    assert (purged["sectionCount"], purged["chatCount"]) == (3, 3)
+    assert await section_ids(client, other) == sections[::2]
+    for section in sections[::2]:
+        assert await ensure_chat(client, other, section) == chats[section]
+        opened = await client("query ($id: ID!) { chatSession(id: $id) { document { id } } }", id=chats[section])
+        assert opened["chatSession"]["document"] is None
+    assert await violations(database) == []
+
+
+@pytest.mark.parametrize("portions", range(1, 7))
+async def test_what_a_purge_that_was_killed_has_left_is_whole_and_the_next_one_takes_it(
+    client: Served, database: Database, monkeypatch: pytest.MonkeyPatch, portions: int
+) -> None:
+    document, _ = await half_purged(client, monkeypatch, portions)
+    assert await violations(database) == []
+    assert 0 < await count(database, "sections") <= SECTIONS
+    # There is no way back: half of it would be gone.
+    assert (await move(client, RESTORE_DOCUMENT, document))["__typename"] == "DocumentNotFound"
+    assert (await move(client, TRASH_DOCUMENT, document))["__typename"] == "DocumentNotFound"
+    for kind in ("Document", "Section"):
+        assert (await listed(client, kind))["edges"] == []
+    assert (await move(client, PURGE_DOCUMENT, document))["__typename"] == "Purged"
+    assert [await count(database, table) for table in ("documents", "sections", "messages")] == [0] * 3
+
+
+@pytest.mark.parametrize("portions", [1, 3])
+async def test_the_doctor_tells_of_a_purge_that_nobody_goes_on_with_and_ends_it(
+    client: Served, database: Database, monkeypatch: pytest.MonkeyPatch, portions: int
+) -> None:
+    document, _ = await half_purged(client, monkeypatch, portions)
+    assert await violations(database) == []  # somebody may still be at work
+    await age(database)
+    found = [finding for check in doctor.checks().values() async for finding in check(Patient(database))]
+    assert [finding.rule for finding in found] == ["D2"] * len(found)
+    assert document in {finding.ids[0] for finding in found}
+    told = (await client(REPAIR))["repair"]["findings"]
+    assert [finding["ids"] for finding in told] == [list(finding.ids) for finding in found]
+    assert [await count(database, table) for table in ("documents", "sections", "messages")] == [0] * 3
+    assert await violations(database) == []
+
+
+async def test_a_purge_that_takes_too_long_asks_to_come_again_and_then_goes_on(
+    client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, *_ = await large(client)
+    monkeypatch.setattr(trash_service, "PURGE_SECONDS", -1.0)
+    kinds = [(await move(client, PURGE_DOCUMENT, document))["__typename"] for _ in range(20)]
+    again = kinds.index("Purged")
+    assert again > 2
+    assert kinds == ["TemporarilyUnavailable"] * again + ["Purged"] + ["DocumentNotFound"] * (19 - again)
+    assert await count(database, "sections") == 0
+
+
+async def test_the_latest_messages_of_a_long_chat_go_first_and_nobody_posts_meanwhile(
+    client: Served, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, sections, (chat, _) = await large(client)
+    section = sections[2]
+    await move(client, TRASH_SECTION, section)
+    stopping(monkeypatch, client.database, 1)
+    purge = f'mutation {{ purgeSection(sectionId: "{section}") {{ __typename }} }}'
+    assert (await client.result(purge))["errors"][0]["extensions"]["code"] == "INTERNAL"
+    async with database.read() as session:
+        numbers = await session.scalars(text("SELECT seq FROM messages ORDER BY chat_id, seq"))
+        assert sorted(numbers) == [1, 1, 2, 2, 3, 4, 5]
+    assert await violations(database) == []
+    assert (await post(client, chat, "Text"))["__typename"] == "ChatSessionNotFound"
+    assert (await move(client, RESTORE_SECTION, section))["__typename"] == "SectionNotFound"
+    purged = await move(client, PURGE_SECTION, section)
+    assert purged == {"__typename": "Purged", "sectionCount": 1, "chatCount": 1, "messageCount": 5}
+    assert await violations(database) == []
+
+
+async def test_what_is_small_goes_at_once(client: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purges, "SECTIONS", SECTIONS + 1)
+    monkeypatch.setattr(purges, "MESSAGES", 10)
+    document, *_ = await large(client)
+    with counted(client.database) as statements:
+        assert (await move(client, PURGE_DOCUMENT, document))["sectionCount"] == SECTIONS
+    assert sum(statement.startswith("COMMIT") for statement in statements) == 1
