@@ -121,7 +121,7 @@ async def test_sections_that_stand_elsewhere_are_kept_by_every_portion(client: C
     assert await violations(database) == []
 
 
-@pytest.mark.parametrize("portions", range(1, 7))
+@pytest.mark.parametrize("portions", range(1, 6))
 async def test_what_a_purge_that_was_killed_has_left_is_whole_and_the_next_one_takes_it(
     client: Served, database: Database, monkeypatch: pytest.MonkeyPatch, portions: int
 ) -> None:
