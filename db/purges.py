@@ -27,9 +27,8 @@ MESSAGES = 10_000
 MANY = 100
 """From how many sections on PostgreSQL is told to go by its indexes."""
 
-_BY_INDEX = text(
-    "SELECT " + ", ".join(f"set_config('enable_{way}', 'off', true)" for way in ("seqscan", "hashjoin", "mergejoin"))
-)
+_WAYS = ("seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin")
+_BY_INDEX = text("SELECT " + ", ".join(f"set_config('enable_{way}', 'off', true)" for way in _WAYS))
 """Has PostgreSQL find by an index what a portion is about, also in tables that were never analysed."""
 
 
@@ -63,9 +62,11 @@ async def purge_document(session: AsyncSession, document: Document) -> Portion:
     workspace_id = document.workspace_id
     here = (Placement.workspace_id == workspace_id, Placement.document_id == document.id)
     held = select(Placement.section_id).where(*here).order_by(Placement.section_id).limit(SECTIONS).with_for_update()
+    if document.deleted_at == PURGING:
+        await _go_by_index(session)
     section_ids = (await session.scalars(held)).all()
-    if len(section_ids) > MANY and session.get_bind().dialect.name == "postgresql":
-        await session.execute(_BY_INDEX)
+    if len(section_ids) > MANY:
+        await _go_by_index(session)
     await _hold_sections(session, workspace_id, section_ids)
     # Whoever places one of them elsewhere has done so, or waits for the lock.
     elsewhere = set(
@@ -150,6 +151,11 @@ async def go_on_with_section(
     if section is None or section.deleted_at != PURGING:
         return None
     return (section_id,) if (await purge_section(session, section)).more else None
+
+
+async def _go_by_index(session: AsyncSession) -> None:
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(_BY_INDEX)
 
 
 def _standing(workspace_id: str, section_id: str) -> tuple[ColumnElement[bool], ...]:
