@@ -210,6 +210,16 @@ class Database:
             async with self._tools.begin() as connection:
                 return await connection.run_sync(work)
 
+    async def analyze(self) -> None:
+        """Have the engine look at what is in the tables, so that it plans for it. Raises `Unavailable`."""
+
+        def work(connection: Connection) -> None:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA analysis_limit = 1000")  # rows of each index, or it reads them all
+            connection.exec_driver_sql("ANALYZE")
+
+        await self.run(work)
+
     def distrust(self) -> None:
         """Have the connections that there are replaced as they are used next: one of them does not answer."""
         self._made.distrust()

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from db.database import Database
+from db.faults import Unavailable
 from db.store import Store
 from marginalia.lines import printable
 from marginalia.principals import LOCAL_OWNER
@@ -34,6 +35,12 @@ async def take_in(database: Database, path: Path, file: LegacyFile) -> bool:
     except BadFile as error:
         _tell(path, error.problems)
         return False
+    if any(imported.new.values()):
+        try:
+            # PostgreSQL would do so in a minute, or never; until then it plans for tables as they were before.
+            await database.analyze()
+        except Unavailable:
+            _warn("the tables could not be analyzed; ANALYZE them, or reads may be slow for a while")
     for field, count in sorted(file.unknown.items()):
         _warn(f"{field} is not known and was left out, {_times(count)}")
     if imported.placements_left:

@@ -12,7 +12,7 @@ from benchmarks import large_data
 from benchmarks.large_data import document_id, section_id
 from db.database import Database
 from tests.api.operations import create_document, create_section, ensure_chat, post_message
-from tests.support import postgres
+from tests.support import postgres, processes
 from tests.support.client import Served
 
 SECTIONS = 20_000
@@ -190,3 +190,16 @@ def _steps(url: str, sent: list[tuple[str, Any]]) -> int:
     finally:
         connection.close()
     return count
+
+
+async def test_a_legacy_import_analyzes_what_it_filled(database: Database, database_url: str) -> None:
+    imported = await asyncio.to_thread(
+        processes.run, "import-legacy", "docs/legacy-sample.json", "--database", database_url
+    )
+    assert imported.returncode == 0, imported.stderr
+    known = {
+        "sqlite": "SELECT count(DISTINCT tbl) FROM sqlite_stat1",
+        "postgresql": "SELECT count(DISTINCT tablename) FROM pg_stats WHERE schemaname = 'public'",
+    }
+    async with database.read() as session:
+        assert await session.scalar(text(known[database.dialect])) >= 5
