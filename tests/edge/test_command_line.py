@@ -169,7 +169,9 @@ def test_a_bad_setting_is_named(tmp_path: Path) -> None:
     assert "MARGINALIA_LOG_LEVEL" in complaint(ended)
 
 
-@pytest.mark.parametrize(("given", "words"), [('["*"]', "* is no origin"), ("https://editor.example", "JSON")])
+@pytest.mark.parametrize(
+    ("given", "words"), [('["*"]', "'*' is no origin"), ('["https://editor.example"', "no JSON list")]
+)
 def test_bad_origins_are_named(tmp_path: Path, given: str, words: str) -> None:
     url = f"sqlite:///{tmp_path}/marginalia.db"
 
