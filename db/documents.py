@@ -25,11 +25,12 @@ BREATH = 1_000
 
 
 class Text(NamedTuple):
-    """What is written in a section."""
+    """What is written in a section, and its metadata."""
 
     title: str | None
     level: int
     content: str
+    details: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ async def texts(session: AsyncSession, workspace_id: str, document_ids: Sequence
         .where(among(Placement.document_id, document_ids))
         .order_by(*READING_ORDER.columns)
         # Columns, not rows of the ORM: there can be very many.
-        .with_only_columns(Placement.document_id, Section.title, Section.level, Section.content)
+        .with_only_columns(Placement.document_id, Section.title, Section.level, Section.content, Section.details)
     )
     found: dict[str, list[Text]] = {document_id: [] for document_id in document_ids}
     for part in rows.partitions(BREATH):

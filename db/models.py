@@ -155,6 +155,7 @@ class Section(Owned):
     content: Mapped[str] = mapped_column(server_default=text("''"))
     status: Mapped[str] = mapped_column(server_default=text(f"'{SectionStatus.DRAFT}'"))
     tags: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
+    # Of an imported section also the link definitions that it uses: see `services/link_definitions.py`.
     details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
     version: Mapped[int] = mapped_column(server_default=text("1"))
     # No foreign key here: the pointer may name a chat that is gone, and ensure repairs it.

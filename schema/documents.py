@@ -32,7 +32,8 @@ class Document(View, Node):
     sections: "DocumentSectionConnection" = resolved_by(resolvers.sections, "Its sections, in reading order.")
     markdown: str = resolved_by(
         resolvers.markdown,
-        "The whole document as CommonMark, with its front matter: importing it again gives equal sections.",
+        "The whole document as CommonMark, with its front matter: importing it again gives equal sections. Sections "
+        "from other documents have the link definitions that they need, under other labels where they clash.",
     )
 
 

@@ -9,6 +9,7 @@ from db.paging import Connection, Page
 from db.store import Store, Transaction
 from services import inputs, markdown
 from services.commands import command
+from services.link_definitions import remembered, with_targets_kept
 from services.markdown_parser import Budget, LimitExceeded
 from services.outcomes import Forbidden, IdTaken, InvalidInput, TemporarilyUnavailable
 from services.principals import Principal
@@ -74,6 +75,7 @@ async def import_document(
             title=passage.title,
             level=passage.level,
             content=passage.content,
+            details={} if passage.definitions is None else remembered(document.id, passage.definitions),
             created_by=principal.user_id,
         )
         for passage in passages
@@ -101,7 +103,11 @@ async def export_markdown(store: Store, document: Document) -> str:
     texts = await store.load.texts.load(document.id)
     # What has been stored is given back however large it is; only the time of the operation ends it.
     budget = Budget()
-    return await exports.run(sum(len(text.content) for text in texts), budget, lambda: markdown.compose(texts, budget))
+
+    def compose() -> str:
+        return markdown.compose(with_targets_kept(texts, document.id, budget), budget)
+
+    return await exports.run(sum(len(text.content) for text in texts), budget, compose)
 
 
 def _document(store: Store, principal: Principal, title: str, description: str | None, own_id: str | None) -> Document:
@@ -133,4 +139,8 @@ def _too_much(passages: list[markdown.Passage]) -> InvalidInput | None:
             return InvalidInput("markdown", f"has a heading of more than {inputs.CONTENT_LENGTH:,} {place}")
         if len(passage.content) > inputs.CONTENT_LENGTH:
             return InvalidInput("markdown", f"has more than {inputs.CONTENT_LENGTH:,} {place}")
+    repeated = (found for passage in passages for found in (passage.definitions or {}).values())
+    if sum(len(found.href) + len(found.title) for found in repeated) > inputs.MARKDOWN_LENGTH:
+        reason = f"uses link definitions of more than {inputs.MARKDOWN_LENGTH:,} characters in other sections"
+        return InvalidInput("markdown", reason)
     return None

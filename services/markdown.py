@@ -1,15 +1,16 @@
 """Markdown: a document taken apart into passages, one for each heading, and put together again."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 from markdown_it.token import Token
 
 from services import front_matter
+from services.link_definitions import Definition, labels
 from services.markdown_parser import LINE_ENDING, VERBATIM, Budget, parse
 
 BOM = "\ufeff"
@@ -32,13 +33,15 @@ class Passage:
     `title` is the heading's inline Markdown, None for the text before the first heading; it has a line break
     where an underlined heading had one. `level` is 1 to 6. `content` is the source text beneath the heading,
     unchanged, without the blank lines around it and without its final line ending. `line` is where it begins in
-    the source, counted from 1.
+    the source, counted from 1. `definitions` are the link reference definitions that it may use and that stand in
+    other passages; None: it uses none at all.
     """
 
     title: str | None
     level: int
     content: str
     line: int = field(default=1, compare=False)
+    definitions: Mapping[str, Definition] | None = field(default=None, compare=False)
 
 
 class SectionText(Protocol):
@@ -67,7 +70,8 @@ def split(markdown: str, budget: Budget | None = None) -> list[Passage]:
     # A last line that is not ended means the same, but the parser fails on some ("> - <!--\n>").
     text += "" if text.endswith(("\r", "\n")) else "\n"
     body = front_matter.length(text)
-    tokens = parse(text[body:], budget or Budget())
+    references: dict[str, Any] = {}
+    tokens = parse(text[body:], budget or Budget(), references)
     lines = _lines(text)
     skipped = len(_lines(text[:body]))
     held = {skipped + token.map[1] for token in tokens if token.map and token.type in VERBATIM}
@@ -85,12 +89,12 @@ def split(markdown: str, budget: Budget | None = None) -> list[Passage]:
             )
     passages.append(Passage(title, level, _cut(lines, start, len(lines), held), line + 1))
     if not passages[0].content:
-        return passages[1:]
-    if not body and front_matter.length(passages[0].content):
+        del passages[0]
+    elif not body and front_matter.length(passages[0].content):
         # Blank lines before it keep it from being front matter; without one it would come back as that.
         first = next(number for number, row in enumerate(lines) if row.strip(BLANK))
         passages[0] = replace(passages[0], content=lines[first - 1] + passages[0].content)
-    return passages
+    return _with_definitions(passages, references, skipped) if references else passages
 
 
 def title(passages: Sequence[SectionText]) -> str | None:
@@ -181,6 +185,21 @@ def _left_open(content: str, budget: Budget) -> Token | None:
     text = content + "\n\n"
     blocks = [token for token in parse(text, budget) if token.type in VERBATIM]
     return blocks[-1] if blocks and blocks[-1].map and blocks[-1].map[1] == len(_lines(text)) else None
+
+
+def _with_definitions(passages: list[Passage], references: Mapping[str, Any], skipped: int) -> list[Passage]:
+    """Return the passages with the definitions that each may use; those were found `skipped` lines further up."""
+    ends = [*(passage.line for passage in passages[1:]), None]
+    found = []
+    for passage, end in zip(passages, ends, strict=True):
+        used = references.keys() & labels(passage.title, passage.content).keys()
+        elsewhere = {}
+        for label in sorted(used):
+            line = references[label]["map"][0] + skipped + 1
+            if line < passage.line or (end is not None and line >= end):
+                elsewhere[label] = Definition(references[label]["href"], references[label]["title"])
+        found.append(replace(passage, definitions=elsewhere) if used else passage)
+    return found
 
 
 def _blank_lines(text: str, start: int) -> str:

@@ -2,11 +2,11 @@
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from functools import cache
 from time import thread_time
-from typing import Literal
+from typing import Any, Literal
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import (
@@ -103,16 +103,21 @@ class Budget:
             raise LimitExceeded(f"takes more than {self.seconds:g} seconds to parse")
 
 
-def parse(text: str, budget: Budget) -> list[Token]:
+def parse(
+    text: str, budget: Budget, references: MutableMapping[str, Any] | None = None, *, inline: bool = False
+) -> list[Token]:
     """Return the headings of the document itself, each with its inline token, and all blocks of `VERBATIM` types.
 
-    Lines are counted as CommonMark does, from 0. Raises `LimitExceeded`, `ParsingStopped`.
+    `references` gets the link reference definitions, by label, each with `href`, `title` and `map`, its lines. With
+    `inline` all texts of headings and paragraphs are returned too. Lines are counted as CommonMark does, from 0.
+    Raises `LimitExceeded`, `ParsingStopped`.
     """
     text = LINE_ENDING.sub("\n", text).replace("\0", "\ufffd")
     budget.check()
     budget.add_lines(text.count("\n"))
     parser = _parser()
-    state = _State(text, parser, {"budget": budget}, [])
+    env = {"budget": budget, "references": {} if references is None else references, "inline": inline}
+    state = _State(text, parser, env, [])
     parser.block.tokenize(state, 0, state.lineMax)
     return state.tokens
 
@@ -142,7 +147,8 @@ class _State(StateBlock):
         if begins_section:
             budget.add_heading()
         in_section_heading = ttype == "inline" and bool(self.tokens) and self.tokens[-1].type == "heading_open"
-        if begins_section or in_section_heading or ttype in VERBATIM:
+        is_inline = ttype == "inline" and (in_section_heading or self.env["inline"])
+        if begins_section or is_inline or ttype in VERBATIM:
             self.tokens.append(token)
         return token
 

@@ -15,11 +15,14 @@ from services.markdown_parser import Budget
 from tests.api.operations import (
     DOCUMENT,
     IMPORT_DOCUMENT,
+    PLACE_SECTION,
+    REMOVE_SECTION,
     create_document,
     create_section,
     headings,
     import_document,
     section_edges,
+    section_ids,
 )
 from tests.conftest import Serve
 from tests.support.client import Client
@@ -231,6 +234,30 @@ async def test_an_exported_document_gives_equal_sections_when_imported_again(cli
     again = await import_document(client, exported)
     assert await sections(client, again) == await sections(client, document)
     assert (await client(DOCUMENT, id=again))["document"]["markdown"] == exported
+
+
+async def test_a_section_placed_in_another_document_keeps_the_targets_of_its_links(client: Client) -> None:
+    origin = await import_document(client, "# One\n\n[a] and [b].\n\n# Links\n\n[a]: /one\n[b]: /one/b\n")
+    other = await import_document(client, "# Other\n\n[a]\n\n[a]: /two\n")
+    section, _ = await section_ids(client, origin)
+    assert (await client(PLACE_SECTION, docId=other, sectionId=section))["placeSection"]["__typename"] == "Placement"
+    kept = "# Other\n\n[a]\n\n[a]: /two\n\n# One\n\n[a-2]: </one>\n[b]: </one/b>\n\n[a][a-2] and [b].\n"
+    assert (await client(DOCUMENT, id=other))["document"]["markdown"] == kept
+    # What it needs has come with it, whatever becomes of the document that it was imported with.
+    await client(REMOVE_SECTION, docId=origin, sectionId=section)
+    assert (await client(DOCUMENT, id=other))["document"]["markdown"] == kept
+    # And there nothing was added.
+    await client(PLACE_SECTION, docId=origin, sectionId=section)
+    assert (await client(DOCUMENT, id=origin))["document"]["markdown"] == (
+        "# Links\n\n[a]: /one\n[b]: /one/b\n\n# One\n\n[a] and [b].\n"
+    )
+
+
+async def test_link_definitions_that_many_sections_use_are_bounded(client: Client, database: Database) -> None:
+    markdown = "# One\n\n[a]\n\n" * 41 + f"# Links\n\n[a]: /{'x' * 100_000}\n"
+    refused = (await client(IMPORT_DOCUMENT, markdown=markdown))["importDocument"]
+    assert refused["reason"] == "uses link definitions of more than 4,000,000 characters in other sections"
+    assert await rows(database) == [0, 0, 0]
 
 
 async def test_an_export_holds_what_was_added_since(client: Client) -> None:
