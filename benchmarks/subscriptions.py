@@ -99,13 +99,13 @@ async def figure(client: Client, name: str) -> int:
 
 async def followers(client: Client, count: int) -> None:
     """Wait until so many follow a document."""
-    while await figure(client, "graphql_subscribers") != count:  # noqa: ASYNC110
+    while await figure(client, "marginalia_subscribers") != count:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
 
 
 async def held(client: Client, process_id: int) -> str:
     """Return what a server holds."""
-    return f"{memory(process_id) / 2**20:.1f} MiB and {await figure(client, 'asyncio_tasks')} tasks held"
+    return f"{memory(process_id) / 2**20:.1f} MiB and {await figure(client, 'marginalia_asyncio_tasks')} tasks held"
 
 
 def subscription(name: str, document: str) -> dict[str, object]:
@@ -117,7 +117,7 @@ async def idle(client: Client, address: str, process_id: int, sockets: int, each
     """Open subscriptions, see what they hold, and let one event reach them all."""
     document = await operations.import_document(client, "# A\n\n# B")
     sections = await operations.section_ids(client, document)
-    before, tasks = memory(process_id), await figure(client, "asyncio_tasks")
+    before, tasks = memory(process_id), await figure(client, "marginalia_asyncio_tasks")
     opened = [socket(address) for _ in range(sockets)]
     live = [await each_socket.__aenter__() for each_socket in opened]
     for ours in live:
@@ -125,7 +125,7 @@ async def idle(client: Client, address: str, process_id: int, sockets: int, each
             ours.send(subscription(f"{number}", document))
     await followers(client, sockets * each)
     bytes_held = (memory(process_id) - before) / sockets / each
-    tasks_held = (await figure(client, "asyncio_tasks") - tasks) / sockets / each
+    tasks_held = (await figure(client, "marginalia_asyncio_tasks") - tasks) / sockets / each
 
     async def told(ours: Socket) -> list[float]:
         times = []

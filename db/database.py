@@ -55,6 +55,8 @@ def parse_url(plain: str) -> URL:
     check = _check_sqlite if driver.startswith("sqlite") else _check_postgresql
     check(url, plain)
     query = dict(url.query)
+    if not all(port.isdecimal() and 0 < int(port) < 65_536 for port in _ports(url)):
+        raise BadDatabaseUrl("The port in the URL of the database is not a number from 1 to 65535.")
     if unknown := query.keys() - _PARAMETERS[driver]:
         raise BadDatabaseUrl(f"The URL of the database has a parameter that is not understood: {min(unknown)}.")
     if "sslmode" in query:
@@ -86,6 +88,12 @@ def _check_postgresql(url: URL, _plain: str) -> None:
         raise BadDatabaseUrl("The URL of the database has no name at its end: postgresql://user@host/name.")
     if "\0" in f"{url.database}{url.username}{url.host}":
         raise BadDatabaseUrl("The URL of the database cannot hold a NUL.")
+
+
+def _ports(url: URL) -> list[str]:
+    given = url.query.get("port", ())
+    written = [given] if isinstance(given, str) else list(given)
+    return [*written, *([] if url.port is None else [str(url.port)])]
 
 
 def is_missing(plain: str) -> bool:

@@ -1,8 +1,8 @@
 """`python -m marginalia`: the command line."""
 
-from marginalia.cli import app
+from marginalia.cli import main
 from marginalia.output import lenient
 
 if __name__ == "__main__":
     with lenient():
-        app(prog_name="python -m marginalia")
+        main()

@@ -2,12 +2,14 @@
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Any, cast
 
+import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
@@ -25,13 +27,16 @@ from marginalia.origins import AllowedOrigins, CrossOriginMiddleware, OriginRefu
 from marginalia.principals import local_owner
 from marginalia.routing import with_slash
 from marginalia.running import Runner, Watch
-from marginalia.settings import Settings
+from marginalia.security_headers import SecurityHeaders
+from marginalia.settings import Settings, read_settings
 from marginalia.sockets import SocketLimits, SocketView
 from marginalia.startup import Preparation
 from marginalia.trusted import Documents, read_manifest
 from marginalia.uploads import LARGEST_UPLOAD, UPLOADS_AT_ONCE, UploadBudget
 from schema.build import build_schema
 from schema.operations import Operations
+
+_log = structlog.stdlib.get_logger("marginalia.app")
 
 
 def create_app(settings: Settings, identify: Identify = local_owner) -> Starlette:
@@ -85,6 +90,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
             *(explorer.routes() if settings.explorer else []),
         ],
         middleware=[
+            Middleware(SecurityHeaders),
             Middleware(HostMiddleware),
             Middleware(CrossOriginMiddleware, allowed, refusals),
             *([Middleware(tracing.Continued)] if spans else []),
@@ -127,7 +133,7 @@ def _runner(
 
 def from_environment() -> Starlette:
     """Put the application together from the environment: what a worker process is started with."""
-    settings = Settings()
+    settings = read_settings()
     logs.configure(settings.log_level)
     app = create_app(settings)
     app.router.lifespan_context = _ending_with_the_process(app)
@@ -158,7 +164,9 @@ def _ending_with_the_process(app: Starlette) -> Lifespan[Starlette]:
         for number in handlers:
             signal.signal(number, end)
         async with serving(app):
+            _log.info("process started", process_id=os.getpid())
             # For the connections: it is all that they see of the application.
             yield {"ending": app.state.ending, "uploads": app.state.uploads}
+        _log.info("process ended", process_id=os.getpid())
 
     return cast(Lifespan[Starlette], lifespan)

@@ -9,28 +9,36 @@ from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.progress import Progress
+from typer.exceptions import TyperException
 
-from db import revisions
+from db import faults, revisions
 from db.database import BadDatabaseUrl, Database, is_missing
 from db.faults import Refused, Unavailable
 from db.models import Document
 from db.store import Store
-from marginalia import demo, doctor, figures, legacy, logs, output, serving
+from marginalia import demo, doctor, figures, files, legacy, lines, logs, output, serving
+from marginalia.files import UnreadableFile
+from marginalia.lines import write_line
 from marginalia.principals import LOCAL_OWNER
-from marginalia.settings import Settings
+from marginalia.settings import BadSettings, Settings, read_settings
 from marginalia.startup import NotReady, check, prepare, warn_of_many_writers
 from marginalia.trusted import BadManifest, read_manifest
 from schema.build import sdl
 from services import documents
+from services.inputs import MARKDOWN_LENGTH
 
 T = TypeVar("T")
 
 UNREADABLE = 2
 """How the doctor ends where there is nothing to look at; 1 is for what it has found."""
+
+MISCONFIGURED = 2
+"""How every command ends where its options or settings are not right, as it does for an option that there is not."""
+
+LARGEST_FILE = 4 * MARKDOWN_LENGTH
+"""How many bytes a file of Markdown may have: as many as the characters of a document can take."""
 
 app = typer.Typer(
     help="Marginalia: a GraphQL server for a chat in the margin of every section of every document.",
@@ -68,7 +76,9 @@ def serve(
             read_manifest(settings.trusted_documents)
         serving.check_host(host)
         listening = serving.listen(host, port)
-    except (serving.CannotListen, BadManifest) as error:
+    except BadManifest as error:
+        _fail(str(error), MISCONFIGURED)
+    except serving.CannotListen as error:
         _fail(str(error))
 
     async def load(opened: Database) -> demo.Demo | None:
@@ -81,9 +91,8 @@ def serve(
         except Unavailable as error:
             # Served all the same: those who serve try again until they can.
             if load_demo:
-                print(
-                    f"marginalia: The demo is not imported, for the database cannot be reached: {error}",
-                    file=sys.stderr,
+                write_line(
+                    f"marginalia: The demo is not imported, for the database cannot be reached: {error}", error=True
                 )
             return None
 
@@ -135,6 +144,7 @@ def migrate(database: DatabaseOption = None) -> None:
 @app.command()
 def schema() -> None:
     """Print the GraphQL schema, in the form of the committed schema.graphql."""
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr] # a file, which is UTF-8 whatever the locale
     print(sdl(), end="")
 
 
@@ -149,7 +159,7 @@ def examine(
     Ends with 0 where nothing was found, with 1 where something was, even if all of it was repaired, and with 2 where
     the database cannot be read.
     """
-    settings = _settings(database, code=UNREADABLE)
+    settings = _settings(database)
 
     async def work(opened: Database) -> bool:
         await check(opened)
@@ -171,39 +181,39 @@ def import_legacy(
         raise typer.Exit(1)
 
 
-async def _import(database: Database, files: list[Path]) -> bool:
+async def _import(database: Database, paths: list[Path]) -> bool:
     errors = Console(stderr=True)
     store = Store(database, LOCAL_OWNER.workspace_id)
     failed = 0
     # The bar is on standard error and the ids on standard output; only where both are the terminal must they share it.
     shared = sys.stdout.isatty()
     with Progress(console=errors, transient=True, disable=not errors.is_terminal, redirect_stdout=shared) as progress:
-        for file in progress.track(files, description="Importing"):
+        for file in progress.track(paths, description="Importing"):
             try:
-                text = file.read_bytes().decode()
-            except (OSError, UnicodeDecodeError) as error:
-                print(f"{file}: {error}", file=sys.stderr)
+                text = files.read_text(file, most=LARGEST_FILE)
+            except UnreadableFile as error:
+                write_line(f"{file}: {error}", error=True)
                 failed += 1
                 continue
             made = await documents.import_document(store, LOCAL_OWNER, None, text, None, file.stem)
             if isinstance(made, Document):
                 print(made.id, flush=True)
             else:
-                print(f"{file}: {made.message}", file=sys.stderr)
+                write_line(f"{file}: {made.message}", error=True)
                 failed += 1
     return not failed
 
 
-def _settings(database: str | None, code: int = 1) -> Settings:
+def _settings(database: str | None) -> Settings:
     if database is not None:
+        if not database:
+            _fail("--database is empty: it takes a URL.", MISCONFIGURED)
         # Through the environment, because the worker processes read it too.
         os.environ["MARGINALIA_DATABASE_URL"] = database
     try:
-        settings = Settings()
-    except ValidationError as error:
-        _fail("; ".join(f"MARGINALIA_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()), code)
-    except SettingsError as error:
-        _fail(f"{error}: it has to be JSON.", code)
+        settings = read_settings()
+    except BadSettings as error:
+        _fail(str(error), MISCONFIGURED)
     logs.configure(settings.log_level)
     return settings
 
@@ -231,9 +241,10 @@ def _with_database(
         except OSError as error:
             raise NotReady(f"The database cannot be opened: {error}") from error
         try:
-            if prepared:
-                await prepare(opened)
-            return await work(opened)
+            with faults.damages():
+                if prepared:
+                    await prepare(opened)
+                return await work(opened)
         finally:
             await opened.close()
 
@@ -241,10 +252,28 @@ def _with_database(
         return asyncio.run(run())
     except (BadDatabaseUrl, NotReady, revisions.UpgradeFailed) as error:
         _fail(str(error), code)
+    except faults.Damaged as error:
+        _fail(f"The database is damaged: {error}. What is wrong with it says: python -m marginalia doctor", code)
     except Unavailable as error:
         _fail(f"The database cannot be reached: {error}", code)
 
 
 def _fail(line: str, code: int = 1) -> NoReturn:
-    print(f"marginalia: {line}", file=sys.stderr)
+    write_line(f"marginalia: {line}", error=True)
     raise typer.Exit(code)
+
+
+def main() -> None:
+    """Run the command that the process was started with; a mistake in how it was called is one line."""
+    lines.spell_out_what_cannot_be_encoded()
+    sys.excepthook = lines.write_traceback
+    try:
+        sys.exit(app(prog_name="python -m marginalia", standalone_mode=False))
+    except TyperException as error:
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ != "NoArgsIsHelpError":  # its help is written by now
+            help_of = f" See: {context.command_path} --help" if context else ""
+            write_line(f"marginalia: {error.format_message().rstrip('.')}.{help_of}", error=True)
+        sys.exit(MISCONFIGURED)
+    except typer.Abort:
+        sys.exit(1)

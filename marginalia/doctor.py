@@ -1,19 +1,17 @@
 """The doctor at the command line: what it prints as it goes, for people or for programs, and how it ends."""
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import aclosing
 
-import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from db.database import Database
 from db.faults import Damaged, Unavailable
 from db.patient import Patient
-from marginalia.lines import printable
+from marginalia.lines import as_json, write_line
 from services import doctor
 from services.doctor import Finding
 
@@ -47,15 +45,15 @@ class Report:
             )
             return
         place = "" if finding.workspace_id is None else f" [workspace {finding.workspace_id}]"
-        typer.echo(printable(f"{finding.rule}  {finding.message}{place}"))
+        write_line(f"{finding.rule}  {finding.message}{place}")
         if finding.repair is None:
-            typer.echo("    Not repaired: a person has to look at it.")
+            write_line("    Not repaired: a person has to look at it.")
         elif repaired:
-            typer.echo(printable(f"    Repaired: {finding.repair}."))
+            write_line(f"    Repaired: {finding.repair}.")
         elif hindrance is not None:
-            typer.echo(printable(f"    Not repaired: {hindrance}"))
+            write_line(f"    Not repaired: {hindrance}")
         else:
-            typer.echo(printable(f"    --repair would: {finding.repair}."))
+            write_line(f"    --repair would: {finding.repair}.")
 
     def end(self) -> None:
         """Print the summary."""
@@ -64,13 +62,13 @@ class Report:
             summary = {"findings": found, "repaired": self._repaired, "left": found - self._repaired}
             self._print(summary={**summary, "by_rule": dict(sorted(self._found.items()))})
         elif self.clean:
-            typer.echo("Nothing found.")
+            write_line("Nothing found.")
         else:
             by_rule = ", ".join(f"{rule}: {count:,}" for rule, count in sorted(self._found.items()))
-            typer.echo(f"{found:,} found ({by_rule}), {self._repaired:,} repaired, {found - self._repaired:,} left.")
+            write_line(f"{found:,} found ({by_rule}), {self._repaired:,} repaired, {found - self._repaired:,} left.")
 
     def _print(self, **values: object) -> None:
-        typer.echo(json.dumps(values))
+        write_line(as_json(values))
 
 
 async def examine(database: Database, *, repair: bool, as_json: bool) -> bool:
@@ -113,5 +111,5 @@ def _told(checks: dict[str, doctor.Check]) -> Iterator[doctor.Check]:
         for name, check in checks.items():
             progress.update(task, description=name)
             if not errors.is_terminal:
-                typer.echo(name, err=True)
+                write_line(name, error=True)
             yield check

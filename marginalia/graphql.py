@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from marginalia import calls, media, streams
 from marginalia.calls import Call, IllFormed, NotJson
+from marginalia.disconnects import cancelled_on_disconnect
 from marginalia.media import Accepted
 from marginalia.running import Answer, Ready, Runner
 from marginalia.uploads import (
@@ -83,7 +85,7 @@ class _Exchange:
         return self.accepted.single or media.JSON
 
     async def respond(self, status: int, body: Mapping[str, object]) -> None:
-        content = calls.encode(body).encode()
+        content = calls.encode(body).encode() + b"\n"  # for a terminal, where the prompt would stand behind the answer
         fields = {
             "Content-Type": f"{self.form}; charset=utf-8",
             "Content-Length": str(len(content)),
@@ -127,20 +129,25 @@ class GraphQLView:
         accepted = exchange.accepted
         call = await self._call(exchange)
         tell_cost = exchange.sent.get("graphql-cost") == "report"
-        way = "sse" if accepted.single is None else "http"
-        ready = self._runner.prepare(call, way=way, tell_cost=tell_cost)
+        transport = "sse" if accepted.single is None else "http"
+        ready = self._runner.prepare(call, transport=transport, tell_cost=tell_cost)
         try:
             form = self._form_of(exchange, ready)
         except Refusal as refusal:
             if isinstance(ready, Ready):
-                self._runner.refuse(ready, refusal.code, way=way)
+                self._runner.refuse(ready, refusal.code, transport=transport)
             raise
         if form in streams.FRAMINGS:
             await self._stream(exchange, form, ready)
             return
-        if isinstance(ready, Ready):
-            ready = await self._runner.run(ready, lambda: self._identify(exchange.connection), way=way)
-        await exchange.respond(self._status(ready, form), ready.body)
+        answer = await self._run(exchange, ready, transport) if isinstance(ready, Ready) else ready
+        await exchange.respond(self._status(answer, form), answer.body)
+
+    async def _run(self, exchange: _Exchange, ready: Ready, transport: str) -> Answer:
+        # A mutation runs to its end: its client may be gone because the line is bad, and cannot know how far it came.
+        is_query = ready.operation.kind is OperationType.QUERY
+        with cancelled_on_disconnect(exchange.receive) if is_query else nullcontext():
+            return await self._runner.run(ready, lambda: self._identify(exchange.connection), transport=transport)
 
     async def _call(self, exchange: _Exchange) -> Call:
         if exchange.method not in ("GET", "POST"):
@@ -191,11 +198,11 @@ class GraphQLView:
         return accepted.single
 
     async def _stream(self, exchange: _Exchange, form: str, ready: Ready | Answer) -> None:
-        way = "sse" if form == media.EVENTS else "multipart"
+        transport = "sse" if form == media.EVENTS else "multipart"
         answers = (
             streams.one(ready)
             if isinstance(ready, Answer)
-            else lambda: self._runner.answers(ready, lambda: self._identify(exchange.connection), way=way)
+            else lambda: self._runner.answers(ready, lambda: self._identify(exchange.connection), transport=transport)
         )
         await streams.stream(form, answers, exchange.headers, exchange.receive, exchange.send)
 

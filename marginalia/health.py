@@ -1,7 +1,7 @@
 """Health: whether the process lives, and whether it can do its work."""
 
 import asyncio
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from starlette.requests import Request
@@ -77,7 +77,7 @@ class Readiness:
             self._is_unusable = True
             return _not_ready(UNUSABLE)
         self._is_unusable = False
-        return JSONResponse({"ready": True, "database": state})
+        return _Json({"ready": True, "database": state})
 
     async def _takes_writes(self) -> bool:
         """Tell whether a write passes. It is tried again only after one was refused: asking should cost nothing."""
@@ -97,9 +97,17 @@ class Readiness:
         return True
 
 
+class _Json(JSONResponse):
+    """JSON that ends with a newline, for a terminal."""
+
+    def render(self, content: Any) -> bytes:
+        """Write the content."""
+        return super().render(content) + b"\n"
+
+
 def _going_on(task: asyncio.Task[T] | None) -> asyncio.Task[T] | None:
     return None if task is None or task.done() else task
 
 
 def _not_ready(reason: str, **more: object) -> Response:
-    return JSONResponse({"ready": False, "reason": reason, **more}, 503)
+    return _Json({"ready": False, "reason": reason, **more}, 503)

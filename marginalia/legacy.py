@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
-import typer
-
 from db.database import Database
 from db.faults import Unavailable
 from db.store import Store
-from marginalia.lines import printable
+from marginalia import files
+from marginalia.files import UnreadableFile
+from marginalia.lines import write_line
 from marginalia.principals import LOCAL_OWNER
 from services import legacy, legacy_import
 from services.legacy import BadFile, LegacyFile
 from services.legacy_import import KINDS, Imported
+
+LARGEST_FILE = 1_000_000_000
+"""How many bytes a file may have: reading it takes several times as much memory."""
 
 MOST_PROBLEMS = 20
 """How many problems of a file are told; somebody who has mended these will look again."""
@@ -20,9 +23,9 @@ MOST_PROBLEMS = 20
 def read(path: Path) -> LegacyFile | None:
     """Read a file; what is wrong with it is told on standard error, and then there is none."""
     try:
-        return legacy.read(path.read_bytes())
-    except OSError as error:
-        _tell(path, [error.strerror or "This cannot be read"])
+        return legacy.read(files.read_bytes(path, most=LARGEST_FILE))
+    except UnreadableFile as error:
+        _tell(path, [str(error)])
     except BadFile as error:
         _tell(path, error.problems)
     return None
@@ -56,23 +59,23 @@ async def take_in(database: Database, path: Path, file: LegacyFile) -> bool:
 
 def _summarize(imported: Imported) -> None:
     for kind in KINDS:
-        typer.echo(f"{kind}: {imported.new[kind]:,} new, {imported.skipped[kind]:,} skipped, because they are there")
-    typer.echo(f"merged chats: {imported.merged_chats:,}")
-    typer.echo(f"pointers left as they are, though not right: {imported.pointers_left:,}")
+        write_line(f"{kind}: {imported.new[kind]:,} new, {imported.skipped[kind]:,} skipped, because they are there")
+    write_line(f"merged chats: {imported.merged_chats:,}")
+    write_line(f"pointers left as they are, though not right: {imported.pointers_left:,}")
     if imported.pointers_left:
-        typer.echo("An ensure sets each right, or all at once: python -m marginalia doctor --repair")
+        write_line("An ensure sets each right, or all at once: python -m marginalia doctor --repair")
 
 
 def _tell(path: Path, problems: list[str] | tuple[str, ...]) -> None:
     for problem in problems[:MOST_PROBLEMS]:
-        typer.echo(printable(f"{path}: {problem}"), err=True)
+        write_line(f"{path}: {problem}", error=True)
     if (more := len(problems) - MOST_PROBLEMS) > 0:
-        typer.echo(f"{path}: and {more:,} more", err=True)
-    typer.echo("Nothing was imported.", err=True)
+        write_line(f"{path}: and {more:,} more", error=True)
+    write_line("Nothing was imported.", error=True)
 
 
 def _warn(line: str) -> None:
-    typer.echo(printable(f"warning: {line}"), err=True)
+    write_line(f"warning: {line}", error=True)
 
 
 def _times(count: int) -> str:

@@ -4,10 +4,13 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any, TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
+
+from marginalia.lines import printable, printable_text
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
@@ -24,11 +27,11 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     ]
     # Tracebacks without local variables, which would tell what is in the texts.
     renderer: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [_printable, structlog.dev.ConsoleRenderer(exception_formatter=_write_traceback)]
         if stream.isatty()
         else [
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_as_json),
         ]
     )
     handler = logging.StreamHandler(stream)
@@ -53,8 +56,9 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every look at the schema
     logging.getLogger("marginalia.connections").setLevel(logging.WARNING)  # each handshake, and the query of its URL
-    # They debug themselves: every statement, values and all; every rule; every header and message of a WebSocket.
-    for library in ("aiosqlite", "markdown_it", "uvicorn.error"):
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # what it tells of starts and ends we tell ourselves
+    # They debug themselves: every statement, values and all; every rule.
+    for library in ("aiosqlite", "markdown_it"):
         logging.getLogger(library).setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level.upper()]))
 
 
@@ -72,7 +76,7 @@ class _JsonLines(structlog.stdlib.ProcessorFormatter):
         fields = getattr(record, "fields", None)
         if fields is None:
             return super().format(record)
-        return _ENCODER.encode(
+        return _as_json(
             {
                 **fields,
                 "event": record.msg,
@@ -82,6 +86,27 @@ class _JsonLines(structlog.stdlib.ProcessorFormatter):
                 "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
             }
         )
+
+
+def _printable(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    # Where a person reads along: nothing that came from outside may tell the terminal what to do.
+    return {printable(name): _shown(name, value) for name, value in event.items()}
+
+
+def _shown(name: str, value: object) -> object:
+    if name in _IN_LINES:
+        return printable_text(value) if isinstance(value, str) else value
+    return printable(value if isinstance(value, str) else repr(value))
+
+
+def _write_traceback(stream: TextIO, error: structlog.typing.ExcInfo) -> None:
+    text = StringIO()
+    structlog.dev.plain_traceback(text, error)
+    stream.write(printable_text(text.getvalue()))
+
+
+def _as_json(event: object, **_options: object) -> str:
+    return _ENCODER.encode(event).replace("\x7f", "\\u007f")  # JSON spells out all other control characters
 
 
 def _flat(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -94,5 +119,8 @@ def _without_colors(_logger: Any, _method: str, event: structlog.typing.EventDic
     event.pop("color_message", None)
     return event
 
+
+_IN_LINES = ("exc_info", "exception", "stack")
+"""What the renderer writes in lines of its own."""
 
 _ENCODER = json.JSONEncoder(separators=(", ", ": "))

@@ -17,9 +17,6 @@ from marginalia import figures
 from marginalia.running import Run
 from schema.operations import Operations
 
-NAMES = 200
-"""How many names of operations are told apart; clients choose them, and each one is kept for good."""
-
 INTERVAL = 1.0
 """How many seconds pass before a process tells the others again what is kept elsewhere."""
 
@@ -34,41 +31,40 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._noted = _Noted(self._registry, operations, database, openings)
         self._operations = Counter(
-            "graphql_operations",
+            "marginalia_operations",
             "Operations that ended, also those that were refused.",
-            ("name", "type", "way", "outcome"),
+            ("name", "type", "transport", "outcome"),
             registry=self._registry,
         )
         self._running = _gauge(
-            self._registry, "graphql_operations_running", "Operations that are being run.", ("type",)
+            self._registry, "marginalia_operations_in_flight", "Operations that are being run.", ("type",)
         )
         self._seconds = Histogram(
-            "graphql_operation_seconds",
+            "marginalia_operation_duration_seconds",
             "How long a query or a mutation took.",
             ("type",),
             registry=self._registry,
             buckets=_SECONDS,
         )
         self._statements = Histogram(
-            "graphql_operation_statements",
+            "marginalia_operation_statements",
             "Statements that a query or a mutation sent to the database.",
             ("type",),
             registry=self._registry,
             buckets=_STATEMENTS,
         )
         self._retries = Counter(
-            "graphql_retries",
+            "marginalia_retries",
             "How often something was tried again that had lost against somebody else.",
             ("type",),
             registry=self._registry,
         )
         self._unavailable = Counter(
-            "graphql_unavailable",
+            "marginalia_database_unavailable",
             "How often the database did not decide in time.",
             ("type",),
             registry=self._registry,
         )
-        self._names: set[str] = set()
         self._ended: dict[tuple[str, str, str, str], Counter] = {}
         self._kinds: dict[str, tuple[Gauge, Histogram, Histogram]] = {}
 
@@ -84,7 +80,7 @@ class Metrics:
             yield
         finally:
             running.dec()
-            self._count(self._name(run.name), kind, run.way, run.outcome)
+            self._count(_name(run), kind, run.transport, run.outcome)
             if kind != "subscription" and run.outcome != "refused":
                 seconds.observe(time.perf_counter() - run.started)
                 statements.observe(run.tally.statements)
@@ -143,14 +139,6 @@ class Metrics:
             )
         return self._kinds[kind]
 
-    def _name(self, name: str | None) -> str:
-        if not name or name in self._names:
-            return name or ""
-        if len(self._names) == NAMES:
-            return "other"
-        self._names.add(name)
-        return name
-
 
 class _Noted:
     """Figures that are kept elsewhere, and noted at times."""
@@ -162,25 +150,32 @@ class _Noted:
         self._database = database
         self._openings = openings
         self._texts = Counter(
-            "graphql_texts",
+            "marginalia_operation_cache_lookups",
             "Texts of operations, remembered or read for the first time.",
-            ("cache",),
+            ("result",),
             registry=registry,
         )
-        self._connections = _gauge(registry, "database_connections_in_use", "Connections that are at work.", ("pool",))
-        self._subscribers = _gauge(registry, "graphql_subscribers", "Who follows the chats of a document.")
-        self._tasks = _gauge(registry, "asyncio_tasks", "Tasks that have not ended.")
+        self._connections = _gauge(
+            registry, "marginalia_database_connections_in_use", "Connections that are at work.", ("pool",)
+        )
+        self._subscribers = _gauge(registry, "marginalia_subscribers", "Who follows the chats of a document.")
+        self._tasks = _gauge(registry, "marginalia_asyncio_tasks", "Tasks that have not ended.")
         self._counted = {"hit": 0, "miss": 0}
 
     def note(self) -> None:
         """Note them as they are now."""
-        for cache, count in (("hit", self._operations.found), ("miss", self._operations.read)):
-            self._texts.labels(cache).inc(count - self._counted[cache])
-            self._counted[cache] = count
+        for result, count in (("hit", self._operations.found), ("miss", self._operations.read)):
+            self._texts.labels(result).inc(count - self._counted[result])
+            self._counted[result] = count
         for pool, connections in self._database.in_use.items():
             self._connections.labels(pool).set(connections)
         self._subscribers.set(self._openings.followers)
         self._tasks.set(len(asyncio.all_tasks()))
+
+
+def _name(run: Run) -> str:
+    # Only what the operator has named in the manifest: clients choose the others, and each would be kept for good.
+    return (run.name or "") if run.is_trusted else ""
 
 
 def _gauge(registry: CollectorRegistry, name: str, documentation: str, labels: Sequence[str] = ()) -> Gauge:

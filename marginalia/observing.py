@@ -22,7 +22,7 @@ def access_log(run: Run) -> Iterator[None]:
             "operation",
             operation=run.name,
             kind=run.kind,
-            way=run.way,
+            transport=run.transport,
             outcome=run.outcome,
             code=run.code,
             statements=run.tally.statements,

@@ -33,10 +33,10 @@ WhoAsks = Callable[[], Principal]
 
 @dataclass
 class Run:
-    """One run of an operation, as it is told to those who watch; what comes after `way` is known at its end."""
+    """One run of an operation, as it is told to those who watch; what comes after `transport` is known at its end."""
 
     operation: Operation | None
-    way: str
+    transport: str
     """`http`, `websocket`, `sse` or `multipart`."""
     started: float
     """When its text began to be read, as `time.perf_counter` tells it."""
@@ -47,6 +47,8 @@ class Run:
     """
     code: str | None = None
     """The code of the first error."""
+    is_trusted: bool = False
+    """Whether its text is in the manifest of trusted documents."""
     tally: Tally = field(default_factory=Tally)
 
     @property
@@ -100,6 +102,8 @@ class Ready:
     """What the answer tells beside the result."""
     started: float
     """When its text began to be read."""
+    is_trusted: bool = False
+    """Whether its text is in the manifest of trusted documents."""
 
 
 class Runner:
@@ -121,7 +125,12 @@ class Runner:
         self._database = database
         self._anchors = gathered(database)
         self._openings = openings
-        limits = Bounds(query_time, operations.limits.errors, hide_suggestions=not operations.suggestions)
+        limits = Bounds(
+            query_time,
+            operations.limits.errors,
+            hide_suggestions=not operations.suggestions,
+            hide_schema=not operations.introspection,
+        )
         self._bounds = {
             OperationType.QUERY: limits,
             OperationType.MUTATION: replace(limits, seconds=mutation_time),
@@ -129,23 +138,25 @@ class Runner:
         }
         self._watches = watches
 
-    def prepare(self, call: Call, *, way: str, tell_cost: bool = False) -> Ready | Answer:
+    def prepare(self, call: Call, *, transport: str, tell_cost: bool = False) -> Ready | Answer:
         """Return what a call means, ready to run, or the answer that refuses it; nothing has been run."""
         started = time.perf_counter()
-        operation = None
+        operation, is_trusted = None, False
         try:
-            operation = self.operations.find(self._documents.text(call), call.operation_name)
+            text = self._documents.text(call)
+            is_trusted = self._documents.trusts(text)
+            operation = self.operations.find(text, call.operation_name)
             self._documents.remember(call)
             cost = hold_to_cost(operation, call.variables, self.operations.limits.cost)
         except Refused as refusal:
-            return self._refusal(refusal, Run(operation, way, started))
+            return self._refusal(refusal, Run(operation, transport, started, is_trusted=is_trusted))
         told = {"cost": {"requested": cost, "limit": self.operations.limits.cost}} if tell_cost else None
-        return Ready(operation, call.variables, told, started)
+        return Ready(operation, call.variables, told, started, is_trusted)
 
-    async def run(self, ready: Ready, who: WhoAsks, *, way: str) -> Answer:
+    async def run(self, ready: Ready, who: WhoAsks, *, transport: str) -> Answer:
         """Run a query or a mutation to its answer."""
         operation = ready.operation
-        with self._watched(Run(operation, way, ready.started)) as run:
+        with self._watched(_run_of(ready, transport)) as run:
             try:
                 result = await execution.execute(
                     operation, ready.variables, self._context(who), self._bounds[operation.kind]
@@ -155,15 +166,15 @@ class Runner:
             return _told(run, _answer(result, ready.extensions))
 
     @asynccontextmanager
-    async def answers(self, ready: Ready, who: WhoAsks, *, way: str) -> AsyncIterator[AsyncIterator[Answer]]:
+    async def answers(self, ready: Ready, who: WhoAsks, *, transport: str) -> AsyncIterator[AsyncIterator[Answer]]:
         """Give the answers of any operation: one of a query or mutation, any number of a subscription.
 
         Who is inside the block has a subscription that is live, and leaving it ends it.
         """
         if ready.operation.kind is not OperationType.SUBSCRIPTION:
-            yield _one(await self.run(ready, who, way=way))
+            yield _one(await self.run(ready, who, transport=transport))
             return
-        with self._watched(Run(ready.operation, way, ready.started)) as run:
+        with self._watched(_run_of(ready, transport)) as run:
             async with AsyncExitStack() as subscription:
                 try:
                     results = await subscription.enter_async_context(self._subscribe(ready, who))
@@ -173,10 +184,10 @@ class Runner:
                     run.outcome = "ok"
                     yield (_told(run, _answer(result, ready.extensions)) async for result in results)
 
-    def refuse(self, ready: Ready, code: str, *, way: str) -> None:
+    def refuse(self, ready: Ready, code: str, *, transport: str) -> None:
         """Note that a call may not be run in the way that it came; nothing has been run."""
-        with self._watched(Run(ready.operation, way, ready.started, "refused", code)):
-            pass
+        with self._watched(_run_of(ready, transport)) as run:
+            run.outcome, run.code = "refused", code
 
     def _subscribe(self, ready: Ready, who: WhoAsks) -> AbstractAsyncContextManager[AsyncIterator[Result]]:
         return execution.subscribe(
@@ -198,6 +209,10 @@ class Runner:
             for watch in self._watches:
                 watching.enter_context(watch(run))
             yield run
+
+
+def _run_of(ready: Ready, transport: str) -> Run:
+    return Run(ready.operation, transport, ready.started, is_trusted=ready.is_trusted)
 
 
 def _answer(result: Result, extensions: Mapping[str, Any] | None) -> Answer:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
+import structlog
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
@@ -16,6 +17,8 @@ from marginalia.sockets import SocketLimits
 
 GRACE = 10
 """How many seconds a request that is being answered may take once the server was told to stop."""
+
+_log = structlog.stdlib.get_logger("marginalia.serving")
 
 
 class CannotListen(Exception):
@@ -113,6 +116,14 @@ class _Workers(Multiprocess):
         for listening in self.sockets:
             listening.close()
         super().terminate_all()
+
+    def keep_subprocess_alive(self) -> None:
+        """Put a process in the place of one that died, and say so."""
+        before = list(self.processes)
+        super().keep_subprocess_alive()
+        for process, now in zip(before, self.processes, strict=True):
+            if process is not now:
+                _log.warning("process died", process_id=process.pid, exit_code=process.exitcode)
 
 
 def address(listening: socket.socket) -> str:

@@ -1,23 +1,58 @@
 """Settings: what a process is told by its environment, or by a `.env` file beside it."""
 
+from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
-from marginalia import origins
+from marginalia import files, origins
 from marginalia.connections import KEEP_ALIVE_S
+from marginalia.files import UnreadableFile
 from marginalia.sockets import SocketLimits
 from marginalia.trusted import Trust
 from marginalia.uploads import LARGEST_UPLOAD
 from schema.measures import Limits
 
+ENV_FILE = Path(".env")
+
+LARGEST_ENV_FILE = 1_000_000
+"""How many bytes a `.env` may have."""
+
+
+class BadSettings(Exception):
+    """The settings cannot be used; the text is one line for the person who starts the process."""
+
+
+class _EnvFile(DotEnvSettingsSource):
+    """The settings of a `.env`, read as every other file that a person names."""
+
+    def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
+        try:
+            text = files.read_text(file_path, most=LARGEST_ENV_FILE)
+        except UnreadableFile as error:
+            raise BadSettings(f"{file_path} {error}.") from None
+        return {name.lower(): value for name, value in dotenv_values(stream=StringIO(text)).items() if value}
+
 
 class Settings(BaseSettings):
-    """Everything that can be set; each name is the environment's `MARGINALIA_` and the field's in capitals."""
+    """Everything that can be set; each name is the environment's `MARGINALIA_` and the field's in capitals.
 
-    model_config = SettingsConfigDict(env_prefix="MARGINALIA_", env_file=".env", extra="ignore")
+    One that is set to nothing is not set.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MARGINALIA_", env_ignore_empty=True, extra="ignore")
 
     database_url: str = Field(
         default="sqlite:///var/marginalia.db",
@@ -126,6 +161,14 @@ class Settings(BaseSettings):
         default="info", pattern="^(debug|info|warning|error)$", description="What is logged, at least."
     )
 
+    @model_validator(mode="after")
+    def _has_what_it_trusts(self) -> "Settings":
+        if self.trust is not Trust.OPEN and self.trusted_documents is None:
+            raise ValueError(
+                f"MARGINALIA_TRUST={self.trust} goes by a manifest: name its file in MARGINALIA_TRUSTED_DOCUMENTS"
+            )
+        return self
+
     @property
     def limits(self) -> Limits:
         """What one operation may ask for."""
@@ -145,3 +188,36 @@ class Settings(BaseSettings):
             cost=self.max_cost,
             errors=self.max_errors,
         )
+
+
+class _SettingsOfProcess(Settings):
+    """The settings, those of the `.env` among them."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment come before the `.env`, which is read by our own source."""
+        return init_settings, env_settings, _EnvFile(settings_cls, ENV_FILE)
+
+
+def read_settings() -> Settings:
+    """Read the settings of this process. Raises `BadSettings`."""
+    try:
+        return _SettingsOfProcess()
+    except ValidationError as error:
+        raise BadSettings("; ".join(map(_problem, error.errors()))) from None
+    except SettingsError as error:
+        raise BadSettings(f"{error}: it has to be JSON.") from None
+    except RecursionError:
+        raise BadSettings("A setting that is JSON is nested too deeply.") from None
+
+
+def _problem(error: ErrorDetails) -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    return f"MARGINALIA_{str(error['loc'][0]).upper()}: {message}" if error["loc"] else message

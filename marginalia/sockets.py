@@ -186,11 +186,13 @@ class _Socket:
                 await self._last(name, {"type": "error", "payload": [error.formatted]})
 
     async def _answer(self, name: str, call: Call) -> None:
-        ready = self._runner.prepare(call, way="websocket")
+        ready = self._runner.prepare(call, transport="websocket")
         if isinstance(ready, Answer):
             await self._last(name, {"type": "error", "payload": ready.body["errors"]})
             return
-        async with self._runner.answers(ready, lambda: self._identify(self._websocket), way="websocket") as answers:
+        async with self._runner.answers(
+            ready, lambda: self._identify(self._websocket), transport="websocket"
+        ) as answers:
             async for answer in answers:
                 if not answer.begun:
                     await self._last(name, {"type": "error", "payload": answer.body["errors"]})

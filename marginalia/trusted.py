@@ -10,11 +10,16 @@ from pathlib import Path
 
 import structlog
 
+from marginalia import files
 from marginalia.calls import Call
+from marginalia.files import UnreadableFile
 from schema.operations import refused
 
 REGISTERED_CHARACTERS = 1_000_000
 """How many characters the texts that clients register may have, all in all."""
+
+LARGEST_MANIFEST = 100_000_000
+"""How many bytes a manifest may have."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -33,7 +38,7 @@ class Trust(StrEnum):
     PREFER = "prefer"
     """Any, but one that is not in the manifest is logged; clients register nothing."""
     ONLY = "only"
-    """Those of the manifest."""
+    """Those of the manifest, by their ids: the text of one of them is not run either."""
 
 
 class Documents:
@@ -49,12 +54,15 @@ class Documents:
     def text(self, call: Call) -> str:
         """Return the text of the operation that a call means. Raises `Refused`."""
         text = self._named(call)
-        if text not in self._trusted:
-            if self._trust is Trust.ONLY:
-                raise refused("DOCUMENT_NOT_TRUSTED", "Only trusted documents are run here, by their ids")
-            if self._trust is Trust.PREFER:
-                _log.warning("document not trusted", sha256=_sha256(text))
+        if self._trust is Trust.ONLY and not self._is_named_by_the_manifest(call):
+            raise refused("DOCUMENT_NOT_TRUSTED", "Only trusted documents are run here, by their ids")
+        if self._trust is Trust.PREFER and text not in self._trusted:
+            _log.warning("document not trusted", sha256=_sha256(text))
         return text
+
+    def trusts(self, text: str) -> bool:
+        """Tell whether a text is one of the manifest."""
+        return text in self._trusted
 
     def remember(self, call: Call) -> None:
         """Register the text of a call that has one of these and a hash, once it is known that it can be run."""
@@ -62,6 +70,16 @@ class Documents:
             match call.extensions.get("persistedQuery"):
                 case {"sha256Hash": str(name)}:
                     self._register(name.lower(), call.query)
+
+    def _is_named_by_the_manifest(self, call: Call) -> bool:
+        name = call.document_id
+        if name is None:
+            match call.extensions.get("persistedQuery"):
+                case {"sha256Hash": str(name)}:
+                    pass
+                case _:
+                    return False
+        return _bare(name) in self._manifest
 
     def _named(self, call: Call) -> str:
         if call.document_id is not None:
@@ -112,16 +130,16 @@ class Documents:
 def read_manifest(file: Path) -> Mapping[str, str]:
     """Read a manifest as graphql-codegen, relay-compiler or Apollo's generator writes it. Raises `BadManifest`."""
     try:
-        match json.loads(file.read_text()):
+        match json.loads(files.read_text(file, most=LARGEST_MANIFEST)):
             case {"format": "apollo-persisted-query-manifest", "operations": list(operations)}:
                 found = {operation["id"]: operation["body"] for operation in operations}
             case dict(found):
                 pass
             case _:
                 raise BadManifest(f"{file} is no manifest: it holds no JSON object.")
-    except OSError as error:
-        raise BadManifest(f"The manifest cannot be read: {error}.") from None
-    except (ValueError, KeyError, TypeError):
+    except UnreadableFile as error:
+        raise BadManifest(f"The manifest {file} {error}.") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise BadManifest(f"{file} is no manifest of trusted documents.") from None
     if not all(isinstance(name, str) and isinstance(text, str) and text for name, text in found.items()):
         raise BadManifest(f"{file} is no manifest: each id must stand for the text of a document.")

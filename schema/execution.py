@@ -9,7 +9,14 @@ from inspect import isawaitable
 from typing import Any, TypeGuard, cast
 
 import structlog
-from graphql import ExecutionResult, Executor, GraphQLError, OperationType, create_source_event_stream
+from graphql import (
+    ExecutionResult,
+    Executor,
+    GraphQLError,
+    OperationType,
+    VariableDefinitionNode,
+    create_source_event_stream,
+)
 
 from db.faults import Unavailable
 from db.openings import FellBehind
@@ -36,6 +43,8 @@ class Bounds:
     seconds: float
     errors: int = Limits.errors
     hide_suggestions: bool = False
+    hide_schema: bool = False
+    """Whether no error names a type or a field of the schema."""
 
 
 async def execute(operation: Operation, variables: Mapping[str, Any], context: Context, bounds: Bounds) -> Result:
@@ -141,8 +150,16 @@ def _executor(operation: Operation, variables: Mapping[str, Any], bounds: Bounds
         hide_suggestions=bounds.hide_suggestions,
     )
     if isinstance(executor, list):
+        if bounds.hide_schema:
+            executor = [_without_types(error) for error in executor]
         raise Refused(*(mistake(error, "BAD_USER_INPUT") for error in executor))
     return executor
+
+
+def _without_types(error: GraphQLError) -> GraphQLError:
+    node = error.nodes[0] if error.nodes else None
+    name = f"${node.variable.name.value}" if isinstance(node, VariableDefinitionNode) else "A variable"
+    return GraphQLError(f"{name} does not match its type", node)
 
 
 def _is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
@@ -176,4 +193,12 @@ async def _completed(executor: Executor[Context], bounds: Bounds) -> Result:
     except TimeoutError:
         return Result(None, [_too_long(bounds.seconds, executor.operation.operation)])
     result = cast(ExecutionResult, result)
+    if bounds.hide_schema:
+        _hide_types(result.errors or ())
     return Result(result.data, present(_first(result.errors or (), bounds.errors)))
+
+
+def _hide_types(errors: Sequence[GraphQLError]) -> None:
+    for error in errors:
+        if isinstance(error.original_error, GraphQLError | None):  # graphql-core's own, about an argument
+            error.message = "An argument does not match its type"

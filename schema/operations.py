@@ -12,24 +12,19 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
-    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
-    SelectionSetNode,
     Source,
     SourceLocation,
     Token,
     TokenKind,
-    ValidationRule,
     parse,
-    specified_rules,
     validate,
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from schema.measures import LARGEST, Excess, Limits, Measuring, Sizes, TooManySelections, excesses, size
+from schema.validation import disclosed, validation_rules
 
 KEPT_CHARACTERS = 5_000_000
 """How many characters the texts that are remembered may have, all in all."""
@@ -77,15 +72,6 @@ def mistake(error: GraphQLError, code: str) -> GraphQLError:
     message = "A value is not one of its type" if cause else error.message
     # Where it stands by its places in the text, not by nodes: an error is remembered, the tree it was found in is not.
     return GraphQLError(message, source=error.source, positions=error.positions, extensions={"code": code})
-
-
-class NoEmptySelectionsRule(ValidationRule):
-    """A selection selects something: graphql-core reads `{ }`, which the specification has no place for."""
-
-    def enter_selection_set(self, node: SelectionSetNode, *_args: Any) -> None:
-        """Check a selection."""
-        if not node.selections:
-            self.report_error(GraphQLError("A selection must select something", node))
 
 
 @dataclass(frozen=True)
@@ -147,6 +133,8 @@ class Operations:
         self.limits = limits
         self.suggestions = suggestions and introspection
         """Whether errors may name what the client could have meant, which tells of the schema."""
+        self.introspection = introspection
+        """Whether errors may name anything of the schema at all."""
         self.read = 0
         """How many texts were parsed, measured and validated."""
         self.found = 0
@@ -154,9 +142,7 @@ class Operations:
         self._schema = schema
         # Read by graphql-core when it begins to validate; its own is good for half a second.
         overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = COMPARISONS
-        self._rules = (*specified_rules, NoEmptySelectionsRule, MaybeNullValidationRule, OneOfInputValidationRule)
-        if not introspection:
-            self._rules = (*self._rules, NoSchemaIntrospectionCustomRule)
+        self._rules = validation_rules(introspection=introspection)
         self._texts: OrderedDict[str, _Text] = OrderedDict()
         self._characters = 0
 
@@ -250,7 +236,7 @@ class Operations:
             self._schema, document, self._rules, max_errors=self.limits.errors, hide_suggestions=not self.suggestions
         )
         if errors:
-            raise Refused(*(mistake(error, "GRAPHQL_VALIDATION_FAILED") for error in errors))
+            raise Refused(*(mistake(error, "GRAPHQL_VALIDATION_FAILED") for error in disclosed(errors)))
 
 
 def hold_to_cost(operation: Operation, variables: Mapping[str, Any], limit: int) -> int:

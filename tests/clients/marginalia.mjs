@@ -144,7 +144,7 @@ async function hears(subscribe) {
 /** How many subscriptions the server holds that the client speaks to; one test runs at a time. */
 async function subscribers() {
   const text = await (await fetch(ENDPOINT.replace(/graphql$/, "metrics"))).text();
-  return Number(/^graphql_subscribers (.+)$/m.exec(text)[1]);
+  return Number(/^marginalia_subscribers (.+)$/m.exec(text)[1]);
 }
 
 async function until(condition) {

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
 
-from tests.support.client import Client
+from tests.support.processes import Server
 
 PROTOCOL = "graphql-transport-ws"
 SECONDS = 20
@@ -102,12 +102,18 @@ def frame(data: Any, opcode: Opcode = Opcode.TEXT) -> bytes:
     return Frame(opcode, encoded).serialize(mask=True)
 
 
-async def until_ended(client: Client, name: str, way: str, count: int) -> None:
-    """Wait until so many queries of a name have ended well."""
-    figure = f'name="{name}",outcome="ok",type="query",way="{way}"}} {count}.0'
+async def until_ended(server: Server, name: str, transport: str, count: int) -> None:
+    """Wait until so many operations of a name have ended well."""
     async with asyncio.timeout(SECONDS):
-        while figure not in (await client.http.get("/metrics")).text:  # noqa: ASYNC110 - nobody tells us
+        while len(ended_well(server, name, transport)) < count:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)
+
+
+def ended_well(server: Server, name: str, transport: str) -> list[dict[str, Any]]:
+    """Return the lines of the log of a server about operations of a name that ended well."""
+    wanted = {"event": "operation", "operation": name, "transport": transport, "outcome": "ok"}
+    lines = [json.loads(line) for line in server.log.splitlines(keepends=True) if line.endswith("\n")]
+    return [line for line in lines if wanted.items() <= line.items()]
 
 
 Write = Callable[[bytes], Awaitable[None]]

@@ -32,7 +32,7 @@ async def test_a_line_tells_what_was_run_and_what_it_took(client: Served, log: L
     assert line == {
         "operation": "Hot",
         "kind": "mutation",
-        "way": "http",
+        "transport": "http",
         "outcome": "ok",
         "code": None,
         "statements": 1,
@@ -77,7 +77,7 @@ async def test_what_may_not_be_run_in_the_way_it_came_has_its_line_too(
     (line,) = log.of("operation")
     assert response.status_code == status
     assert (line["operation"], line["outcome"], line["code"]) == ("Named", "refused", code)
-    assert 'name="Named",outcome="refused"' in (await client.http.get("/metrics")).text
+    assert 'name="",outcome="refused"' in (await client.http.get("/metrics")).text
 
 
 @on_sqlite

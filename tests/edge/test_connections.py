@@ -142,8 +142,8 @@ def test_a_server_that_is_told_to_stop_leaves_clients_that_do_not_read(tmp_path:
                 query = {"query": LARGE, "variables": {"d": document}}
                 async with deaf(server.address) as write, deaf(server.address, post(query)):
                     await write(frame({"type": "subscribe", "id": "a", "payload": query}))
-                    await until_ended(client, "Large", "websocket", 1)
-                    await until_ended(client, "Large", "sse", 1)
+                    await until_ended(server, "Large", "websocket", 1)
+                    await until_ended(server, "Large", "sse", 1)
                     server.process.terminate()
                     await asyncio.to_thread(server.process.wait, SECONDS)
             return server.log

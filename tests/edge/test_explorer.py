@@ -112,7 +112,7 @@ def test_a_subscription_shows_what_others_do(page: Page, address: str, tmp_path:
             return http.post("/graphql", json=body).raise_for_status().json()["data"]
 
         until = time.monotonic() + 20
-        while "graphql_subscribers 1.0" not in http.get("/metrics").text and time.monotonic() < until:
+        while "marginalia_subscribers 1.0" not in http.get("/metrics").text and time.monotonic() < until:
             time.sleep(0.05)
         # The newest document, with which the page has filled its tabs; not its first section, which has a chat by now.
         newest = "{ documents(first: 1) { edges { node { id sections(first: 3) { edges { node { id } } } } } } }"

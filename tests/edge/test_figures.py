@@ -36,5 +36,5 @@ def test_workers_serve_where_the_disk_is_full(tmp_path: Path) -> None:
                 assert httpx.get(f"{server.address}{path}", timeout=SECONDS).status_code == 200
             query = {"query": f"query N{number} {{ __typename }}"}
             assert httpx.post(f"{server.address}/graphql", json=query, timeout=SECONDS).status_code == 200
-        assert server.log.count("Started server process") == 2
+        assert server.log.count("process started") == 2
         assert "died" not in server.log

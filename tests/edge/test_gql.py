@@ -149,7 +149,7 @@ async def heard_soon(heard: asyncio.Queue[dict[str, Any]]) -> dict[str, Any] | N
 async def subscribers(address: str) -> float:
     async with httpx.AsyncClient() as client:
         text = (await client.get(address.removesuffix("/graphql") + "/metrics")).text
-    return float(text.rsplit("graphql_subscribers ", 1)[1].split()[0])
+    return float(text.rsplit("marginalia_subscribers ", 1)[1].split()[0])
 
 
 async def new_document(session: AsyncClientSession) -> dict[str, Any]:

@@ -1,5 +1,9 @@
 """The schema as a secret: off means off, in answers and in errors."""
 
+import json
+import re
+from typing import Any
+
 import pytest
 from graphql import get_introspection_query
 
@@ -41,6 +45,125 @@ async def test_errors_then_suggest_nothing(serve: Serve, settings: dict[str, boo
             answer = await client.result(query)
             assert "Did you mean" not in str(answer), query
         assert "Did you mean" not in str(await client.result(VARIABLES[0], **VARIABLES[1]))
+
+
+GUESSES = [
+    "account",
+    "accounts",
+    "chat",
+    "chats",
+    "chatSession",
+    "chatSessions",
+    "comment",
+    "comments",
+    "content",
+    "createDocument",
+    "createSection",
+    "doc",
+    "docs",
+    "document",
+    "documents",
+    "doctor",
+    "ensureChat",
+    "ensureSectionChat",
+    "id",
+    "import",
+    "importDocument",
+    "item",
+    "items",
+    "me",
+    "message",
+    "messages",
+    "name",
+    "node",
+    "nodes",
+    "note",
+    "notes",
+    "page",
+    "pages",
+    "postMessage",
+    "query",
+    "removeSection",
+    "repair",
+    "search",
+    "section",
+    "sectionChatOpened",
+    "sections",
+    "session",
+    "sessions",
+    "subscribe",
+    "text",
+    "title",
+    "trash",
+    "update",
+    "updateDocument",
+    "updateSection",
+    "user",
+    "users",
+    "workspace",
+    "workspaces",
+]
+
+
+def told_by(answer: dict[str, Any]) -> str:
+    """Return an answer without where its errors stand."""
+    return re.sub(r'"(line|column)": \d+', "", json.dumps(answer))
+
+
+async def test_guessed_words_recover_nothing_of_the_schema_from_errors(serve: Serve) -> None:
+    """A word that means something is answered as one that does not, whatever is wrong beside it."""
+    forms = (
+        "{{ {0} }}",
+        "{{ {0}(zz: 1) }}",
+        "{{ {0} {{ zz }} }}",
+        "mutation {{ {0} }}",
+        "mutation {{ {0} {{ zz }} }}",
+        "subscription {{ {0} }}",
+        "query ($zz: {0}) {{ zz(zz: $zz) }}",
+        "{{ ...Zz }} fragment Zz on {0} {{ zz }}",
+        "{{ documents(first: 1, {0}: 1) {{ zz }} }}",
+        "{{ documents({0}: ZZ) {{ __typename }} }}",
+    )
+    async with serve(introspection=False) as client:
+        for form in forms:
+            told = {told_by(await client.result(form.format(word))) for word in ("zzz", *GUESSES)}
+            assert len(told) == 1, form
+
+
+NAMES_OF_THE_SCHEMA = re.compile(
+    r"Connection|DocumentEdge|String|\bInt\b|\bID\b|Query\b|Mutation\b|SectionChanges|[a-z]!"
+)
+
+
+async def test_no_error_names_a_type_that_the_client_has_not_sent(serve: Serve) -> None:
+    queries = [
+        *MISTAKES,
+        "{ documents }",
+        "{ documents(first: true) { __typename } }",
+        "{ documents { edges { node { title { zz } } } } }",
+        "{ documents { edges { node { ... on Section { title } } } } }",
+        "{ node { id } }",
+        "{ a: documents { edges { cursor } } a: document(id: 1) { title } }",
+        "mutation { updateSection(id: 1, changes: {zz: 1}) { __typename } }",
+        "mutation { updateSection(id: 1, changes: 5) { __typename } }",
+        "query ($a: Boolean) { documents(first: $a) { __typename } }",
+        "{ documents { __typename @skip } }",
+        "{ documents @deprecated { __typename } }",
+    ]
+    async with serve(introspection=False) as client:
+        for query in queries:
+            told = json.dumps((await client.result(query))["errors"])
+            assert not NAMES_OF_THE_SCHEMA.search(told), (query, told)
+        told = json.dumps((await client.result(VARIABLES[0], **VARIABLES[1]))["errors"])
+        assert "$first" in told
+        assert not NAMES_OF_THE_SCHEMA.search(told), told
+
+
+async def test_errors_of_the_document_alone_stay_as_they_are(serve: Serve) -> None:
+    async with serve(introspection=False) as client:
+        answer = await client.result("query ($unused: Int) { ...Missing }")
+    assert "$unused" in str(answer)
+    assert "Missing" in str(answer)
 
 
 async def test_they_do_otherwise(serve: Serve) -> None:

@@ -1,5 +1,6 @@
 """Metrics: the figures that Prometheus reads."""
 
+import json
 import os
 import re
 import signal
@@ -12,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 
-from marginalia.metrics import NAMES
 from tests.conftest import Serve
 from tests.edge.sockets import SECONDS
 from tests.support.client import Served
@@ -34,7 +34,7 @@ def read(text: str) -> dict[str, float]:
 
 
 def ended(name: str, kind: str, outcome: str) -> str:
-    return f'graphql_operations_total{{name="{name}",outcome="{outcome}",type="{kind}",way="http"}}'
+    return f'marginalia_operations_total{{name="{name}",outcome="{outcome}",transport="http",type="{kind}"}}'
 
 
 async def test_operations_are_counted_by_name_type_and_outcome(client: Served) -> None:
@@ -45,19 +45,19 @@ async def test_operations_are_counted_by_name_type_and_outcome(client: Served) -
     await client.result("{ nothing }")
 
     seen = await figures(client)
-    assert seen[ended("Titles", "query", "ok")] == 3
+    assert seen[ended("", "query", "ok")] == 3
     assert seen[ended("", "mutation", "ok")] == 1
-    assert seen[ended("Bad", "query", "errors")] == 1
+    assert seen[ended("", "query", "errors")] == 1
     assert seen[ended("", "unknown", "refused")] == 1
-    assert seen['graphql_operation_seconds_count{type="query"}'] == 4
-    assert seen['graphql_operation_statements_sum{type="query"}'] == 3
-    assert seen['graphql_operations_running{type="query"}'] == 0
+    assert seen['marginalia_operation_duration_seconds_count{type="query"}'] == 4
+    assert seen['marginalia_operation_statements_sum{type="query"}'] == 3
+    assert seen['marginalia_operations_in_flight{type="query"}'] == 0
 
 
 async def test_the_time_is_that_of_reading_the_text_too(client: Served, slowly_read: float) -> None:
     await client("{ __typename }")
 
-    assert (await figures(client))['graphql_operation_seconds_sum{type="query"}'] >= slowly_read
+    assert (await figures(client))['marginalia_operation_duration_seconds_sum{type="query"}'] >= slowly_read
 
 
 async def test_texts_that_were_remembered_are_told_from_those_that_were_read(client: Served) -> None:
@@ -65,28 +65,48 @@ async def test_texts_that_were_remembered_are_told_from_those_that_were_read(cli
         await client("{ __typename }")
 
     seen = await figures(client)
-    assert seen['graphql_texts_total{cache="miss"}'] == 1
-    assert seen['graphql_texts_total{cache="hit"}'] == 3
+    assert seen['marginalia_operation_cache_lookups_total{result="miss"}'] == 1
+    assert seen['marginalia_operation_cache_lookups_total{result="hit"}'] == 3
 
 
 async def test_connections_and_subscribers_are_shown(client: Served) -> None:
     async with client.database.read() as session:
         await session.connection()
         seen = await figures(client)
-    assert seen['database_connections_in_use{pool="reading"}'] == 1
-    assert seen['database_connections_in_use{pool="writing"}'] == 0
-    assert seen["graphql_subscribers"] == 0
-    assert seen["asyncio_tasks"] > 0
+    assert seen['marginalia_database_connections_in_use{pool="reading"}'] == 1
+    assert seen['marginalia_database_connections_in_use{pool="writing"}'] == 0
+    assert seen["marginalia_subscribers"] == 0
+    assert seen["marginalia_asyncio_tasks"] > 0
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_only_so_many_names_are_told_apart(client: Served) -> None:
-    for number in range(NAMES + 10):
-        await client(f"query N{number} {{ __typename }}")
+async def test_only_operations_of_the_manifest_are_told_apart_by_name(serve: Serve, tmp_path: Path) -> None:
+    trusted = "query Trusted { __typename }"
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"trusted": trusted}))
+    async with serve(trusted_documents=manifest) as client:
+        for number in range(250):
+            await client(f"query N{number} {{ __typename }}")
+        await client(trusted)
+        await client.post({"documentId": "trusted"})
+        await client.post({"documentId": "trusted", "operationName": "Nonsense"})
 
-    seen = [name for name in await figures(client) if name.startswith("graphql_operations_total")]
-    assert len(seen) == NAMES + 1
-    assert ended("other", "query", "ok") in seen
+        seen = {
+            name: count
+            for name, count in (await figures(client)).items()
+            if name.startswith("marginalia_operations_total")
+        }
+    assert seen == {
+        ended("", "query", "ok"): 250,
+        ended("Trusted", "query", "ok"): 2,
+        ended("", "unknown", "refused"): 1,
+    }
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_every_figure_has_our_prefix(client: Served) -> None:
+    await client("{ __typename }")
+    assert {name for name in await figures(client) if not name.startswith("marginalia_")} == set()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -103,7 +123,7 @@ def workers(tmp_path: Path) -> Iterator[Server]:
 
 
 def processes(server: Server) -> list[int]:
-    return [int(process) for process in re.findall(r"Started server process \[(\d+)\]", server.log)]
+    return [int(process) for process in re.findall(r'"process_id": (\d+), "event": "process started"', server.log)]
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -126,23 +146,25 @@ def shown(server: Server) -> dict[str, float]:
 def test_several_workers_put_their_figures_together(workers: Server) -> None:
     for _ in range(20):
         ask(workers, "query Q { __typename }")
-    assert {shown(workers)[ended("Q", "query", "ok")] for _ in range(6)} == {20}
+    assert {shown(workers)[ended("", "query", "ok")] for _ in range(6)} == {20}
 
     def texts() -> list[float]:
         seen = shown(workers)
-        return [seen.get(f'graphql_texts_total{{cache="{cache}"}}', 0) for cache in ("hit", "miss")]
+        return [
+            seen.get(f'marginalia_operation_cache_lookups_total{{result="{result}"}}', 0) for result in ("hit", "miss")
+        ]
 
     until(lambda: sum(texts()) == 20)  # each tells the others once a second
     assert texts()[1] in (1, 2), "once for each worker that was asked"
     seen = shown(workers)
-    assert seen['database_connections_in_use{pool="reading"}'] == 0
-    assert seen["graphql_subscribers"] == 0
+    assert seen['marginalia_database_connections_in_use{pool="reading"}'] == 0
+    assert seen["marginalia_subscribers"] == 0
 
 
 def test_what_a_worker_was_doing_is_forgotten_when_it_is_no_more(workers: Server) -> None:
     document = ask(workers, 'mutation { made: createDocument(title: "A") { ... on Document { id } } }')["made"]["id"]
     subscription = f'subscription {{ sectionChatOpened(docId: "{document}") {{ id }} }}'
-    running = 'graphql_operations_running{type="subscription"}'
+    running = 'marginalia_operations_in_flight{type="subscription"}'
     streaming = []
     with ExitStack() as streams:
         for _ in range(6):
@@ -156,11 +178,11 @@ def test_what_a_worker_was_doing_is_forgotten_when_it_is_no_more(workers: Server
             )
             streaming.append(answer.iter_raw())
             assert next(streaming[-1])  # it is live
-        until(lambda: shown(workers)["graphql_subscribers"] == 6)
+        until(lambda: shown(workers)["marginalia_subscribers"] == 6)
         assert shown(workers)[running] == 6
         for process in processes(workers):
             os.kill(process, signal.SIGKILL)
         until(lambda: len(processes(workers)) == 4)
     until(lambda: shown(workers).get(running, 0) == 0)
-    until(lambda: shown(workers)["graphql_subscribers"] == 0)
+    until(lambda: shown(workers)["marginalia_subscribers"] == 0)
     assert shown(workers)[ended("", "mutation", "ok")] == 1

@@ -32,5 +32,5 @@ async def test_what_was_tried_again_and_what_was_given_up_is_counted(serve: Serv
         assert await ensure(client, document.id, section.id) == UNAVAILABLE
         figures = (await client.http.get("/metrics")).text
 
-    assert 'graphql_unavailable_total{type="mutation"} 2.0' in figures
-    assert f'graphql_retries_total{{type="mutation"}} {ATTEMPTS - 1}.0' in figures
+    assert 'marginalia_database_unavailable_total{type="mutation"} 2.0' in figures
+    assert f'marginalia_retries_total{{type="mutation"}} {ATTEMPTS - 1}.0' in figures

@@ -129,7 +129,7 @@ async def stream(address: str, headers: dict[str, str], document: str) -> AsyncI
 
 async def until_followers(address: str, count: int) -> None:
     async with httpx.AsyncClient(base_url=address) as http, asyncio.timeout(SECONDS):
-        while f"graphql_subscribers {count}.0" not in (await http.get("/metrics")).text:  # noqa: ASYNC110 - nobody tells us
+        while f"marginalia_subscribers {count}.0" not in (await http.get("/metrics")).text:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from tests.conftest import Serve
 from tests.edge.conftest import Log
 from tests.support.client import Served
 from tests.support.counting import counted
-from tests.support.processes import environment, run
+from tests.support.processes import ROOT, environment, run
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -127,15 +129,17 @@ async def test_a_hash_that_is_none_or_another_is_refused(client: Served, extensi
 
 @on_sqlite
 async def test_where_only_the_manifest_is_trusted_nothing_else_is_run(serve: Serve, manifest: tuple[Path, str]) -> None:
-    file, _ = manifest
+    file, name = manifest
     async with serve(trusted_documents=file, trust="only") as client:
         with counted(client.database) as statements:
             assert code(await ask(client, query=OTHER)) == "DOCUMENT_NOT_TRUSTED"
             assert code(await ask(client, query=OTHER, extensions=persisted(OTHER))) == "DOCUMENT_NOT_TRUSTED"
             assert code(await ask(client, query=TRUSTED + " ")) == "DOCUMENT_NOT_TRUSTED"
+            assert code(await ask(client, query=TRUSTED)) == "DOCUMENT_NOT_TRUSTED", "its text is not its id"
+            assert code(await ask(client, query=OTHER, documentId=sha256(OTHER))) == "DOCUMENT_NOT_TRUSTED"
             assert code(await ask(client, extensions=persisted(OTHER))) == "PERSISTED_QUERY_NOT_SUPPORTED"
         assert statements == []
-        assert await ask(client, query=TRUSTED) == {"data": EMPTY}
+        assert await ask(client, query=TRUSTED, documentId=name) == {"data": EMPTY}
 
 
 @on_sqlite
@@ -175,6 +179,7 @@ def test_what_clients_register_has_a_bound() -> None:
         '{"format": "apollo-persisted-query-manifest", "operations": [{"id": "a"}]}',
         '{"format": "apollo-persisted-query-manifest", "operations": [5]}',
         "\ud800",
+        "[" * 100_000,
     ],
 )
 def test_a_file_that_is_no_manifest_is_one_line_for_who_starts_the_server(tmp_path: Path, content: str) -> None:
@@ -185,8 +190,30 @@ def test_a_file_that_is_no_manifest_is_one_line_for_who_starts_the_server(tmp_pa
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
+def test_a_manifest_is_utf_8_whatever_the_locale(tmp_path: Path, mark: bytes) -> None:
+    file = tmp_path / "manifest.json"
+    file.write_bytes(mark + json.dumps({"a": '{ node(id: "日") { id } }'}, ensure_ascii=False).encode())
+    script = f"import pathlib, marginalia.trusted as t; print(ascii(t.read_manifest(pathlib.Path({str(file)!r}))['a']))"
+    env = environment() | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
+    assert ended.stdout.strip() == ascii('{ node(id: "日") { id } }'), ended.stderr
+
+
+@pytest.mark.parametrize("trust", ["only", "prefer"])
+def test_to_go_by_a_manifest_that_is_not_named_is_refused(trust: str) -> None:
+    ended = run("serve", "--port", "0", env=environment(trust=trust, trusted_documents=""))
+
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert "MARGINALIA_TRUSTED_DOCUMENTS" in line
+
+
 def test_serve_says_so_and_ends(tmp_path: Path) -> None:
     ended = run("serve", "--port", "0", env=environment(trusted_documents=tmp_path / "none.json"))
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("marginalia: The manifest cannot be read")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("marginalia: The manifest ")
+    assert "none.json cannot be read: No such file or directory." in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
