@@ -3,18 +3,28 @@
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .PHONY: setup run test check bench fix promise lock
 
 setup: .venv/ready ## the environment the others need
 
-.venv/ready: requirements-dev.txt
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	touch $@
+# One environment, filled in two steps: what running needs, and beside it what working on it needs. It is made anew only
+# where it is not one that works, as after an upgrade of Python.
+.venv/run-ready: requirements.txt
+	@echo "Setting up what running needs in .venv: about 70 MB, half a minute or so ..."
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: PYTHON=...')"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@$(INSTALL) -r requirements.txt
+	@touch $@
 
-run: setup ## serve with the demo documents
-	$(BIN)/python -m marginalia serve --port $(PORT) --demo
+.venv/ready: requirements-dev.txt .venv/run-ready
+	@echo "Setting up what working on it needs in .venv: about 430 MB, a minute or so ..."
+	@$(INSTALL) -r requirements-dev.txt
+	@touch $@
+
+run: .venv/run-ready ## serve with the demo documents
+	@$(BIN)/python -m marginalia serve --port $(PORT) --demo
 
 test: setup ## every test, on SQLite and on PostgreSQL, two modules at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -102,6 +102,11 @@ def is_missing(plain: str) -> bool:
     return url.drivername.startswith("sqlite") and not os.path.exists(str(url.database))  # Path.exists can raise
 
 
+def without_password(plain: str) -> str:
+    """Return the URL of a database as it may be shown to people."""
+    return make_url(plain).render_as_string(hide_password=True)
+
+
 class Undo(Exception):
     """Raised by the work of a transaction to undo it and have `value` returned instead."""
 

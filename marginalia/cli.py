@@ -14,7 +14,7 @@ from rich.progress import Progress
 from typer.exceptions import TyperException
 
 from db import faults, revisions
-from db.database import BadDatabaseUrl, Database, is_missing
+from db.database import BadDatabaseUrl, Database, is_missing, without_password
 from db.faults import Refused, Unavailable
 from db.models import Document
 from db.store import Store
@@ -100,6 +100,7 @@ def serve(
     address = serving.address(listening)
 
     def announce() -> None:
+        write_line(f"Data: {without_password(settings.database_url)}")
         print(f"GraphQL   {address}/graphql")
         if settings.explorer:
             print(f"Explorer  {address}/graphiql")
