@@ -12,14 +12,14 @@ setup: .venv/ready ## the environment the others need
 # One environment, filled in two steps: what running needs, and beside it what working on it needs. It is made anew only
 # where it is not one that works, as after an upgrade of Python.
 .venv/run-ready: requirements.txt
-	@echo "Setting up what running needs in .venv: about 70 MB, half a minute or so ..."
+	@echo "Setting up what running needs in .venv: about 130 MB, half a minute or so ..."
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: PYTHON=...')"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(INSTALL) -r requirements.txt
 	@touch $@
 
 .venv/ready: requirements-dev.txt .venv/run-ready
-	@echo "Setting up what working on it needs in .venv: about 430 MB, a minute or so ..."
+	@echo "Setting up what working on it needs in .venv: about 370 MB, a minute or so ..."
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
 

@@ -6,21 +6,21 @@ import { GraphiQL } from "graphiql";
 import { createClient } from "graphql-ws";
 import { createRoot } from "react-dom/client";
 import logo from "./logo.svg";
-import { fetchNewestIds } from "./newest";
+import { fetchNewestIds, PLACEHOLDERS } from "./newest";
 import { type Tab, welcomeTabs } from "./tabs";
+import { Tour, TourGuide } from "./tour";
 
 const ENDPOINT = "/graphql";
 
 // Lazy: there is no socket before the first subscription.
 const wsClient = createClient({ url: location.origin.replace(/^http/, "ws") + ENDPOINT, lazy: true });
-const fetcher = createGraphiQLFetcher({ url: ENDPOINT, wsClient, enableIncrementalDelivery: false });
 const storage = createLocalStorage({ namespace: "marginalia" });
 
 /** The tabs to open with, or null on a later visit: GraphiQL then restores the visitor's own. */
-async function firstTabs(): Promise<Tab[] | null> {
+function firstTabs(): Tab[] | null {
   const saved = new StorageAPI(storage);
   if (saved.get("tabState")) return null;
-  const tabs = welcomeTabs(await fetchNewestIds(ENDPOINT));
+  const tabs = welcomeTabs(newest);
   // GraphiQL takes the editors' first contents from here, not from `defaultTabs`: without this the
   // first tab would open with empty variables, and so would a reload before the first edit.
   saved.set("query", tabs[0].query);
@@ -28,7 +28,10 @@ async function firstTabs(): Promise<Tab[] | null> {
   return tabs;
 }
 
-const tabs = await firstTabs();
+const newest = await fetchNewestIds(ENDPOINT);
+const tabs = firstTabs();
+const tour = new Tour(newest ?? PLACEHOLDERS);
+const fetcher = tour.watch(createGraphiQLFetcher({ url: ENDPOINT, wsClient, enableIncrementalDelivery: false }));
 
 createRoot(document.getElementById("root")!).render(
   <GraphiQL
@@ -40,6 +43,7 @@ createRoot(document.getElementById("root")!).render(
     schemaDescription
   >
     <GraphiQL.Logo>
+      <TourGuide tour={tour} />
       <a className="marginalia-logo" href="/graphiql">
         <img src={logo} alt="" width="20" height="20" />
         Marginalia

@@ -1,10 +1,14 @@
-/** The ids the tabs are filled with: the newest document and its first section. */
+/** The ids the tabs are filled with: the newest document, its first section and the chat of that. */
 import newestIds from "./operations/NewestIds.graphql?raw";
 
 export interface Ids {
   docId: string;
   sectionId: string;
+  chatId: string;
 }
+
+/** What stands for an id that is not there yet. */
+export const PLACEHOLDERS: Ids = { docId: "doc_…", sectionId: "sec_…", chatId: "chat_…" };
 
 interface Connection<Node> {
   edges: { node: Node }[];
@@ -12,7 +16,7 @@ interface Connection<Node> {
 
 interface Answer {
   data?: {
-    documents?: Connection<{ id: string; sections: Connection<{ id: string }> }> | null;
+    documents?: Connection<{ id: string; sections: Connection<{ id: string; chat: { id: string } | null }> }> | null;
   } | null;
 }
 
@@ -28,7 +32,8 @@ export async function fetchNewestIds(url: string): Promise<Ids | null> {
     const { data } = (await response.json()) as Answer;
     const document = data?.documents?.edges[0]?.node;
     const section = document?.sections.edges[0]?.node;
-    return document && section ? { docId: document.id, sectionId: section.id } : null;
+    if (!document || !section) return null;
+    return { docId: document.id, sectionId: section.id, chatId: section.chat?.id ?? PLACEHOLDERS.chatId };
   } catch {
     // The tabs have placeholders for this, and GraphiQL itself will tell what is wrong with the server.
     return null;

@@ -1,10 +1,12 @@
-/** The tabs of a first visit: import a document, list its sections, ensure a chat, read it back, follow others. */
+/** The tabs of a first visit: import a document, list its sections, ensure a chat, post in it, read it back,
+ * follow others. */
 import ensureSectionChat from "./operations/EnsureSectionChat.graphql?raw";
 import followChats from "./operations/FollowChats.graphql?raw";
 import importDocument from "./operations/ImportDocument.graphql?raw";
 import listSections from "./operations/ListSections.graphql?raw";
+import postMessage from "./operations/PostMessage.graphql?raw";
 import readChat from "./operations/ReadChat.graphql?raw";
-import type { Ids } from "./newest";
+import { type Ids, PLACEHOLDERS } from "./newest";
 
 export interface Tab {
   query: string;
@@ -26,22 +28,16 @@ We start at the old mill, where the path is still wide.
 Cross the footbridge, then follow the alders home.
 `;
 
-const PLACEHOLDERS: Ids = { docId: "doc_…", sectionId: "sec_…" };
-const PASTE = "// Paste the ids from the first tab's answer.\n";
-
-/** `ids` fill the variables; without them the tabs hold placeholders and say what to paste. */
+/** `ids` fill the variables; without them the tabs hold placeholders, until the tour has answers to fill them from. */
 export function welcomeTabs(ids: Ids | null): [Tab, ...Tab[]] {
-  const { docId, sectionId } = ids ?? PLACEHOLDERS;
-  const withIds = (query: string, variables: Partial<Ids>): Tab => ({
-    query,
-    variables: (ids ? "" : PASTE) + pretty(variables),
-  });
+  const { docId, sectionId, chatId } = ids ?? PLACEHOLDERS;
   return [
     { query: importDocument, variables: pretty({ title: "A walk along the river", markdown: MARKDOWN }) },
-    withIds(listSections, { docId }),
-    withIds(ensureSectionChat, { docId, sectionId }),
-    withIds(readChat, { sectionId }),
-    withIds(followChats, { docId }),
+    { query: listSections, variables: pretty({ docId }) },
+    { query: ensureSectionChat, variables: pretty({ docId, sectionId }) },
+    { query: postMessage, variables: pretty({ chatId, content: "Is the mill *still* there?", clientId: "tour-1" }) },
+    { query: readChat, variables: pretty({ sectionId }) },
+    { query: followChats, variables: pretty({ docId }) },
   ];
 }
 

@@ -23,7 +23,7 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-TABS = ["ImportDocument", "ListSections", "EnsureSectionChat", "ReadChat", "FollowChats"]
+TABS = ["ImportDocument", "ListSections", "EnsureSectionChat", "PostMessage", "ReadChat", "FollowChats"]
 
 
 def installed() -> str | None:
@@ -101,6 +101,49 @@ def test_the_tabs_show_the_way(page: Page) -> None:
     answers(page, '"ensured": "FOUND"')
     run(page, "ReadChat")
     answers(page, '"createdBy": "local"')
+
+
+def test_the_tabs_go_on_with_what_the_first_one_made(page: Page) -> None:
+    for _ in range(2):  # also the second time, when they hold the ids of the first
+        run(page, "ImportDocument")
+        answers(page, '"__typename": "Document"')
+        run(page, "ListSections")
+        answers(page, '"title": "A walk along the river"')
+        run(page, "EnsureSectionChat")
+        answers(page, '"ensured": "CREATED"')
+        answers(page, '"title": "A walk along the river"')
+        run(page, "PostMessage")
+        answers(page, '"seq": 1')
+        run(page, "ReadChat")
+        answers(page, '"content": "Is the mill *still* there?"')
+
+
+def test_ids_that_the_visitor_has_written_stay(page: Page) -> None:
+    page.locator(".graphiql-tab-button", has_text="ListSections").click()
+    editor = page.locator(".graphiql-editor-tool .graphiql-editor:not(.hidden)").first
+    editor.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type('{"docId": "doc_of-mine"')
+    run(page, "ImportDocument")
+    answers(page, '"__typename": "Document"')
+    run(page, "ListSections")
+    answers(page, '"document": null')
+
+
+def test_on_a_phone_the_answer_is_as_wide_as_the_screen(page: Page, tmp_path: Path) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    run(page, "ImportDocument")
+    answers(page, '"__typename": "Document"')
+    answer = page.locator(".graphiql-response .result-window").bounding_box()
+    query = page.locator(".graphiql-query-editor .graphiql-editor").bounding_box()
+    assert answer is not None
+    assert query is not None
+    assert answer["width"] >= 350
+    assert answer["height"] >= 250
+    assert query["width"] >= 250
+    assert query["height"] >= 100
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.screenshot(path=os.environ.get("MARGINALIA_SCREENSHOT_OF_A_PHONE", tmp_path / "phone.png"))
 
 
 def test_a_subscription_shows_what_others_do(page: Page, address: str, tmp_path: Path) -> None:
