@@ -118,18 +118,6 @@ def test_the_tabs_go_on_with_what_the_first_one_made(page: Page) -> None:
         answers(page, '"content": "Is the mill *still* there?"')
 
 
-def test_ids_that_the_visitor_has_written_stay(page: Page) -> None:
-    page.locator(".graphiql-tab-button", has_text="ListSections").click()
-    editor = page.locator(".graphiql-editor-tool .graphiql-editor:not(.hidden)").first
-    editor.click()
-    page.keyboard.press("Control+A")
-    page.keyboard.type('{"docId": "doc_of-mine"')
-    run(page, "ImportDocument")
-    answers(page, '"__typename": "Document"')
-    run(page, "ListSections")
-    answers(page, '"document": null')
-
-
 def test_on_a_phone_the_answer_is_as_wide_as_the_screen(page: Page, tmp_path: Path) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     run(page, "ImportDocument")
