@@ -118,7 +118,7 @@ async def test_they_can_be_switched_off(serve: Serve) -> None:
 @pytest.fixture
 def workers(tmp_path: Path) -> Iterator[Server]:
     with running_process(f"sqlite:///{tmp_path}/marginalia.db", "--workers", "2", event_seconds=0.05) as server:
-        until(lambda: len(processes(server)) == 2)
+        until(lambda: len(processes(server)) == 2, 60)  # each imports all of it anew, on a machine that may be busy
         yield server
 
 
@@ -126,8 +126,8 @@ def processes(server: Server) -> list[int]:
     return [int(process) for process in re.findall(r'"process_id": (\d+), "event": "process started"', server.log)]
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
+def until(holds: Callable[[], bool], seconds: float = SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -182,7 +182,7 @@ def test_what_a_worker_was_doing_is_forgotten_when_it_is_no_more(workers: Server
         assert shown(workers)[running] == 6
         for process in processes(workers):
             os.kill(process, signal.SIGKILL)
-        until(lambda: len(processes(workers)) == 4)
+        until(lambda: len(processes(workers)) == 4, 60)
     until(lambda: shown(workers).get(running, 0) == 0)
     until(lambda: shown(workers)["marginalia_subscribers"] == 0)
     assert shown(workers)[ended("", "mutation", "ok")] == 1
