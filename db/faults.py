@@ -17,11 +17,13 @@ from db.patience import RETRY_AFTER_MS
 _CONFLICTS = {"40001", "40P01"}
 # PostgreSQL: no such database, or one that takes no connections; no such user, another password, not the right.
 _REFUSED = {"3D000", "55000", "28000", "28P01", "42501"}
+# PostgreSQL: a lock could not be had in time.
+_LOCK_TIMEOUT = "55P03"
 # PostgreSQL: another row has the key.
 _TAKEN = "23505"
 # PostgreSQL: no lock or no answer in time; starting, stopping, a standby.
 _READ_ONLY = "25006"
-_OUT_OF_REACH = {"55P03", "57014", "57P01", "57P02", "57P03", "25P03", _READ_ONLY, *_REFUSED}
+_OUT_OF_REACH = {_LOCK_TIMEOUT, "57014", "57P01", "57P02", "57P03", "25P03", _READ_ONLY, *_REFUSED}
 _OUT_OF_REACH_CLASSES = {"08", "53"}  # connections; resources
 # PostgreSQL: a feature that is not there; a table, a column or a function that is not, or may not be used.
 _IMPOSSIBLE_CLASSES = {"0A", "42"}
@@ -62,6 +64,11 @@ class UnusableFile(OSError):
 def is_conflict(error: BaseException) -> bool:
     """Tell whether the transaction lost against another one and deserves to run again as a whole."""
     return _sqlstate(error) in _CONFLICTS
+
+
+def is_lock_denied(error: BaseException | None) -> bool:
+    """Tell whether PostgreSQL gave up the wait for a lock: it took too long, or would never have ended."""
+    return error is not None and (_sqlstate(error) == _LOCK_TIMEOUT or is_conflict(error))
 
 
 def is_taken(error: BaseException) -> bool:

@@ -137,7 +137,9 @@ def migrate(database: DatabaseOption = None) -> None:
 
     async def upgrade(opened: Database) -> str:
         before = await revisions.upgrade(opened)
-        return "is up to date" if before.agree else f"went from {before.present or 'none'} to {before.needed}"
+        if not before.known:
+            return f"is {before.present}, of a newer version, which this one can serve; it is left as it is"
+        return "is up to date" if before.is_current else f"went from {before.present or 'none'} to {before.needed}"
 
     print(f"The schema {_with_database(_settings(database), upgrade, prepared=False)}.")
 

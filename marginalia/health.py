@@ -62,8 +62,8 @@ class Readiness:
             version = await self._database.version()
             found = await revisions.read(self._database)
             state = {"engine": self._database.dialect, "version": version, "schema": found.present}
-            if not found.agree:
-                return _not_ready(f"The database does not have schema {found.needed}.", database=state)
+            if not found.is_compatible:
+                return _not_ready(found.mismatch, database=state)
             if self._preparation.missing is not None:
                 return _not_ready(self._preparation.missing, database=state)
             if not await self._takes_writes():

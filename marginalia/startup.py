@@ -32,8 +32,8 @@ class NotReady(Exception):
 async def check(database: Database) -> None:
     """Check the schema of a database that is only to be looked at. Raises `NotReady`, or `Unavailable`."""
     found = await _revisions(database)
-    if not found.agree:
-        raise NotReady(_other_schema(found))
+    if not found.is_compatible:
+        raise NotReady(found.mismatch)
 
 
 async def prepare(database: Database) -> None:
@@ -45,10 +45,10 @@ async def prepare(database: Database) -> None:
         if unfit := await encoding.unfit(database):
             raise NotReady(unfit)
         found = await _revisions(database)
-        if not found.agree and (database.dialect == "sqlite" or not found.known):
+        if found.known and not found.is_current and database.dialect == "sqlite":
             await revisions.upgrade(database)
-        elif not found.agree:
-            raise NotReady(_other_schema(found))
+        elif not found.is_compatible:
+            raise NotReady(found.mismatch)
         await workspaces.ensure(database, LOCAL_OWNER.workspace_id)
     except revisions.UpgradeFailed as error:
         raise NotReady(str(error)) from error
@@ -136,10 +136,3 @@ async def _revisions(database: Database) -> revisions.Revisions:
             return await revisions.read(database)
     except faults.Damaged as error:
         raise NotReady(f"The schema of the database cannot be read: {error}") from error
-
-
-def _other_schema(found: revisions.Revisions) -> str:
-    return (
-        f"The database has schema {found.present or 'none'}, this version needs {found.needed}. "
-        "Run: python -m marginalia migrate"
-    )

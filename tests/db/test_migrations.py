@@ -9,13 +9,15 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
 
 from db import revisions, structure
 from db.database import Database
 from db.models import Base
-from db.revisions import Revisions
+from db.revisions import Revisions, UpgradeFailed
 from db.structure import Parts
+from tests.edge.outages import execute
 
 MIGRATIONS = Path(revisions.__file__).with_name("migrations")
 VERSION_TABLE = "alembic_version"
@@ -86,27 +88,69 @@ async def test_an_upgrade_undone_leaves_nothing(empty: Database) -> None:
     assert await empty.run(tables) <= {VERSION_TABLE}
     assert (await revisions.read(empty)).present is None
     await revisions.upgrade(empty)
-    assert (await revisions.read(empty)).agree
+    assert (await revisions.read(empty)).is_current
 
 
 async def test_an_upgrade_says_what_there_was_before(empty: Database) -> None:
     needed = (await revisions.read(empty)).needed
     assert await revisions.upgrade(empty) == Revisions(None, needed)
     assert await revisions.upgrade(empty) == Revisions(needed, needed)
-    assert (await revisions.read(empty)).agree
+    assert (await revisions.read(empty)).is_current
 
 
-async def test_a_schema_of_a_newer_version_is_not_known(empty: Database) -> None:
+async def test_a_schema_of_a_newer_version_is_served_if_it_says_so(empty: Database) -> None:
     await revisions.upgrade(empty)
+    needed, oldest = revisions.needed(), "0001"
     assert (await revisions.read(empty)).known
-    assert not Revisions("9999", "0001").known
+    for schema, compatible_from, is_compatible in (
+        (needed, None, True),
+        ("9999", needed, True),
+        ("9999", oldest, True),
+        ("9999", "9998", False),
+        ("9999", None, False),  # of a version that notes nothing
+        (oldest, oldest, False),  # older than this code needs
+        (None, None, False),
+    ):
+        assert Revisions(schema, needed, compatible_from).is_compatible is is_compatible
+
+
+async def test_what_can_serve_a_schema_is_noted_beside_it(empty: Database) -> None:
+    await revisions.upgrade(empty)
+    # As migrations left it that noted nothing, and then as a version after ours has left it.
+    await execute(empty, "ALTER TABLE alembic_version DROP COLUMN compatible_from")
+    await execute(empty, "UPDATE alembic_version SET version_num = '9999'")
+    assert not (await revisions.read(empty)).is_compatible
+    await execute(empty, f"UPDATE alembic_version SET version_num = '{revisions.needed()}'")  # noqa: S608 - our own
+    await revisions.upgrade(empty)
+    await execute(empty, "UPDATE alembic_version SET version_num = '9999'")
+    assert await revisions.read(empty) == Revisions("9999", revisions.needed(), "0001")
+    assert await revisions.upgrade(empty) == Revisions("9999", revisions.needed(), "0001")
+
+
+def test_every_migration_says_which_code_can_serve_what_it_makes() -> None:
+    seen = []
+    for script in reversed(list(ScriptDirectory(MIGRATIONS).walk_revisions())):
+        seen.append(script.revision)
+        assert script.module.compatible_from in seen, script.path
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+async def test_a_migration_gives_up_on_a_lock_that_is_held_for_too_long(empty: Database) -> None:
+    await empty.run(lambda connection: command.upgrade(config(connection), "0001"))
+    async with empty.begin() as session:
+        await session.execute(text("LOCK TABLE chat_sessions IN ROW EXCLUSIVE MODE"))
+        with pytest.raises(UpgradeFailed, match="Somebody holds a lock for too long"):
+            await revisions.upgrade(empty, lock_patience=0)
+    assert (await revisions.read(empty)).present == "0001"
+    await revisions.upgrade(empty)
+    assert (await revisions.read(empty)).is_current
 
 
 async def test_upgrades_at_once_of_a_fresh_database_all_succeed(empty_url: str) -> None:
     databases = [Database(empty_url) for _ in range(4)]
     await asyncio.gather(*(revisions.upgrade(database) for database in databases))
     for database in databases:
-        assert (await revisions.read(database)).agree
+        assert (await revisions.read(database)).is_current
         await database.close()
 
 

@@ -36,7 +36,7 @@ async def test_a_server_that_is_ready_says_on_what(client: Served) -> None:
 
     assert response.status_code == 200
     version = await client.database.version()
-    state = {"engine": client.database.dialect, "version": version, "schema": "0003"}
+    state = {"engine": client.database.dialect, "version": version, "schema": revisions.needed()}
     assert response.json() == {"ready": True, "database": state}
 
 
@@ -53,8 +53,10 @@ async def test_without_its_schema_a_server_is_not_ready(client: Served, database
     assert (await readiness(client)).status_code == 200
 
 
-async def test_with_a_newer_schema_a_server_is_not_ready(client: Served, database: Database) -> None:
-    await execute(database, "UPDATE alembic_version SET version_num = '9999'")
+async def test_with_a_newer_schema_that_asks_for_newer_code_a_server_is_not_ready(
+    client: Served, database: Database
+) -> None:
+    await execute(database, "UPDATE alembic_version SET version_num = '9999', compatible_from = '9999'")
 
     response = await readiness(client)
 

@@ -36,7 +36,7 @@ SIZES = {"transaction": 4, "session": 40}
 """How many connections to the server a pooler has: in transaction mode far fewer than callers, in session mode each
 caller keeps one."""
 
-IGNORED = "lock_timeout,statement_timeout,idle_in_transaction_session_timeout,jit,plan_cache_mode"
+IGNORED = "lock_timeout,statement_timeout,idle_in_transaction_session_timeout,jit,plan_cache_mode,enable_bitmapscan"
 """All settings that we connect with: a pooler that is told to ignore them lets us in, and forgets them."""
 
 SETTINGS = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout'), current_setting('jit')"

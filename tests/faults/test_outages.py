@@ -89,7 +89,7 @@ async def test_a_server_whose_database_comes_back_without_a_schema_waits_for_one
         async with serving(empty_url) as (_, http):
 
             async def seen() -> bool:
-                return "does not have schema" in (await http.get("/readyz")).json()["reason"]
+                return "has schema none" in (await http.get("/readyz")).json()["reason"]
 
             await asyncio.to_thread(own.start)
             await until(seen)

@@ -76,10 +76,10 @@ def running_process(database_url: str, *args: str, **settings: object) -> Iterat
 
 
 @contextmanager
-def running(command: Sequence[str], env: Mapping[str, str]) -> Iterator[Server]:
+def running(command: Sequence[str], env: Mapping[str, str], cwd: Path = ROOT) -> Iterator[Server]:
     """Run a command that prints where it serves as `serve` does, and end it. A traceback in its log fails the test."""
     with tempfile.TemporaryDirectory(prefix="marginalia-server-") as name:
-        process = launch(command, env, Path(name))
+        process = launch(command, env, Path(name), cwd)
         try:
             server = Server(_address(process, Path(name)), process, Path(name))
             yield server
@@ -96,11 +96,11 @@ def start(database_url: str, folder: Path, **settings: object) -> Server:
     return Server(_address(process, folder), process, folder)
 
 
-def launch(command: Sequence[str], env: Mapping[str, str], folder: Path) -> subprocess.Popen[bytes]:
+def launch(command: Sequence[str], env: Mapping[str, str], folder: Path, cwd: Path = ROOT) -> subprocess.Popen[bytes]:
     """Start a command that writes into a folder, and wait for nothing."""
     # Files, not pipes: nobody has to read them for the server to go on.
     with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
-        return subprocess.Popen(command, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=log)
+        return subprocess.Popen(command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=log)
 
 
 def _address(process: subprocess.Popen[bytes], folder: Path) -> str:

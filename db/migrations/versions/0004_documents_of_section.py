@@ -10,6 +10,7 @@ revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+compatible_from = "0001"
 
 TABLE = "document_sections"
 COLUMNS = ["workspace_id", "section_id"]
