@@ -10,6 +10,7 @@ from db import visible
 from db.models import ChatSession, Message, Section
 from db.paging import Connection, Edge, Order, Page, read_pages
 from db.times import utcnow
+from db.unreadable import Unreadable
 
 BY_NUMBER = Order("messages", (Message.seq,))
 
@@ -57,5 +58,5 @@ async def next_number(session: AsyncSession, workspace_id: str, chat_id: str) ->
     )
 
 
-def _edge(row: Row[Any], cursor: str) -> Edge[Message]:
+def _edge(row: Row[Any], cursor: str | Unreadable) -> Edge[Message]:
     return Edge(row.Message, cursor)

@@ -5,14 +5,23 @@ import binascii
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from db.ids import is_storable
+from db.unreadable import Unreadable
 
 Key = tuple[str | int | datetime, ...]
 """The values of a row in the columns that its connection is ordered by."""
 
 _LONGEST = 5_000
 _LARGEST_INT = 2**31 - 1
+
+
+def cursor(order: str, types: Sequence[type], key: Sequence[Any]) -> str | Unreadable:
+    """Return the cursor of a row that was read; one with a key that no cursor of ours can have has none."""
+    if all(map(_fits, types, key)):
+        return encode(order, tuple(key))
+    return Unreadable("the row has no place in its order")
 
 
 def encode(order: str, key: Key) -> str:
@@ -36,6 +45,12 @@ def decode(order: str, types: Sequence[type], cursor: str) -> Key:
     if encode(order, key) != cursor:
         raise ValueError("not as we write it")
     return key
+
+
+def _fits(type_: type, value: object) -> bool:
+    if isinstance(value, int):
+        return type_ is int and 0 <= value <= _LARGEST_INT
+    return isinstance(value, type_) and not (isinstance(value, str) and "\0" in value)
 
 
 def _value(type_: type, value: object) -> str | int | datetime:

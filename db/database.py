@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import configure_mappers
 from sqlalchemy.pool import QueuePool
 
-from db import faults, patience, postgresql, sqlite, tallies
+from db import deadlines, faults, patience, postgresql, sqlite, tallies, unreadable
 from db.faults import Unavailable
 from db.patience import ATTEMPTS, Attempts
 
@@ -107,6 +107,20 @@ def without_password(plain: str) -> str:
     return make_url(plain).render_as_string(hide_password=True)
 
 
+class _Turn:
+    """The turn of a transaction: whether it has begun, or must not begin any more because nobody waits for it."""
+
+    def __init__(self) -> None:
+        self.has_begun = False
+        self.is_over = False
+
+    def begin(self) -> None:
+        """Note that it begins. Raises `Unavailable` where it must not."""
+        if self.is_over or deadlines.has_passed():
+            raise Unavailable("The database could not begin in time")
+        self.has_begun = True
+
+
 class Undo(Exception):
     """Raised by the work of a transaction to undo it and have `value` returned instead."""
 
@@ -133,6 +147,7 @@ class Database:
             "max_overflow": 0,
             "pool_timeout": lock_timeout,
             "hide_parameters": True,  # errors are logged, texts are not
+            "json_deserializer": unreadable.parsed_json,
         }
         if self.url.drivername.startswith("sqlite"):
             self._made = sqlite.engines(self.url, options, lock_timeout, read_only=read_only)
@@ -141,6 +156,7 @@ class Database:
         self._writes, self._reads, self._tools = self._made.writes, self._made.reads, self._made.tools
         for engine in self.engines:
             event.listen(engine.sync_engine, "before_cursor_execute", tallies.count)
+        self.lock_timeout = lock_timeout
         self.refusals = 0
         """How many transactions could not be had for the moment: whoever wants to know whether writing works tries."""
         self._running: set[asyncio.Future[Any]] = set()
@@ -174,18 +190,28 @@ class Database:
         async with AsyncSession(self._writes, expire_on_commit=False) as session, session.begin():
             yield session
 
-    async def transact(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async def transact(self, work: Callable[[AsyncSession], Awaitable[T]], *, repeatable: bool = False) -> T:
         """Run `work` in a transaction, again as a whole if it lost against another one. Raises `Unavailable`.
 
         Its end commits; an exception undoes it, and `Undo` too, which is answered with its value.
 
         Once begun it runs to its end, whatever becomes of the caller: a call that is cancelled half way would
         leave SQLite's thread at work on a connection that somebody else believes to be free.
+
+        Where it has not begun by the deadline, it never does. `repeatable`: nor is its end waited for any longer then,
+        because the same call again finds what it has done.
         """
-        running = asyncio.ensure_future(self._attempt(work))
+        turn = _Turn()
+        running = asyncio.ensure_future(self._attempt(work, turn))
         self._running.add(running)
         running.add_done_callback(self._ended)
         try:
+            if await _outlasts_deadline(running) and (repeatable or not turn.has_begun):
+                turn.is_over = True
+                running.add_done_callback(_log_fault)
+                if tally := tallies.current():
+                    tally.unavailable += 1
+                raise Unavailable("The database could not decide in time")
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             running.add_done_callback(_log_fault)
@@ -197,11 +223,15 @@ class Database:
         if not running.cancelled() and isinstance(running.exception(), Unavailable):
             self.refusals += 1
 
-    async def _attempt(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async def _attempt(self, work: Callable[[AsyncSession], Awaitable[T]], turn: _Turn) -> T:
         with faults.translated():
             async for attempt in Attempts():
                 try:
+                    turn.has_begun = False
                     async with self.begin() as session:
+                        await session.connection()  # which may have to be waited for
+                        turn.begin()
+                        await self._limit_locks(session)
                         return await work(session)
                 except Undo as undone:
                     # Here and not where it is waited for: nobody may be there any more, and it is no fault.
@@ -209,7 +239,15 @@ class Database:
                 except Exception as error:
                     if attempt == ATTEMPTS or not faults.is_conflict(error):
                         raise
-        raise AssertionError("The last attempt returns or raises")
+        raise Unavailable("The deadline has passed between two attempts")
+
+    async def _limit_locks(self, session: AsyncSession) -> None:
+        """Have locks waited for no longer than until the deadline, where much of that time is gone already."""
+        if (deadline := deadlines.current()) is None or self.dialect == "sqlite":
+            return  # on SQLite the lock has been had
+        left = deadline - asyncio.get_running_loop().time()
+        if left < self.lock_timeout * 0.9:
+            await session.execute(text(f"SET LOCAL lock_timeout = {max(1, round(left * 1_000))}"))
 
     async def version(self) -> str:
         """Read the version of the engine. Raises `Unavailable`."""
@@ -249,6 +287,14 @@ class Database:
             self._made.closed()
         except TimeoutError:
             _log.warning("Connections to the database could not be closed in time")
+
+
+async def _outlasts_deadline(running: asyncio.Future[Any]) -> bool:
+    """Wait until something has ended, or until the deadline if there is one, and tell whether it goes on then."""
+    if (deadline := deadlines.current()) is None:
+        return False
+    await asyncio.wait([running], timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
+    return not running.done()
 
 
 def _log_fault(running: asyncio.Future[Any]) -> None:

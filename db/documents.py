@@ -15,6 +15,7 @@ from db.inserts import values
 from db.models import Document, Placement, Section
 from db.paging import Connection, Edge, Order, Page, read_page, read_pages
 from db.times import utcnow
+from db.unreadable import Unreadable
 
 NEWEST_FIRST = Order("documents", (Document.created_at, Document.id), newest_first=True)
 READING_ORDER = Order("sections", (Placement.position, Placement.section_id))
@@ -173,5 +174,5 @@ async def take_out(session: AsyncSession, workspace_id: str, document_id: str, s
     return True
 
 
-def _edge(row: Row[Any], cursor: str) -> Edge[Document]:
+def _edge(row: Row[Any], cursor: str | Unreadable) -> Edge[Document]:
     return Edge(row.Document, cursor)

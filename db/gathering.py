@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
-from db import tallies
+from db import deadlines, tallies
 from db.bisection import read_each
+from db.faults import Unavailable
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -35,7 +36,10 @@ class Gathering(Generic[K, T]):
         self._about_to_read = False
 
     async def load(self, key: K) -> T:
-        """Read what is there for a key, which has its entry in whatever is read. Raises `Unavailable`."""
+        """Read what is there for a key, which has its entry in whatever is read.
+
+        Raises `Unavailable`, at the deadline at the latest.
+        """
         if tally := tallies.current():
             tally.statements += 1
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -46,7 +50,13 @@ class Gathering(Generic[K, T]):
             reader = asyncio.create_task(self._read_on(), context=Context())
             self._tasks.add(reader)
             reader.add_done_callback(self._tasks.discard)
-        return await future
+        if (deadline := deadlines.current()) is None:
+            return await future
+        timer = asyncio.get_running_loop().call_at(deadline, _give_up, future)
+        try:
+            return await future
+        finally:
+            timer.cancel()
 
     async def _read_on(self) -> None:
         self._about_to_read = False
@@ -83,6 +93,12 @@ class Gathering(Generic[K, T]):
             if wanted := [future for future in self._waiting.pop(key) if not future.done()]:
                 batch[key] = wanted
         return batch
+
+
+def _give_up(future: asyncio.Future[T]) -> None:
+    # Whoever waits behind many others waits no longer than alone; what is not on its way yet is not read for it.
+    if not future.done():
+        future.set_exception(Unavailable("The database did not answer in time"))
 
 
 _NOT_READ = KeyError("A read has no entry for a key")

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select, literal, select, true, tuple_
@@ -10,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from db.batches import rowid, unindexed, unnested
-from db.cursors import Key, encode
+from db.cursors import Key, cursor
+from db.unreadable import Unreadable
 
 T = TypeVar("T", covariant=True)
 Column = InstrumentedAttribute[Any]
@@ -25,7 +27,7 @@ class Order:
     columns: tuple[Column, ...]
     newest_first: bool = False
 
-    @property
+    @cached_property
     def types(self) -> tuple[type, ...]:
         """The Python types of the columns, as they stand in a cursor."""
         return tuple(column.type.python_type for column in self.columns)
@@ -50,7 +52,7 @@ class Edge(Generic[T]):
     """A row of a page, and the cursor from which to go on."""
 
     node: T
-    cursor: str
+    cursor: str | Unreadable
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class PageInfo:
 
     has_next_page: bool
     has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None
+    start_cursor: str | Unreadable | None
+    end_cursor: str | Unreadable | None
 
 
 @dataclass(frozen=True)
@@ -77,20 +79,26 @@ def connection(edges: Sequence[Edge[T]], page: Page) -> Connection[T]:
     edges = edges[: page.size]
     if page.from_end:
         edges = edges[::-1]
+    cursors = [edge.cursor for edge in edges]
     # Beyond a cursor of the client there is at least the row that it named.
     return Connection(
         edges,
         PageInfo(
             has_next_page=(more and not page.from_end) or page.before is not None,
             has_previous_page=(more and page.from_end) or page.after is not None,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
+            start_cursor=_first_readable(cursors),
+            end_cursor=_first_readable(cursors[::-1]),
         ),
     )
 
 
+def _first_readable(cursors: Sequence[str | Unreadable]) -> str | Unreadable | None:
+    # A row without a cursor is read once more by whoever goes on, but nothing is left out.
+    return next((cursor for cursor in cursors if isinstance(cursor, str)), cursors[0] if cursors else None)
+
+
 async def read_page(
-    session: AsyncSession, query: Query, order: Order, page: Page, edge: Callable[[Row[Any], str], Edge[T]]
+    session: AsyncSession, query: Query, order: Order, page: Page, edge: Callable[[Row[Any], str | Unreadable], Edge[T]]
 ) -> Connection[T]:
     """Read one page of a query."""
     rows = await session.execute(_page_query(query, order, page).limit(page.size + 1))
@@ -102,7 +110,7 @@ async def read_pages(
     query: Query,
     order: Order,
     page: Page,
-    edge: Callable[[Row[Any], str], Edge[T]],
+    edge: Callable[[Row[Any], str | Unreadable], Edge[T]],
     *,
     parent: Column,
     parents: Sequence[str],
@@ -190,5 +198,6 @@ def _keys(order: Order) -> list[ColumnElement[Any]]:
     return [column.label(f"page_key_{number}") for number, column in enumerate(order.columns)]
 
 
-def _cursor(order: Order, row: Row[Any]) -> str:
-    return encode(order.name, tuple(row._mapping[f"page_key_{number}"] for number in range(len(order.columns))))
+def _cursor(order: Order, row: Row[Any]) -> str | Unreadable:
+    key = [row._mapping[f"page_key_{number}"] for number in range(len(order.columns))]
+    return cursor(order.name, order.types, key)

@@ -4,7 +4,7 @@ import asyncio
 import random
 from typing import Self
 
-from db import tallies
+from db import deadlines, tallies
 
 ATTEMPTS = 5
 """How often something is tried in all."""
@@ -23,7 +23,7 @@ RETRY_AFTER_MS = 1_000
 
 
 class Attempts:
-    """The numbers of the attempts, from 1, with a pause before each but the first.
+    """The numbers of the attempts, from 1, with a pause before each but the first, and none after the deadline.
 
     It is no generator: leaving the loop early, as who succeeds does, leaves nothing to be closed.
     """
@@ -39,7 +39,7 @@ class Attempts:
     async def __anext__(self) -> int:
         """Wait a little, the longer the later, so that two who collided part, and return the number."""
         tally = tallies.current() if self._number else None
-        if self._number == ATTEMPTS:
+        if self._number == ATTEMPTS or (self._number and deadlines.has_passed()):
             if tally:
                 tally.unavailable += 1
             raise StopAsyncIteration

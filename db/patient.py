@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, func, select, text
+from sqlalchemy import ColumnElement, RowMapping, Select, Table, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import encoding, faults, integrity, structure, walks
 from db.database import Database
 from db.invariants import Invariant, Query
+from db.values import BadValue, bad_values
 from db.walks import Place
 
 SHORTEST, FIRST, LONGEST = 100, 2_000, 20_000
@@ -78,6 +79,10 @@ class Patient:
         """Tell which tables, constraints and indexes of ours are not there. Raises `Unavailable` or `Damaged`."""
         async with self._reading() as session:
             return await structure.lacking(session)
+
+    def bad_values(self, table: Table) -> AsyncGenerator[BadValue, None]:
+        """Find the values of a table that are none of their columns. Raises `Unavailable` or `Damaged`."""
+        return bad_values(self._reading, table)
 
     async def unfit_encoding(self) -> str | None:
         """Tell why the database cannot keep every text; None: it can. Raises `Unavailable`."""

@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from db import faults, patience
+from db import faults, patience, unreadable
 from db.engines import Engines
 from db.pooler import Connector
 
@@ -34,6 +34,7 @@ def engines(url: URL, options: dict[str, Any], lock_timeout: float) -> Engines:
         }
         made = create_async_engine(url, isolation_level=isolation, connect_args=connect, **pool)
         event.listen(made.sync_engine, "handle_error", faults.without_values)
+        event.listen(made.sync_engine, "connect", _read_every_time)
         connections.watch(made)
         return made
 
@@ -49,7 +50,8 @@ def engines(url: URL, options: dict[str, Any], lock_timeout: float) -> Engines:
     settings = {**settings, **served}
     reads = engine("AUTOCOMMIT", patience.CONNECT_TIMEOUT + lock_timeout, **options)
     settings = {**settings, "statement_timeout": "0"}
-    tools = engine("READ COMMITTED", 0, poolclass=NullPool, hide_parameters=True)
+    same = {name: options[name] for name in ("hide_parameters", "json_deserializer")}
+    tools = engine("READ COMMITTED", 0, poolclass=NullPool, **same)
     return Engines(writes, reads, tools, connections.distrust)
 
 
@@ -92,3 +94,18 @@ class _Connections:
             context.is_disconnect = True
         if context.is_disconnect or isinstance(context.original_exception, TimeoutError):
             self.distrust()
+
+
+def _read_every_time(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    """Have a time that Python has no datetime for read as such, where asyncpg would give up the whole statement."""
+
+    async def set_codec(driver: Any) -> None:
+        await driver.set_type_codec(
+            "timestamptz",
+            schema="pg_catalog",
+            encoder=unreadable.stored_moment,
+            decoder=unreadable.moment,
+            format="tuple",
+        )
+
+    connection.run_async(set_codec)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import sqlite3
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from db import faults
+from db import deadlines, faults, unreadable
 from db.engines import Engines
 from db.sqlite_file import SQLiteFile
 
@@ -62,6 +63,7 @@ async def _open(
     connection._thread.daemon = True  # as SQLAlchemy does
     try:
         await connection
+        connection.text_factory = unreadable.text
         for pragma in pragmas:
             await _set(connection, pragma, lock_timeout)
         # Whatever is wrong with it, who uses the connection is told. What matters is that it has opened the log.
@@ -95,7 +97,7 @@ def _watch(pool: Engine, file: SQLiteFile) -> None:
 
 def _begin_within(lock_timeout: float) -> Callable[[Connection], None]:
     def begin(connection: Connection) -> None:
-        patience = time.monotonic() + lock_timeout
+        patience = min(time.monotonic() + lock_timeout, deadlines.current() or math.inf)
         while True:
             try:
                 # A deferred transaction would fail at once when it turns from reading to writing beside another writer.

@@ -96,13 +96,19 @@ class Store:
         async with self._database.read() as session:
             return await chats.message_of_client(session, self.workspace_id, chat_id, author, client_id)
 
-    async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    @property
+    def lock_timeout(self) -> float:
+        """How many seconds a lock, or a connection, is waited for."""
+        return self._database.lock_timeout
+
+    async def transact(self, work: Callable[[Transaction], Awaitable[T]], *, repeatable: bool = False) -> T:
         """Run `work` in one transaction, which its end commits and an exception or `Undo` undoes. Raises `Unavailable`.
 
-        The work may run several times, each time from the start, and runs to its end even if the caller is gone.
+        The work may run several times, each time from the start, and runs to its end even if the caller is gone; one
+        that is `repeatable` is waited for until the deadline only.
         """
         try:
-            return await self._database.transact(work)
+            return await self._database.transact(work, repeatable=repeatable)
         finally:
             self.load.clear()
 

@@ -1,5 +1,6 @@
 """Times: UTC, from the database's clock, the same on every engine."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,8 @@ from sqlalchemy import DateTime, Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.types import TypeDecorator
+
+from db.unreadable import Unreadable
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -27,9 +30,21 @@ class UtcDateTime(TypeDecorator[datetime]):
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn what the engine stores into an aware datetime."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        """Turn what the engine stores into an aware datetime, or into `Unreadable` where it is no time."""
+        parse = self.impl_instance.result_processor(dialect, coltype)
+
+        def read(value: Any) -> datetime | Unreadable | None:
+            if value is None or isinstance(value, Unreadable):
+                return value
+            try:
+                at: Any = parse(value) if parse else value
+                utc: datetime = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+                return utc
+            except (AttributeError, OverflowError, TypeError, ValueError):
+                return Unreadable("it is not a time")
+
+        return read
 
 
 class utcnow(FunctionElement[datetime]):  # noqa: N801 - it reads as the SQL function it is

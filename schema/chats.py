@@ -72,7 +72,7 @@ class MessageEdge(View):
     represents = paging.Edge
 
     cursor: str = shown("Where to go on from here.")
-    node: Message = shown("The message.")
+    node: Message | None = shown("The message; null where it cannot be shown, for which there is an error.")
 
 
 @strawberry.type(description="A page of the messages of a chat, by number.")
@@ -81,5 +81,5 @@ class MessageConnection(View):
 
     represents = paging.Connection
 
-    edges: list[MessageEdge] = shown("The messages of this page.")
+    edges: list[MessageEdge | None] = shown("The messages of this page; null for one that has no place in the order.")
     page_info: PageInfo = shown("Where this page stands in the whole.")

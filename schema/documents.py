@@ -44,7 +44,7 @@ class DocumentEdge(View):
     represents = paging.Edge
 
     cursor: str = shown("Where to go on from here.")
-    node: Document = shown("The document.")
+    node: Document | None = shown("The document; null where it cannot be shown, for which there is an error.")
 
 
 @strawberry.type(description="A page of documents.")
@@ -53,7 +53,7 @@ class DocumentConnection(View):
 
     represents = paging.Connection
 
-    edges: list[DocumentEdge] = shown("The documents of this page.")
+    edges: list[DocumentEdge | None] = shown("The documents of this page; null for one that has no place in the order.")
     page_info: PageInfo = shown("Where this page stands in the whole.")
 
 
@@ -66,7 +66,9 @@ class DocumentSectionEdge(View):
     cursor: str = shown("Where to go on from here.")
     position: str = shown("Its place: positions ordered by their bytes give the reading order.")
     is_copy: bool = shown("Whether it was placed as a copy; otherwise it is shared with other documents.")
-    node: Annotated["Section", strawberry.lazy("schema.sections")] = shown("The section.")
+    node: Annotated["Section", strawberry.lazy("schema.sections")] | None = shown(
+        "The section; null where it cannot be shown, for which there is an error."
+    )
 
 
 @strawberry.type(description="A page of the sections of a document, in reading order.")
@@ -75,5 +77,7 @@ class DocumentSectionConnection(View):
 
     represents = paging.Connection
 
-    edges: list[DocumentSectionEdge] = shown("The sections of this page.")
+    edges: list[DocumentSectionEdge | None] = shown(
+        "The sections of this page; null for one that has no place in the order."
+    )
     page_info: PageInfo = shown("Where this page stands in the whole.")

@@ -20,6 +20,7 @@ from graphql import (
 
 from db.faults import Unavailable
 from db.openings import FellBehind
+from db.unreadable import Unreadable
 from resolvers.context import Context
 from schema.measures import Limits
 from schema.operations import Operation, Refused, mistake
@@ -102,6 +103,10 @@ def present(errors: Sequence[GraphQLError]) -> Sequence[GraphQLError]:
     """Log each error for what it is, and mask it in place where it is a fault; clients see their own in full."""
     for error in errors:
         match error.original_error:
+            case GraphQLError(nodes=None):
+                # The value of a field is none of its type; what clients do wrong stands in their text. The sentence
+                # of graphql-core quotes the value, which may be somebody's text.
+                mask(error, Unreadable("The value of a field is none of its type"))
             case None | GraphQLError():
                 _tell(error, "BAD_REQUEST")
             case BadArgument(code=code):

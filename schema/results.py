@@ -37,7 +37,9 @@ class EnsuredSectionChats(View):
 
     represents = ChatsOfSections
 
-    results: list[EnsureSectionChatResult] = shown("One result for each id, in the order of the ids.")
+    results: list[EnsureSectionChatResult | None] = shown(
+        "One result for each id, in the order of the ids; null where one cannot be shown, for which there is an error."
+    )
 
 
 @strawberry.type(description="What became of an ensure of all sections of a document.")

@@ -45,7 +45,7 @@ class SectionEdge(View):
     represents = paging.Edge
 
     cursor: str = shown("Where to go on from here.")
-    node: Section = shown("The section.")
+    node: Section | None = shown("The section; null where it cannot be shown, for which there is an error.")
 
 
 @strawberry.type(description="A page of sections.")
@@ -54,7 +54,7 @@ class SectionConnection(View):
 
     represents = paging.Connection
 
-    edges: list[SectionEdge] = shown("The sections of this page.")
+    edges: list[SectionEdge | None] = shown("The sections of this page; null for one that has no place in the order.")
     page_info: PageInfo = shown("Where this page stands in the whole.")
 
 

@@ -12,7 +12,7 @@ from db.paging import Connection, Page
 from db.patience import Attempts
 from db.store import Store
 from services import inputs
-from services.commands import command
+from services.commands import command, long_command
 from services.outcomes import (
     BadArgument,
     DocumentNotFound,
@@ -116,7 +116,7 @@ async def ensure_section_chats(
     return TemporarilyUnavailable()
 
 
-@command
+@long_command
 async def ensure_document_chats(store: Store, principal: Principal, document_id: str) -> EnsuredDocument:
     """See to it that every section of a document has its chat, and return how many were opened, found, repaired.
 
@@ -213,5 +213,6 @@ async def _settle(
             chat_ids=chat_ids,
             wrong=wrong,
             created_by=principal.user_id,
-        )
+        ),
+        repeatable=True,
     )

@@ -6,6 +6,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 
+from db.deadlines import deadline
 from db.faults import Unavailable
 from db.store import Store
 from services.outcomes import TemporarilyUnavailable
@@ -22,8 +23,23 @@ def command(
     """Make a use case a command.
 
     It decides on what is there now, not on what an earlier command of the same operation has read; and when the
-    database does not decide in time, it answers `TemporarilyUnavailable`.
+    database does not decide in time, it answers `TemporarilyUnavailable`. For connections and locks it waits, in all,
+    no longer than the lock timeout, from its first moment.
     """
+    patient = long_command(use_case)
+
+    @wraps(use_case)
+    async def run(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> T | TemporarilyUnavailable:
+        with deadline(store.lock_timeout):
+            return await patient(store, *args, **kwargs)
+
+    return run
+
+
+def long_command(
+    use_case: Callable[Concatenate[Store, P], Awaitable[T]],
+) -> Callable[Concatenate[Store, P], Awaitable[T | TemporarilyUnavailable]]:
+    """Make a use case a command whose work may take longer than anybody waits for a lock: it has no deadline."""
 
     @wraps(use_case)
     async def run(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> T | TemporarilyUnavailable:

@@ -4,17 +4,19 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from db import values
 from db.faults import Damaged
 from db.invariants import INVARIANTS, Invariant, Rule
 from db.patient import Patient, Violation
 from db.store import Store
-from services.commands import command
+from services.commands import long_command
 from services.outcomes import Forbidden, TemporarilyUnavailable
 from services.principals import Principal
 
 MOST = 100
 """How many findings an answer has at most."""
 
+VALUES = f"{Rule.D8} every value is one of its column"
 ENCODING = f"{Rule.D8} the database keeps every text"
 STRUCTURE = f"{Rule.D8} no table, constraint or index of ours is missing"
 ENGINE = f"{Rule.D8} the engine's own check is clean"
@@ -58,7 +60,7 @@ def checks() -> dict[str, Check]:
         return lambda patient: _broken(patient, invariant)
 
     named = {f"{invariant.rule} {invariant.name}": check(invariant) for invariant in INVARIANTS}
-    return {**named, ENCODING: _unfit_encoding, STRUCTURE: _lacking, ENGINE: _complaints}
+    return {**named, VALUES: _bad_values, ENCODING: _unfit_encoding, STRUCTURE: _lacking, ENGINE: _complaints}
 
 
 async def repair(patient: Patient, finding: Finding) -> None:
@@ -74,7 +76,7 @@ async def examine_workspace(store: Store, principal: Principal) -> Examined:
     return await _first(store.patient, lambda finding: True)
 
 
-@command
+@long_command
 async def repair_workspace(store: Store, principal: Principal) -> Repaired:
     """Set right what can be in the workspace of an owner, and return what it was; what needs a person is left alone.
 
@@ -111,6 +113,17 @@ async def _broken(patient: Patient, invariant: Invariant) -> AsyncGenerator[Find
                 raise
             # The others can be looked for all the same: each reads other files.
             yield Finding(Rule.D8, f"{invariant.rule} cannot be looked for to the end: {damaged}")
+
+
+async def _bad_values(patient: Patient) -> AsyncGenerator[Finding, None]:
+    for table in values.tables():
+        async with aclosing(patient.bad_values(table)) as found:
+            try:
+                async for bad in found:
+                    where = f"{bad.table}.{bad.column} of the row {bad.row}"
+                    yield Finding(Rule.D8, f"The value in {where} cannot be read: {bad.wrong}", (bad.row,))
+            except Damaged as damaged:
+                yield Finding(Rule.D8, f"The values of {table.name} cannot be looked at to the end: {damaged}")
 
 
 async def _unfit_encoding(patient: Patient) -> AsyncGenerator[Finding, None]:

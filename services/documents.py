@@ -1,5 +1,7 @@
 """Documents: titled, ordered arrangements of sections."""
 
+from itertools import chain
+
 from db import documents as arrangement
 from db import ids
 from db.inserts import insert_new
@@ -7,8 +9,9 @@ from db.loaders import Soon
 from db.models import Document, Section
 from db.paging import Connection, Page
 from db.store import Store, Transaction
+from db.unreadable import Unreadable
 from services import inputs, markdown
-from services.commands import command
+from services.commands import command, long_command
 from services.link_definitions import remembered, with_targets_kept
 from services.markdown_parser import Budget, LimitExceeded
 from services.outcomes import Forbidden, IdTaken, InvalidInput, TemporarilyUnavailable
@@ -40,7 +43,7 @@ async def create_document(
     return await _add(store, _document(store, principal, title, description, own_id), [])
 
 
-@command
+@long_command
 async def import_document(
     store: Store,
     principal: Principal,
@@ -101,6 +104,9 @@ async def sections(store: Store, document: Document, page: Page) -> Connection[S
 async def export_markdown(store: Store, document: Document) -> str:
     """Return a document as CommonMark, such that importing it again gives equal sections."""
     texts = await store.load.texts.load(document.id)
+    for value in chain.from_iterable(texts):
+        if isinstance(value, Unreadable):
+            raise value
     # What has been stored is given back however large it is; only the time of the operation ends it.
     budget = Budget()
 

@@ -3,6 +3,7 @@
 from db import chats, ids
 from db.inserts import insert_new
 from db.models import Message, MessageRole
+from db.patience import Attempts
 from db.store import Store, Transaction, Undo
 from services import inputs
 from services.commands import command
@@ -53,13 +54,14 @@ async def post_message(
             raise Undo(None)  # the number goes back
         return added
 
-    # Nothing is added where the client id is in use; then its message has been committed, and can be read.
-    return (
-        await _earlier(store, message)
-        or await store.transact(add)
-        or await _earlier(store, message)
-        or TemporarilyUnavailable()
-    )
+    # Nothing is added where the client id is in use; then its message has been committed, and can be read, unless the
+    # chat was purged since, with all that was in it: the next attempt finds out.
+    async for _ in Attempts(eager=True):
+        if earlier := await _earlier(store, message):
+            return earlier
+        if added := await store.transact(add):
+            return added
+    return TemporarilyUnavailable()
 
 
 async def _earlier(store: Store, message: Message) -> Message | ClientIdConflict | None:

@@ -10,7 +10,7 @@ from db.paging import Connection, Page, connection
 from db.purges import Portion, Purged
 from db.store import Store, Transaction
 from db.trash import Trashable
-from services.commands import command
+from services.commands import command, long_command
 from services.outcomes import (
     DocumentNotFound,
     Forbidden,
@@ -52,7 +52,7 @@ async def restore_document(store: Store, principal: Principal, document_id: str)
     return await _move(store, Document, document_id, trash.take_back) or DocumentNotFound(document_id)
 
 
-@command
+@long_command
 async def purge_document(store: Store, principal: Principal, document_id: str) -> PurgedDocument:
     """Take a document that is in the trash away for good, and the sections that stand nowhere else with their chats."""
     if refused := await _refused_document(store, principal, principal.may_purge, document_id):
@@ -85,7 +85,7 @@ async def restore_section(store: Store, principal: Principal, section_id: str) -
     return await _move(store, Section, section_id, trash.take_back) or SectionNotFound(section_id)
 
 
-@command
+@long_command
 async def purge_section(store: Store, principal: Principal, section_id: str) -> PurgedSection:
     """Take a section that is in the trash away for good, wherever it stands, with its chat and the messages."""
     if refused := await _refused_section(store, principal, principal.may_purge, section_id):

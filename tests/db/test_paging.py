@@ -42,7 +42,7 @@ def shown(order: Order, connection: Connection[object]) -> tuple[list[Key], bool
     cursors = [edge.cursor for edge in connection.edges]
     assert info.start_cursor == (cursors[0] if cursors else None)
     assert info.end_cursor == (cursors[-1] if cursors else None)
-    keys = [decode(order.name, order.types, cursor) for cursor in cursors]
+    keys = [decode(order.name, order.types, str(cursor)) for cursor in cursors]
     return keys, info.has_previous_page, info.has_next_page
 
 

@@ -63,7 +63,7 @@ def test_an_import_is_healed_by_the_doctor(database_url: str) -> None:
         "2 found (D4: 2), 0 repaired, 2 left.",
     ]
     assert [line[:2] for line in looked.stderr.splitlines()] == [
-        *("D1", "D2", "D2", "D2", "D2", "D2", "D2", "D3", "D4", "D5", "D6", "D6", "D6", "D7", "D8", "D8", "D8")
+        *("D1", "D2", "D2", "D2", "D2", "D2", "D2", "D3", "D4", "D5", "D6", "D6", "D6", "D7", "D8", "D8", "D8", "D8")
     ]
     assert execute(database_url, pointers) == as_they_were
 

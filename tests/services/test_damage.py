@@ -117,15 +117,21 @@ async def test_references_to_a_table_without_its_key_are_told(database: Database
 
 
 @on_sqlite
-async def test_a_text_that_is_none_is_told_and_the_rest_looked_at(database: Database) -> None:
+async def test_a_text_that_is_none_is_told_and_repaired_where_the_rules_say_what_it_should_be(
+    database: Database,
+) -> None:
     await fill(database)
     await execute(
         database,
         "UPDATE sections SET chat_session_id = CAST(x'ff' AS TEXT)",
         "UPDATE document_sections SET position = 'not one'",
     )
-    assert [line for line in await told(database) if line.startswith("D4 cannot be looked for to the end")]
-    assert len(await told(database, Rule.D7)) == 1
+    assert await told(database) == [
+        "The value in sections.chat_session_id of the row local, sec_1 cannot be read: it is not UTF-8"
+    ]
+    assert [len(await told(database, rule)) for rule in (Rule.D4, Rule.D7)] == [1, 1]
+    assert await mended(database) == (2, [])
+    assert await told(database) == []
 
 
 @on_sqlite
