@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 
 _current: ContextVar[float | None] = ContextVar("deadline", default=None)
 
@@ -11,11 +11,21 @@ _current: ContextVar[float | None] = ContextVar("deadline", default=None)
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
     """Have whatever is waited for within the block, also by tasks that it starts, waited for until then."""
-    token = _current.set(asyncio.get_running_loop().time() + seconds)
+    token = begin(seconds)
     try:
         yield
     finally:
-        _current.reset(token)
+        end(token)
+
+
+def begin(seconds: float) -> Token[float | None]:
+    """Begin a block as `deadline` does, for those whose time it would take; `end` has to end it."""
+    return _current.set(asyncio.get_running_loop().time() + seconds)
+
+
+def end(token: Token[float | None]) -> None:
+    """End a block that was begun."""
+    _current.reset(token)
 
 
 def current() -> float | None:

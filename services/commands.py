@@ -6,7 +6,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 
-from db.deadlines import deadline
+from db import deadlines
 from db.faults import Unavailable
 from db.store import Store
 from services.outcomes import TemporarilyUnavailable
@@ -26,28 +26,30 @@ def command(
     database does not decide in time, it answers `TemporarilyUnavailable`. For connections and locks it waits, in all,
     no longer than the lock timeout, from its first moment.
     """
-    patient = long_command(use_case)
-
-    @wraps(use_case)
-    async def run(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> T | TemporarilyUnavailable:
-        with deadline(store.lock_timeout):
-            return await patient(store, *args, **kwargs)
-
-    return run
+    return _command(use_case, has_deadline=True)
 
 
 def long_command(
     use_case: Callable[Concatenate[Store, P], Awaitable[T]],
 ) -> Callable[Concatenate[Store, P], Awaitable[T | TemporarilyUnavailable]]:
     """Make a use case a command whose work may take longer than anybody waits for a lock: it has no deadline."""
+    return _command(use_case, has_deadline=False)
 
+
+def _command(
+    use_case: Callable[Concatenate[Store, P], Awaitable[T]], *, has_deadline: bool
+) -> Callable[Concatenate[Store, P], Awaitable[T | TemporarilyUnavailable]]:
     @wraps(use_case)
     async def run(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> T | TemporarilyUnavailable:
         store.load.clear()
+        token = deadlines.begin(store.lock_timeout) if has_deadline else None
         try:
             return await use_case(store, *args, **kwargs)
         except Unavailable as error:
             _log.warning("unavailable", reason=str(error))
             return TemporarilyUnavailable(error.retry_after_ms)
+        finally:
+            if token is not None:
+                deadlines.end(token)
 
     return run
