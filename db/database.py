@@ -224,7 +224,8 @@ class Database:
             self.refusals += 1
 
     async def _attempt(self, work: Callable[[AsyncSession], Awaitable[T]], turn: _Turn) -> T:
-        with faults.translated():
+        # Whoever has gone by the deadline has been told, and counted, already.
+        with faults.translated(lambda: not turn.is_over):
             async for attempt in Attempts():
                 try:
                     turn.has_begun = False

@@ -1,7 +1,7 @@
 """What went wrong in a database: worth another try, out of reach for now, or a fault."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from asyncpg import PostgresError
@@ -114,13 +114,16 @@ def is_of_all(error: BaseException) -> bool:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Raise `Unavailable` in place of the many errors that mean it; let faults through."""
+def translated(is_counted: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Raise `Unavailable` in place of the many errors that mean it; let faults through.
+
+    `is_counted` tells, when that happens, whether it is told to whoever counts what was unavailable.
+    """
     try:
         yield
     except Exception as error:
         if is_conflict(error) or is_out_of_reach(error):
-            if tally := tallies.current():
+            if (tally := tallies.current()) and is_counted():
                 tally.unavailable += 1
             kind = Refused if _is_refused(error) else Unavailable
             raise kind(str(getattr(error, "orig", error)) or type(error).__name__) from error

@@ -22,7 +22,7 @@ LOSE = (
 async def test_what_was_tried_again_and_what_was_given_up_is_counted(serve: Serve, database: Database) -> None:
     document = await factories.document(database)
     section = await factories.section(database, document)
-    async with serve(lock_timeout=0.1) as client:
+    async with serve(lock_timeout=5) as client:
         async with database.begin() as session:
             await session.execute(text("SELECT 1 FROM sections FOR UPDATE"))
             assert await ensure(client, document.id, section.id) == UNAVAILABLE

@@ -83,7 +83,9 @@ async def test_a_fault_at_any_step_leaves_all_as_it_was_or_all_done(
                 await world.make(database)
                 case = f"{name}, step {at}: {text_of_step[:60]}, {times} times"
                 hands = struck_in_a_hurry if fault.waited_for and times == ALWAYS else struck
-                await _strike(database, hands, command, fault, Steps(fault.strike, at, times), done, case, steps)
+                await _strike(
+                    database, hands, struck, command, fault, Steps(fault.strike, at, times), done, case, steps
+                )
     # What is not in the world as it is made is in order, whatever was done last.
     assert [line for line in await violations(database) if not line.startswith(("D4", "D5"))] == []
 
@@ -91,6 +93,7 @@ async def test_a_fault_at_any_step_leaves_all_as_it_was_or_all_done(
 async def _strike(
     database: Database,
     struck: Database,
+    unhurried: Database,
     command: Command,
     fault: Fault,
     steps: Steps,
@@ -121,7 +124,9 @@ async def _strike(
     if answer == command.right:
         assert await world.shape(database) == done, case
     else:
-        assert kind(await command.call(Store(struck, "local"))) == (command.again if changed else command.right), case
+        assert kind(await command.call(Store(unhurried, "local"))) == (command.again if changed else command.right), (
+            case
+        )
         assert await world.shape(database) == done, case
     await assert_at_rest(struck, database)
 
