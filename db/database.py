@@ -107,6 +107,10 @@ def without_password(plain: str) -> str:
     return make_url(plain).render_as_string(hide_password=True)
 
 
+LAST_WORD = 1.0
+"""How many seconds after the deadline the engine may take to say that a lock was not got in time."""
+
+
 class _Turn:
     """The turn of a transaction: whether it has begun, or must not begin any more because nobody waits for it."""
 
@@ -206,7 +210,7 @@ class Database:
         self._running.add(running)
         running.add_done_callback(self._ended)
         try:
-            if await _outlasts_deadline(running) and (repeatable or not turn.has_begun):
+            if await _outlasts_deadline(running, turn) and (repeatable or not turn.has_begun):
                 turn.is_over = True
                 running.add_done_callback(_log_fault)
                 if tally := tallies.current():
@@ -290,11 +294,14 @@ class Database:
             _log.warning("Connections to the database could not be closed in time")
 
 
-async def _outlasts_deadline(running: asyncio.Future[Any]) -> bool:
-    """Wait until something has ended, or until the deadline if there is one, and tell whether it goes on then."""
+async def _outlasts_deadline(running: asyncio.Future[Any], turn: _Turn) -> bool:
+    """Wait until a transaction has ended, or until the deadline if there is one, and tell whether it goes on then."""
     if (deadline := deadlines.current()) is None:
         return False
     await asyncio.wait([running], timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
+    if turn.has_begun and not running.done():
+        # The engine's own "no" is about to come, and would say for sure that nothing was done.
+        await asyncio.wait([running], timeout=LAST_WORD)
     return not running.done()
 
 

@@ -65,13 +65,13 @@ def stopping(monkeypatch: pytest.MonkeyPatch, database: Database, portions: int)
     """End the process, as it were, after some portions."""
     transact, left = database.transact, portions
 
-    async def counted_down(work: Any) -> Any:
+    async def counted_down(work: Any, **how: Any) -> Any:
         nonlocal left
         if not left:
             monkeypatch.setattr(database, "transact", transact)
             raise RuntimeError("killed")
         left -= 1
-        return await transact(work)
+        return await transact(work, **how)
 
     monkeypatch.setattr(database, "transact", counted_down)
 
