@@ -23,8 +23,8 @@ CreatedDocument = Document | InvalidInput | IdTaken | Forbidden | TemporarilyUna
 UNTITLED = "Untitled"
 
 # One import and one export at a time, in threads: a long text takes a while, and others want to be served meanwhile.
-imports = Worker("import", inputs.PENDING_MARKDOWN_LENGTH)
-exports = Worker("export", inputs.PENDING_MARKDOWN_LENGTH)
+imports = Worker("import", inputs.PENDING_IMPORT_LENGTH)
+exports = Worker("export", inputs.PENDING_EXPORT_LENGTH)
 
 
 @command

@@ -17,8 +17,10 @@ MARKDOWN_BLOCKS = 200_000
 IMPORTED_SECTIONS = 10_000
 IMPORT_SECONDS = 10
 """Of processor time, for parsing."""
-PENDING_MARKDOWN_LENGTH = 4 * MARKDOWN_LENGTH
-"""How many characters of imports, and of exports, wait in a process at most."""
+PENDING_IMPORT_LENGTH = 4 * MARKDOWN_LENGTH
+"""How many characters of imports run or wait in a process at most."""
+PENDING_EXPORT_LENGTH = 50 * MARKDOWN_LENGTH
+"""How many characters of exports run or wait in a process at most: one operation can ask for that many."""
 MESSAGE_LENGTH = 100_000
 CLIENT_ID_LENGTH = 200
 PAGE_SIZE = 20

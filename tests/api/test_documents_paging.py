@@ -142,7 +142,7 @@ async def test_what_is_no_cursor_of_ours_is_refused(client: Client) -> None:
         (good,),
         (good, "doc_a", "doc_a"),
     ]
-    texts = ["", "x", "ä", "\0", "====", "bnVsbA", "MQ", "e30", "x" * 6_000]
+    texts = ["x", "ä", "\0", "====", "bnVsbA", "MQ", "e30", "x" * 6_000]
     for cursor in [*texts, *(encode("documents", key) for key in keys)]:
         assert await refusal(client, after=cursor) == "BAD_USER_INPUT", cursor
 

@@ -193,7 +193,7 @@ async def test_a_document_is_called_as_its_front_matter_says_or_else_like_its_fi
 
 async def test_while_many_imports_wait_more_are_told_to_come_again(client: Client, database: Database) -> None:
     go_on = threading.Event()
-    busy = asyncio.create_task(imports.run(inputs.PENDING_MARKDOWN_LENGTH, Budget(), go_on.wait))
+    busy = asyncio.create_task(imports.run(inputs.PENDING_IMPORT_LENGTH, Budget(), go_on.wait))
     await asyncio.sleep(0)
     refused = (await client(IMPORT_DOCUMENT, markdown="# One\n"))["importDocument"]
     assert refused["code"] == "TEMPORARILY_UNAVAILABLE"

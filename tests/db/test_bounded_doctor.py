@@ -103,10 +103,10 @@ def _steps(note: Callable[[int], None]) -> tuple[Any, Any]:
         nonlocal steps
         steps = 0
         raw = connection.connection.driver_connection._conn
-        raw.set_progress_handler(step, 1_000)
+        raw.set_progress_handler(step, 10)
 
     def end(*_: Any) -> None:
-        note(steps * 1_000)
+        note(steps * 10)
 
     return begin, end
 
@@ -290,6 +290,6 @@ async def test_positions_of_a_large_document_are_set_right_where_they_are_wrong(
 
 
 async def test_without_an_index_of_a_key_the_search_comes_to_an_end_all_the_same(large: Database) -> None:
-    await execute(large, "DROP INDEX document_sections_workspace_id_section_id_idx")
+    await execute(large, "DROP INDEX document_sections_workspace_id_section_id_document_id_idx")
     await factories.section(large, id="sec_x", chat_session_id="chat_gone")
     assert (await first(large, Rule.D4)).found["section_id"] == "sec_x"

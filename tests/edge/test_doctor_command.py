@@ -166,7 +166,7 @@ def test_a_bad_file_is_told_with_its_places_and_nothing_is_imported(database_url
     missing = run("import-legacy", str(tmp_path / "missing.json"), "--database", database_url)
     assert (missing.returncode, missing.stderr.splitlines()[0]) == (
         1,
-        f"{tmp_path / 'missing.json'}: No such file or directory",
+        f"{tmp_path / 'missing.json'}: cannot be read: No such file or directory",
     )
     unknown = tmp_path / "unknown.json"
     unknown.write_text(json.dumps({"sections": [{"id": "a"}], "chat_sessions": [], "messages": [_LOST]}))

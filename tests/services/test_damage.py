@@ -64,7 +64,7 @@ async def test_what_the_structure_lacks_is_told(database: Database) -> None:
     await allow_two_chats(database)
     await execute(
         database,
-        "DROP INDEX document_sections_workspace_id_section_id_idx",
+        "DROP INDEX document_sections_workspace_id_section_id_document_id_idx",
         "DROP INDEX chat_sessions_workspace_id_document_id_idx",
         "CREATE INDEX chat_sessions_workspace_id_document_id_idx ON chat_sessions (document_id)",
         "CREATE INDEX a_strangers_index ON sections (lower(title))",
@@ -72,7 +72,7 @@ async def test_what_the_structure_lacks_is_told(database: Database) -> None:
     assert await told(database) == [
         "The index chat_sessions_workspace_id_document_id_idx of chat_sessions is not on workspace_id, document_id",
         "The unique constraint chat_sessions_section_key of chat_sessions is not there",
-        "The index document_sections_workspace_id_section_id_idx of document_sections is not there",
+        "The index document_sections_workspace_id_section_id_document_id_idx of document_sections is not there",
     ]
 
 

@@ -11,18 +11,23 @@ from db.database import Database
 from db.models import CHAT_OF_SECTION_KEY, ChatSession, Message
 from tests.support import factories
 
+_CHAT = "INSERT INTO chat_sessions (workspace_id, id, section_id, last_seq, created_by, created_at, updated_at)"
+_MESSAGE = "INSERT INTO messages"
+_MESSAGE += " (workspace_id, id, chat_id, seq, role, author, content, client_id, created_at, updated_at)"
+
 BROKEN = {
-    "D1 a section has one chat": "INSERT INTO chat_sessions (workspace_id, id, section_id, last_seq, created_at)"
-    " SELECT workspace_id, 'chat_2', section_id, 0, created_at FROM chat_sessions",
-    "D2 a chat without messages has its section": "INSERT INTO chat_sessions (workspace_id, id, section_id, last_seq)"
-    " VALUES ('local', 'chat_2', 'sec_gone', 0)",
+    "D1 a section has one chat": f"{_CHAT}"  # noqa: S608 - our own names
+    " SELECT workspace_id, 'chat_2', section_id, 0, created_by, created_at, updated_at FROM chat_sessions",
+    "D2 a chat without messages has its section": f"{_CHAT}"  # noqa: S608 - our own names
+    " SELECT workspace_id, 'chat_2', 'sec_gone', 0, created_by, created_at, updated_at FROM chat_sessions",
     "D2 a chat with messages has its section": "UPDATE chat_sessions SET section_id = 'sec_gone'",
     "D2 a placement has its document and its section": "UPDATE document_sections SET document_id = 'doc_gone'",
-    "D2 a message has its chat": "INSERT INTO messages (workspace_id, id, chat_id, seq)"
-    " VALUES ('local', 'msg_2', 'chat_gone', 1)",
+    "D2 a message has its chat": f"{_MESSAGE}"  # noqa: S608 - our own names
+    " SELECT workspace_id, 'msg_2', 'chat_gone', 1, role, author, content, NULL, created_at, updated_at FROM messages",
     "D2 a document whose purge was begun is gone": "INSERT INTO documents"
-    " (workspace_id, id, title, deleted_at, updated_at)"
-    " VALUES ('local', 'doc_2', '', '1970-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000')",
+    " (workspace_id, id, title, tags, metadata, version, created_by, deleted_at, created_at, updated_at)"
+    " SELECT workspace_id, 'doc_2', '', tags, metadata, version, created_by, '1970-01-01 00:00:00.000000', created_at,"
+    " '2026-01-01 00:00:00.000000' FROM documents",
     "D2 a section whose purge was begun is gone": "UPDATE sections"
     " SET deleted_at = '1970-01-01 00:00:00.000000', updated_at = '2026-01-01 00:00:00.000000' WHERE id = 'sec_2'",
     "D3 a chat was opened through a document of its workspace": "UPDATE chat_sessions SET document_id = 'doc_gone'",
@@ -30,11 +35,11 @@ BROKEN = {
     "D5 a section with a chat points to one": "UPDATE sections SET chat_session_id = NULL",
     "D6 the messages of a chat are numbered 1, 2, 3 without a gap": "UPDATE messages SET seq = 2",
     "D6 the last number of a chat is that of its last message": "UPDATE chat_sessions SET last_seq = 2",
-    "D6 an author's client id names one message of a chat": "INSERT INTO messages"
-    " (workspace_id, id, chat_id, seq, author, client_id, created_at)"
-    " SELECT workspace_id, 'msg_2', chat_id, 2, author, client_id, created_at FROM messages",
+    "D6 an author's client id names one message of a chat": f"{_MESSAGE}"  # noqa: S608 - our own names
+    " SELECT workspace_id, 'msg_2', chat_id, 2, role, author, content, client_id, created_at, updated_at FROM messages",
     "D7 the positions in a document are distinct fractional keys": "INSERT INTO document_sections"
-    " (workspace_id, document_id, section_id, position) VALUES ('local', 'doc_1', 'sec_2', 'a0')",
+    " (workspace_id, document_id, section_id, position, is_copy, created_at, updated_at)"
+    " SELECT workspace_id, document_id, 'sec_2', position, is_copy, created_at, updated_at FROM document_sections",
 }
 """For each invariant a statement that breaks it."""
 
