@@ -161,7 +161,7 @@ def test_an_origin_that_is_none_is_explained_by_an_example(monkeypatch: pytest.M
 def test_the_command_line_says_so_in_one_line() -> None:
     ran = run("serve", env=environment(allowed_origins="localhost:5173"))
 
-    assert ran.returncode == 1
+    assert ran.returncode == 2
     (line,) = ran.stderr.splitlines()
     assert line.startswith("marginalia: MARGINALIA_ALLOWED_ORIGINS: ")
     assert "'localhost:5173'" in line
