@@ -13,7 +13,7 @@ import pytest
 from starlette.types import Message
 
 from db.database import Database
-from marginalia import graphql, streams
+from marginalia import streams, uploads
 from marginalia.principals import LOCAL_OWNER
 from marginalia.running import Answer
 from services.principals import Principal
@@ -61,7 +61,7 @@ async def test_an_operation_with_one_answer_is_a_stream_of_one(client: Served, q
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert response.headers["cache-control"] == "no-cache"
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Origin"
     assert response.content == b":\n\n" + event(body) + b"event: complete\ndata:\n\n"
 
     response = await ask(client, {"Accept": "multipart/mixed;subscriptionSpec=1.0"}, query)
@@ -245,7 +245,7 @@ async def test_who_was_moved_to_another_workspace_is_told_nothing_of_the_old_one
 async def test_a_body_of_a_get_does_not_end_its_stream(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, beginning: bytes
 ) -> None:
-    monkeypatch.setattr(graphql, "PATIENCE", 0.02)
+    monkeypatch.setattr(uploads, "PIECE_TIMEOUT_S", 0.02)
 
     async def body() -> AsyncIterator[bytes]:
         yield beginning

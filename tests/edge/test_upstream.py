@@ -1,6 +1,7 @@
 """Upstream: what libraries do that we work around, one test each; when one fails, a workaround can go."""
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,7 @@ async def test_uvicorn_forgets_that_a_refusal_in_http_is_an_answer_to_a_handshak
 
 
 async def test_uvicorn_logs_the_query_of_a_handshake(connected: Connected, log: Log) -> None:
+    logging.getLogger("uvicorn.error").setLevel(logging.INFO)  # as it is where nobody has told it otherwise
     protocol, _ = connected
     protocol.data_received(handshake("http://localhost", target="/graphql?token=x"))
     await protocol.send({"type": "websocket.accept"})
