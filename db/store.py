@@ -7,16 +7,16 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import anchors, chats, documents, trash
-from db.anchors import Anchor, AnchorKey, Standing
-from db.bisection import read_each
-from db.database import Database
-from db.database import Undo as Undo
-from db.gathering import Gathering
+from db.anchors import Anchor, AnchorKey, SectionChat
+from db.connection.database import Database
+from db.connection.database import Undo as Undo
+from db.doctor.scanner import Scanner
 from db.ids import is_findable
-from db.loaders import Loaders
 from db.models import Document, Message
-from db.paging import Connection, Page
-from db.patient import Patient
+from db.reading.bisection import read_each
+from db.reading.coalescing import CoalescingLoader
+from db.reading.loaders import Loaders
+from db.reading.paging import Connection, Page
 from db.trash import Trashable
 
 T = TypeVar("T")
@@ -24,13 +24,13 @@ Transaction = AsyncSession
 """What the work of a transaction is handed: its session."""
 
 
-Anchors = Gathering[AnchorKey, Anchor]
+AnchorLoader = CoalescingLoader[AnchorKey, Anchor]
 """Reads anchors for many operations at once."""
 
 
-def gathered(database: Database) -> Anchors:
+def anchor_loader(database: Database) -> AnchorLoader:
     """Return what reads the anchors of a database, for all who share it."""
-    return Gathering(partial(_read_anchors, database))
+    return CoalescingLoader(partial(_read_anchors, database))
 
 
 async def _read_anchors(database: Database, keys: Sequence[AnchorKey]) -> Mapping[AnchorKey, Anchor]:
@@ -44,21 +44,21 @@ class Store:
     Made anew for every operation, so that nothing read for one is shown to another.
     """
 
-    def __init__(self, database: Database, workspace_id: str, shared: Anchors | None = None) -> None:
+    def __init__(self, database: Database, workspace_id: str, shared: AnchorLoader | None = None) -> None:
         """Reach a workspace; operations that share what gathers anchors share the statements that read them."""
         self.workspace_id = workspace_id
         self.load = Loaders(database, workspace_id)
         self._database = database
-        self._anchors = shared or gathered(database)
+        self._anchors = shared or anchor_loader(database)
 
     async def anchor(self, document_id: str, section_id: str) -> Anchor:
-        """Read where a section stands in a document, and its chat. Raises `Unavailable`."""
+        """Read where a section stands in a document, and its chat. Raises `DatabaseUnavailable`."""
         anchor = await self._anchors.load(AnchorKey(self.workspace_id, document_id, section_id))
-        self.load.know(anchor)
+        self.load.prime(anchor)
         return anchor
 
     async def anchors(self, document_id: str, section_ids: Iterable[str]) -> Mapping[str, Anchor | Exception]:
-        """Read where sections stand in a document, and their chats, all in one statement. Raises `Unavailable`.
+        """Read where sections stand in a document, and their chats, all in one statement. Raises `DatabaseUnavailable`.
 
         In place of an anchor that cannot be read stands what went wrong with it.
         """
@@ -66,33 +66,36 @@ class Store:
         found = await read_each(partial(_read_anchors, self._database), keys)
         for anchor in found.values():
             if isinstance(anchor, Anchor):
-                self.load.know(anchor)
+                self.load.prime(anchor)
         return {key.section_id: found[key] for key in keys}
 
-    async def standing(self, document_id: str) -> Sequence[Standing] | None:
-        """Read the sections of a document and which chats they have; None: no such document. Raises `Unavailable`."""
+    async def standing(self, document_id: str) -> Sequence[SectionChat] | None:
+        """Read the sections of a document and which chats they have; None: no such document.
+
+        Raises `DatabaseUnavailable`.
+        """
         if not is_findable(document_id):
             return None
         async with self._database.read() as session:
             return await anchors.in_document(session, self.workspace_id, document_id)
 
     async def documents(self, page: Page) -> Connection[Document]:
-        """Read a page of the workspace's documents. Raises `Unavailable`."""
+        """Read a page of the workspace's documents. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
             return await documents.page(session, self.workspace_id, page)
 
     async def trashed(self, kind: type[Trashable], page: Page) -> Connection[Trashable]:
-        """Read a page of what the workspace has in the trash. Raises `Unavailable`."""
+        """Read a page of what the workspace has in the trash. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
             return await trash.page(session, self.workspace_id, kind, page)
 
     async def is_trashed(self, kind: type[Trashable], row_id: str) -> bool:
-        """Tell whether something is in the trash. Raises `Unavailable`."""
+        """Tell whether something is in the trash. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
-            return await trash.holds(session, self.workspace_id, kind, row_id)
+            return await trash.is_trashed(session, self.workspace_id, kind, row_id)
 
     async def message_of_client(self, chat_id: str, author: str, client_id: str) -> Message | None:
-        """Read the message that an author has posted under a client id. Raises `Unavailable`."""
+        """Read the message that an author has posted under a client id. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
             return await chats.message_of_client(session, self.workspace_id, chat_id, author, client_id)
 
@@ -102,7 +105,9 @@ class Store:
         return self._database.lock_timeout
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]], *, repeatable: bool = False) -> T:
-        """Run `work` in one transaction, which its end commits and an exception or `Undo` undoes. Raises `Unavailable`.
+        """Run `work` in one transaction, which its end commits and an exception or `Undo` undoes.
+
+        Raises `DatabaseUnavailable`.
 
         The work may run several times, each time from the start, and runs to its end even if the caller is gone; one
         that is `repeatable` is waited for until the deadline only.
@@ -113,6 +118,6 @@ class Store:
             self.load.clear()
 
     @property
-    def patient(self) -> Patient:
+    def scanner(self) -> Scanner:
         """The workspace, as the doctor looks at it."""
-        return Patient(self._database, self.workspace_id)
+        return Scanner(self._database, self.workspace_id)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
-from db.unreadable import Unreadable
+from db.reading.unreadable import Unreadable
 
 
 class UtcDateTime(TypeDecorator[datetime]):

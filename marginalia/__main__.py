@@ -1,7 +1,7 @@
 """`python -m marginalia`: the command line."""
 
-from marginalia.cli import main
-from marginalia.output import lenient
+from marginalia.cli.commands import main
+from marginalia.cli.output import lenient
 
 if __name__ == "__main__":
     with lenient():

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from marginalia.routing import with_slash
+from marginalia.transports.routing import with_slash
 
 _FILES = Path(__file__).with_name("static") / "graphiql"
 

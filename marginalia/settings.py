@@ -17,12 +17,13 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from marginalia import files, origins
-from marginalia.connections import KEEP_ALIVE_S
+from marginalia import files
 from marginalia.files import UnreadableFile
-from marginalia.sockets import SocketLimits
+from marginalia.transports import origins
+from marginalia.transports.uploads import LARGEST_UPLOAD
+from marginalia.transports.uvicorn_protocols import KEEP_ALIVE_S
+from marginalia.transports.websocket import SocketLimits
 from marginalia.trusted import Trust
-from marginalia.uploads import LARGEST_UPLOAD
 from schema.measures import Limits
 
 ENV_FILE = Path(".env")

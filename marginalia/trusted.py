@@ -11,8 +11,8 @@ from pathlib import Path
 import structlog
 
 from marginalia import files
-from marginalia.calls import Call
 from marginalia.files import UnreadableFile
+from marginalia.transports.request import GraphQLRequest
 from schema.operations import refused
 
 REGISTERED_CHARACTERS = 1_000_000
@@ -41,7 +41,7 @@ class Trust(StrEnum):
     """Those of the manifest, by their ids: the text of one of them is not run either."""
 
 
-class Documents:
+class PersistedOperations:
     """The texts that stand behind ids."""
 
     def __init__(self, trust: Trust = Trust.OPEN, manifest: Mapping[str, str] | None = None) -> None:
@@ -51,7 +51,7 @@ class Documents:
         self._registered: OrderedDict[str, str] = OrderedDict()
         self._characters = 0
 
-    def text(self, call: Call) -> str:
+    def text(self, call: GraphQLRequest) -> str:
         """Return the text of the operation that a call means. Raises `Refused`."""
         text = self._named(call)
         if self._trust is Trust.ONLY and not self._is_named_by_the_manifest(call):
@@ -64,14 +64,14 @@ class Documents:
         """Tell whether a text is one of the manifest."""
         return text in self._trusted
 
-    def remember(self, call: Call) -> None:
+    def remember(self, call: GraphQLRequest) -> None:
         """Register the text of a call that has one of these and a hash, once it is known that it can be run."""
         if self._trust is Trust.OPEN and call.query and call.document_id is None:
             match call.extensions.get("persistedQuery"):
                 case {"sha256Hash": str(name)}:
                     self._register(name.lower(), call.query)
 
-    def _is_named_by_the_manifest(self, call: Call) -> bool:
+    def _is_named_by_the_manifest(self, call: GraphQLRequest) -> bool:
         name = call.document_id
         if name is None:
             match call.extensions.get("persistedQuery"):
@@ -81,7 +81,7 @@ class Documents:
                     return False
         return _bare(name) in self._manifest
 
-    def _named(self, call: Call) -> str:
+    def _named(self, call: GraphQLRequest) -> str:
         if call.document_id is not None:
             return self._of_document(_bare(call.document_id), call.query)
         persisted = call.extensions.get("persistedQuery")

@@ -2,8 +2,8 @@
 
 import strawberry
 
-from db import invariants
-from schema.view import View, enum_of, shown
+from db.doctor import invariants
+from schema.view import View, enum_of, field
 from services import doctor
 
 enum_of(
@@ -30,10 +30,10 @@ class Finding(View):
 
     represents = doctor.Finding
 
-    rule: invariants.Rule = shown("The rule.")
-    message: str = shown("What is wrong, for people.")
-    ids: list[strawberry.ID] = shown("The ids of the rows that it is about; of some of them there is no row any more.")
-    repair: str | None = shown(
+    rule: invariants.Rule = field("The rule.")
+    message: str = field("What is wrong, for people.")
+    ids: list[strawberry.ID] = field("The ids of the rows that it is about; of some of them there is no row any more.")
+    repair: str | None = field(
         "What a repair does about it; null: a person has to look at it, because a text could be lost."
     )
 
@@ -44,5 +44,5 @@ class Examination(View):
 
     represents = doctor.Examination
 
-    findings: list[Finding] = shown("The findings, in the order of the rules.")
-    has_more: bool = shown("Whether there is more than these.")
+    findings: list[Finding] = field("The findings, in the order of the rules.")
+    has_more: bool = field("Whether there is more than these.")

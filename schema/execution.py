@@ -18,12 +18,12 @@ from graphql import (
     create_source_event_stream,
 )
 
-from db.faults import Unavailable
-from db.openings import FellBehind
-from db.unreadable import Unreadable
+from db.chat_feed import SlowConsumer
+from db.connection.errors import DatabaseUnavailable
+from db.reading.unreadable import Unreadable
 from resolvers.context import Context
 from schema.measures import Limits
-from schema.operations import Operation, Refused, mistake
+from schema.operations import PreparedOperation, Refused, client_error
 from services.outcomes import BadArgument, ErrorCode
 
 _log = structlog.stdlib.get_logger("marginalia.graphql")
@@ -38,7 +38,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ExecutionLimits:
     """What an execution is held to, and what its errors tell."""
 
     seconds: float
@@ -48,7 +48,9 @@ class Bounds:
     """Whether no error names a type or a field of the schema."""
 
 
-async def execute(operation: Operation, variables: Mapping[str, Any], context: Context, bounds: Bounds) -> Result:
+async def execute(
+    operation: PreparedOperation, variables: Mapping[str, Any], context: Context, bounds: ExecutionLimits
+) -> Result:
     """Run a query or a mutation within its time. Raises `Refused` if the variables are not what it declares."""
     executor = _executor(operation, variables, bounds)
     executor.context_value = context
@@ -62,10 +64,10 @@ async def execute(operation: Operation, variables: Mapping[str, Any], context: C
 
 @asynccontextmanager
 async def subscribe(
-    operation: Operation,
+    operation: PreparedOperation,
     variables: Mapping[str, Any],
     context: Callable[[], Context],
-    bounds: Bounds,
+    bounds: ExecutionLimits,
 ) -> AsyncIterator[AsyncGenerator[Result, None]]:
     """Begin a subscription and give its results, each made within its time; leaving the block ends it.
 
@@ -111,10 +113,10 @@ def present(errors: Sequence[GraphQLError]) -> Sequence[GraphQLError]:
                 _tell(error, "BAD_REQUEST")
             case BadArgument(code=code):
                 _tell(error, code or "BAD_USER_INPUT")
-            case FellBehind():
+            case SlowConsumer():
                 error.message = "Too many events were waiting for you, please subscribe again"
                 _tell(error, "FELL_BEHIND")
-            case Unavailable(retry_after_ms=retry_after_ms) as unavailable:
+            case DatabaseUnavailable(retry_after_ms=retry_after_ms) as unavailable:
                 _log.warning("unavailable", reason=str(unavailable))
                 error.message = "Temporarily unavailable, please retry"
                 error.extensions = {"code": ErrorCode.TEMPORARILY_UNAVAILABLE, "retryAfterMs": retry_after_ms}
@@ -145,7 +147,7 @@ def _tell(error: GraphQLError, code: str) -> None:
     error.extensions = {"code": code, **(error.extensions or {})}
 
 
-def _executor(operation: Operation, variables: Mapping[str, Any], bounds: Bounds) -> Executor[Context]:
+def _executor(operation: PreparedOperation, variables: Mapping[str, Any], bounds: ExecutionLimits) -> Executor[Context]:
     executor = Executor.build(
         operation.schema,
         operation.document,
@@ -157,7 +159,7 @@ def _executor(operation: Operation, variables: Mapping[str, Any], bounds: Bounds
     if isinstance(executor, list):
         if bounds.hide_schema:
             executor = [_without_types(error) for error in executor]
-        raise Refused(*(mistake(error, "BAD_USER_INPUT") for error in executor))
+        raise Refused(*(client_error(error, "BAD_USER_INPUT") for error in executor))
     return executor
 
 
@@ -189,7 +191,7 @@ def _too_long(seconds: float, kind: OperationType) -> GraphQLError:
     return GraphQLError(told, extensions={"code": "TIMEOUT"})
 
 
-async def _completed(executor: Executor[Context], bounds: Bounds) -> Result:
+async def _completed(executor: Executor[Context], bounds: ExecutionLimits) -> Result:
     try:
         async with asyncio.timeout(bounds.seconds):
             result = executor.execute_operation()

@@ -123,7 +123,7 @@ class Measure(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Excess:
+class LimitExceeded:
     """A limit that is passed."""
 
     code: str
@@ -132,7 +132,7 @@ class Excess:
     limit: int
 
 
-class Sizes:
+class PageSizes:
     """The sizes of pages that an operation gives by variables, and which of its variables those are."""
 
     def __init__(self, variables: Iterable[VariableDefinitionNode], values: Mapping[str, Any]) -> None:
@@ -170,7 +170,7 @@ class TooManySelections(Exception):
     """The operations of a document select more than is looked at."""
 
 
-class Measuring:
+class ComplexityAnalyzer:
     """Measures the operations of a document, each fragment once for each operation.
 
     They need not be valid: what does not exist is taken for a plain field.
@@ -183,11 +183,11 @@ class Measuring:
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
         self._left = most
-        self._sizes = Sizes((), {})
+        self._sizes = PageSizes((), {})
         self._known: dict[str, Measure] = {}
         self._spread_by_now: set[str] = set()
 
-    def operation(self, operation: OperationDefinitionNode, sizes: Sizes) -> Measure:
+    def operation(self, operation: OperationDefinitionNode, sizes: PageSizes) -> Measure:
         """Measure an operation, with the sizes of its pages. Raises `TooManySelections`."""
         self._sizes, self._known = sizes, {}
         root = self._schema.get_root_type(operation.operation)
@@ -199,7 +199,7 @@ class Measuring:
 
     def fragments(self) -> Iterator[Measure]:
         """Measure the fragments that no operation has spread: they are validated too. Raises `TooManySelections`."""
-        self._sizes, self._known = Sizes((), {}), {}
+        self._sizes, self._known = PageSizes((), {}), {}
         for name in self._fragments.keys() - self._spread_by_now:
             yield self._spread(name)._replace(width=0)
 
@@ -283,7 +283,7 @@ class Measuring:
         return found if is_composite_type(found) else None
 
 
-def excesses(measure: Measure, limits: Limits) -> Iterable[Excess]:
+def excesses(measure: Measure, limits: Limits) -> Iterable[LimitExceeded]:
     """Tell which limits a measure passes; its cost is held to its limit apart, because variables change it."""
     for code, what, requested, limit in (
         ("MAX_DEPTH_EXCEEDED", "fields within fields", measure.depth, limits.depth),
@@ -294,4 +294,4 @@ def excesses(measure: Measure, limits: Limits) -> Iterable[Excess]:
         ("MAX_DIRECTIVES_EXCEEDED", "directives", measure.directives, limits.directives),
     ):
         if requested > limit:
-            yield Excess(code, what, requested, limit)
+            yield LimitExceeded(code, what, requested, limit)

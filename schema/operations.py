@@ -23,7 +23,16 @@ from graphql import (
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
-from schema.measures import LARGEST, Excess, Limits, Measuring, Sizes, TooManySelections, excesses, size
+from schema.measures import (
+    LARGEST,
+    ComplexityAnalyzer,
+    LimitExceeded,
+    Limits,
+    PageSizes,
+    TooManySelections,
+    excesses,
+    size,
+)
 from schema.validation import disclosed, validation_rules
 
 KEPT_CHARACTERS = 5_000_000
@@ -61,7 +70,7 @@ def refused(code: str, message: str, **extensions: Any) -> Refused:
     return Refused(GraphQLError(message, extensions={"code": code, **extensions}))
 
 
-def mistake(error: GraphQLError, code: str) -> GraphQLError:
+def client_error(error: GraphQLError, code: str) -> GraphQLError:
     """Return an error that graphql-core found in what a client sent, with its code.
 
     Where Python could not read a value at all, as an integer of five thousand digits, the error would quote it whole.
@@ -75,7 +84,7 @@ def mistake(error: GraphQLError, code: str) -> GraphQLError:
 
 
 @dataclass(frozen=True)
-class Operation:
+class PreparedOperation:
     """An operation that is valid and within its limits, ready to run as often as it is sent."""
 
     schema: GraphQLSchema
@@ -99,12 +108,12 @@ class Operation:
 
     def cost(self, variables: Mapping[str, Any]) -> int:
         """Return what it costs with these variables."""
-        # As `Sizes` reads them: null is not the same as absent, which leaves it to the default.
+        # As `PageSizes` reads them: null is not the same as absent, which leaves it to the default.
         given = tuple(size(variables[name]) if name in variables else _ABSENT for name in self.sizes)
         cost = self._costs.get(given)
         if cost is None:
-            sizes = Sizes(self.node.variable_definitions or (), variables)
-            cost = Measuring(self.schema, self.document).operation(self.node, sizes).cost
+            sizes = PageSizes(self.node.variable_definitions or (), variables)
+            cost = ComplexityAnalyzer(self.schema, self.document).operation(self.node, sizes).cost
             if len(self._costs) < KEPT_COSTS:
                 self._costs[given] = cost
         return cost
@@ -116,11 +125,11 @@ class _Text:
 
     size: int
     """How much room it takes, in characters."""
-    operations: Mapping[str | None, Operation] = field(default_factory=dict)
+    operations: Mapping[str | None, PreparedOperation] = field(default_factory=dict)
     errors: tuple[GraphQLError, ...] = ()
 
 
-class Operations:
+class OperationCache:
     """The operations of a schema, by their texts.
 
     A text is parsed, measured and validated when it is met for the first time; then only looked up, until others
@@ -146,13 +155,13 @@ class Operations:
         self._texts: OrderedDict[str, _Text] = OrderedDict()
         self._characters = 0
 
-    def find(self, text: str, name: str | None = None) -> Operation:
+    def find(self, text: str, name: str | None = None) -> PreparedOperation:
         """Return the operation of a name, or the only one, of a text. Raises `Refused`."""
         known = self._texts.get(text)
         if known is None:
             if len(text) > self.limits.characters:  # it is not worth the place of others
                 raise Refused(
-                    _excess(Excess("MAX_CHARACTERS_EXCEEDED", "characters", len(text), self.limits.characters))
+                    _excess(LimitExceeded("MAX_CHARACTERS_EXCEEDED", "characters", len(text), self.limits.characters))
                 )
             self.read += 1
             known = self._keep(text, self._read(text))
@@ -200,33 +209,39 @@ class Operations:
             error.extensions = {"code": _code_of_syntax(error.message)}
             raise Refused(error) from None
         if (lines := len(source.starts)) > limits.lines:
-            raise Refused(_excess(Excess("MAX_LINES_EXCEEDED", "lines", lines, limits.lines)))
+            raise Refused(_excess(LimitExceeded("MAX_LINES_EXCEEDED", "lines", lines, limits.lines)))
         names = (token.value or "" for token in _tokens(document) if token.kind is TokenKind.NAME)
         if (longest := max(map(len, names), default=0)) > limits.name:
-            raise Refused(_excess(Excess("MAX_NAME_LENGTH_EXCEEDED", "characters of a name", longest, limits.name)))
+            raise Refused(
+                _excess(LimitExceeded("MAX_NAME_LENGTH_EXCEEDED", "characters of a name", longest, limits.name))
+            )
         return document
 
-    def _measure(self, document: DocumentNode) -> Mapping[str | None, Operation]:
+    def _measure(self, document: DocumentNode) -> Mapping[str | None, PreparedOperation]:
         nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
         # Everything beside one operation; before any of it is measured, for each operation is with all that it spreads.
         others = len(document.definitions) - 1
         if others > self.limits.fragments:
-            raise Refused(_excess(Excess("MAX_FRAGMENTS_EXCEEDED", "definitions", others, self.limits.fragments)))
-        measuring = Measuring(self._schema, document, self.limits.selections)
-        found: list[Excess] = []
-        operations: dict[str | None, Operation] = {}
+            raise Refused(
+                _excess(LimitExceeded("MAX_FRAGMENTS_EXCEEDED", "definitions", others, self.limits.fragments))
+            )
+        measuring = ComplexityAnalyzer(self._schema, document, self.limits.selections)
+        found: list[LimitExceeded] = []
+        operations: dict[str | None, PreparedOperation] = {}
         try:
             for node in nodes:
-                sizes = Sizes(node.variable_definitions or (), {})
+                sizes = PageSizes(node.variable_definitions or (), {})
                 measured = measuring.operation(node, sizes)
                 found.extend(excesses(measured, self.limits))
-                operation = Operation(self._schema, document, node, tuple(sorted(sizes.names)), measured.own > 0)
+                operation = PreparedOperation(
+                    self._schema, document, node, tuple(sorted(sizes.names)), measured.own > 0
+                )
                 operations[operation.name] = operation
             for measured in measuring.fragments():
                 found.extend(excesses(measured, self.limits))
         except TooManySelections:
             most = self.limits.selections
-            raise Refused(_excess(Excess("MAX_SELECTIONS_EXCEEDED", "selections", most + 1, most))) from None
+            raise Refused(_excess(LimitExceeded("MAX_SELECTIONS_EXCEEDED", "selections", most + 1, most))) from None
         if found:
             raise Refused(*(_excess(excess) for excess in dict.fromkeys(found)))
         return operations
@@ -236,10 +251,10 @@ class Operations:
             self._schema, document, self._rules, max_errors=self.limits.errors, hide_suggestions=not self.suggestions
         )
         if errors:
-            raise Refused(*(mistake(error, "GRAPHQL_VALIDATION_FAILED") for error in disclosed(errors)))
+            raise Refused(*(client_error(error, "GRAPHQL_VALIDATION_FAILED") for error in disclosed(errors)))
 
 
-def hold_to_cost(operation: Operation, variables: Mapping[str, Any], limit: int) -> int:
+def hold_to_cost(operation: PreparedOperation, variables: Mapping[str, Any], limit: int) -> int:
     """Return what an operation costs with these variables. Raises `Refused` if it is more than the limit.
 
     A list that is longer than any that is answered is refused here, before each of its entries is looked at.
@@ -249,11 +264,11 @@ def hold_to_cost(operation: Operation, variables: Mapping[str, Any], limit: int)
             raise refused("BAD_USER_INPUT", f"A list has {len(given):,} entries, at most {LARGEST} are allowed")
     cost = operation.cost(variables)
     if cost > limit:
-        raise Refused(_excess(Excess("MAX_COST_EXCEEDED", "cost", cost, limit)))
+        raise Refused(_excess(LimitExceeded("MAX_COST_EXCEEDED", "cost", cost, limit)))
     return cost
 
 
-def _excess(excess: Excess) -> GraphQLError:
+def _excess(excess: LimitExceeded) -> GraphQLError:
     return GraphQLError(
         f"The operation is too large: {excess.what} of {excess.requested:,}, at most {excess.limit:,} are allowed",
         extensions={"code": excess.code, "requested": excess.requested, "limit": excess.limit},

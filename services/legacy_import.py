@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from db import legacy, positions
-from db.legacy import Rows, Taken, There
+from db import positions
+from db.importers import legacy
+from db.importers.legacy import Rows, Taken, There
 from db.store import Store, Transaction, Undo
 from services.documents import UNTITLED
 from services.legacy import BadFile, LegacyChat, LegacyDocument, LegacyFile, LegacyMessage, LegacySection
@@ -37,7 +38,7 @@ async def import_file(store: Store, principal: Principal, file: LegacyFile) -> I
     """Take in what of a file is not there yet, in one transaction, and leave as it is what is.
 
     Of several chats of a section one remains: the one that is there already, or else the oldest. Raises `BadFile`,
-    where something would be lost, or `Unavailable`; then nothing was changed.
+    where something would be lost, or `DatabaseUnavailable`; then nothing was changed.
     """
 
     async def work(transaction: Transaction) -> Imported | BadFile:

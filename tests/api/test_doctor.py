@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from db.database import Database
+from db.connection.database import Database
 from db.models import Section
 from services.principals import Principal, Role
 from tests.api.operations import ensure_chat, import_document, post_message, section_ids
 from tests.conftest import Serve
 from tests.support import factories
-from tests.support.broken import fill, unconstrain
 from tests.support.client import Client, Served
+from tests.support.corruption import fill, unconstrain
 from tests.support.counting import counted
 
 DOCTOR = """

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from marginalia import uploads
-from marginalia.calls import MOST_BESIDE_TEXTS, MOST_TEXTS
-from marginalia.uploads import LARGEST_UPLOAD
+from marginalia.transports import uploads
+from marginalia.transports.request import MOST_BESIDE_TEXTS, MOST_TEXTS
+from marginalia.transports.uploads import LARGEST_UPLOAD
 from tests.conftest import Serve
 from tests.edge.conftest import Log
 from tests.edge.sockets import SECONDS

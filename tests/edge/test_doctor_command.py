@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from db.database import Database
+from db.connection.database import Database
 from tests.support.processes import ROOT, run
 
 SAMPLE = str(ROOT / "docs" / "legacy-sample.json")

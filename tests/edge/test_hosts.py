@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from marginalia.hosts import HostMiddleware
+from marginalia.transports.hosts import HostMiddleware
 from tests.edge.conftest import Log
 from tests.edge.sockets import SECONDS, handshake
 from tests.support.client import Served

@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 from websockets.exceptions import InvalidStatus
 
-from marginalia import origins
-from marginalia.origins import AllowedOrigins
 from marginalia.settings import Settings
+from marginalia.transports import origins
+from marginalia.transports.origins import AllowedOrigins
 from tests.conftest import Serve
 from tests.edge.conftest import Log
 from tests.edge.sockets import socket

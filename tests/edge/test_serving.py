@@ -17,7 +17,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from marginalia import serving
+from marginalia import server as serving
 from marginalia.startup import SOUND_SQLITE
 from tests.support.processes import ROOT, Server, environment, running_process
 
@@ -130,7 +130,7 @@ def test_a_server_whose_processes_cannot_start_does_not_end_well(workers: int) -
     run = f"lambda: None, workers={workers}, reload=False, application={application!r}"
 
     ended = subprocess.run(
-        [sys.executable, "-c", f"from marginalia import serving; serving.run(serving.listen('::1', 0), {run})"],
+        [sys.executable, "-c", f"from marginalia import server; server.run(server.listen('::1', 0), {run})"],
         env=environment(),
         cwd=ROOT,
         capture_output=True,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schema.build import build_schema
-from schema.measures import CEILING, Measure, Measuring, Sizes
+from schema.measures import CEILING, ComplexityAnalyzer, Measure, PageSizes
 
 SCHEMA = build_schema()._schema
 
@@ -23,7 +23,9 @@ DEEPER = {
 def measured(text: str, **variables: Any) -> Measure:
     document: DocumentNode = parse(text)
     operation = next(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
-    return Measuring(SCHEMA, document).operation(operation, Sizes(operation.variable_definitions or (), variables))
+    return ComplexityAnalyzer(SCHEMA, document).operation(
+        operation, PageSizes(operation.variable_definitions or (), variables)
+    )
 
 
 @st.composite

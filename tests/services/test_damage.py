@@ -6,15 +6,15 @@ from contextlib import closing
 import pytest
 from sqlalchemy import func, select, text
 
-from db.database import Database
-from db.faults import Damaged
-from db.invariants import Rule
+from db.connection.database import Database
+from db.connection.errors import DatabaseDamaged
+from db.doctor.invariants import Rule
+from db.doctor.scanner import Scanner
 from db.models import ChatSession, Message, Section
-from db.patient import Patient
 from marginalia.startup import NotReady, check
 from services import doctor
 from tests.support import factories
-from tests.support.broken import allow_two_chats, fill, say, unconstrain
+from tests.support.corruption import allow_two_chats, fill, say, unconstrain
 from tests.support.databases import user
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -41,7 +41,7 @@ async def told(database: Database, rule: Rule = Rule.D8) -> list[str]:
     return [
         finding.message
         for each in doctor.checks().values()
-        async for finding in each(Patient(database))
+        async for finding in each(Scanner(database))
         if finding.rule == rule
     ]
 
@@ -50,11 +50,11 @@ async def mended(database: Database) -> tuple[int, list[str]]:
     """Repair all that can be; return how much was, and what was in the way of the rest."""
     done, hindrances = 0, []
     for each in doctor.checks().values():
-        async for finding in each(Patient(database)):
+        async for finding in each(Scanner(database)):
             try:
-                await doctor.repair(Patient(database), finding)
+                await doctor.repair(Scanner(database), finding)
                 done += finding.repair is not None
-            except Damaged as damaged:
+            except DatabaseDamaged as damaged:
                 hindrances.append(str(damaged))
     return done, hindrances
 

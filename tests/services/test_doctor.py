@@ -8,33 +8,34 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text, update
 
-from db import patient, positions
-from db.database import Database
-from db.invariants import Rule
+from db import positions
+from db.connection.database import Database
+from db.doctor import scanner
+from db.doctor.invariants import Rule
+from db.doctor.scanner import Scanner
 from db.models import ChatSession, Message, Placement, Section
-from db.patient import Patient
 from db.store import Store
-from marginalia.principals import LOCAL_OWNER
+from marginalia.authentication.local import LOCAL_OWNER
 from services import doctor, sections
 from services.doctor import Finding
 from tests.support import factories
-from tests.support.broken import BROKEN, allow_two_chats, fill, say, unconstrain
+from tests.support.corruption import BROKEN, allow_two_chats, fill, say, unconstrain
 from tests.support.invariants import of_rows, violations
 
 TRASHED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def found(database: Database, workspace_id: str | None = None) -> list[Finding]:
-    patient = Patient(database, workspace_id)
-    return [finding for check in of_rows().values() async for finding in check(patient)]
+    scanner = Scanner(database, workspace_id)
+    return [finding for check in of_rows().values() async for finding in check(scanner)]
 
 
 async def repaired(database: Database) -> list[Finding]:
     """Repair all that can be, as it is found; return what was found."""
-    patient, findings = Patient(database), []
+    scanner, findings = Scanner(database), []
     for check in of_rows().values():
-        async for finding in check(patient):
-            await doctor.repair(patient, finding)
+        async for finding in check(scanner):
+            await doctor.repair(scanner, finding)
             findings.append(finding)
     return findings
 
@@ -66,7 +67,7 @@ async def test_what_is_found_is_repaired_or_left_to_a_person(database: Database,
     assert await one(database, func.count(Message.id)) == messages
     # Again, on what is right by now: nothing happens.
     for finding in findings:
-        await doctor.repair(Patient(database), finding)
+        await doctor.repair(Scanner(database), finding)
     assert [finding.message for finding in await found(database)] == left
 
 
@@ -156,7 +157,7 @@ async def test_nothing_of_another_workspace_is_found_or_touched(database: Databa
     (finding,) = await found(database, "local")
     assert (finding.workspace_id, finding.ids) == ("local", [ours.id, "chat_gone"])
     assert [finding.ids[1] for finding in await found(database)] == ["chat_gone", "chat_lost"]
-    await doctor.repair(Patient(database), finding)
+    await doctor.repair(Scanner(database), finding)
     assert await one(database, Section.chat_session_id, Section.workspace_id == "other") == theirs.chat_session_id
 
 
@@ -164,8 +165,8 @@ async def test_nothing_of_another_workspace_is_found_or_touched(database: Databa
 async def test_a_table_is_walked_along_in_stretches_and_each_row_found_once(
     database: Database, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(patient, "FIRST", size)
-    monkeypatch.setattr(patient, "LONGEST", size)
+    monkeypatch.setattr(scanner, "FIRST", size)
+    monkeypatch.setattr(scanner, "LONGEST", size)
     for workspace_id in ("another", "local", "other"):
         if workspace_id != "local":
             await factories.workspace(database, workspace_id)
@@ -191,7 +192,7 @@ async def test_a_repair_waits_for_an_ensure_and_leaves_what_it_has_done(database
     (finding,) = await found(database)
     async with database.begin() as session:
         chat = await factories.open_chat(session, document, section)
-        repair = asyncio.create_task(doctor.repair(Patient(database), finding))
+        repair = asyncio.create_task(doctor.repair(Scanner(database), finding))
         await asyncio.sleep(0.2)
         assert not repair.done()
     await repair

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from db.database import Database
+from db.connection.database import Database
 from db.models import ChatSession, Document, Message, Placement, Section
 from db.store import Store
-from marginalia.principals import LOCAL_OWNER
+from marginalia.authentication.local import LOCAL_OWNER
 from services import legacy, legacy_import
 from services.legacy import BadFile
 from services.legacy_import import Imported
