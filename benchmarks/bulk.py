@@ -12,9 +12,9 @@ import httpx
 
 from benchmarks.load import WrongAnswer
 from tests.api import operations
-from tests.concurrency.together import ENSURE
 from tests.support import postgres, processes
 from tests.support.client import Client
+from tests.support.concurrent_callers import ENSURE
 
 BULK = """
 mutation ($docId: ID!, $sectionIds: [ID!]!) {

@@ -2,15 +2,15 @@
 
 import time
 
+from engine.complexity import Limits
+from engine.operation_cache import OperationCache, Refused, hold_to_cost
 from schema.build import build_schema
-from schema.measures import Limits
-from schema.operations import Operations, Refused, hold_to_cost
 from tests.edge.big_operations import HOSTILE
 
 TIMES = 5
 
 
-def milliseconds(operations: Operations, text: str) -> float:
+def milliseconds(operations: OperationCache, text: str) -> float:
     """Return how much processor time the refusal of a text takes that was never met before, at best."""
     taken = []
     for number in range(TIMES):
@@ -24,7 +24,7 @@ def milliseconds(operations: Operations, text: str) -> float:
 
 def main() -> None:
     """Measure and print, the most expensive first."""
-    operations = Operations(build_schema()._schema, Limits())
+    operations = OperationCache(build_schema()._schema, Limits())
     measured = {name: milliseconds(operations, text) for name, (text, _code) in HOSTILE.items()}
     for name, taken in sorted(measured.items(), key=lambda each: each[1], reverse=True):
         print(f"{taken:8.1f} ms  {name}")

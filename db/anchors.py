@@ -31,10 +31,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import FromClause
 
-from db import visible
-from db.batches import Texts, among, planned_apart
 from db.ids import is_findable
 from db.models import CHAT_OF_SECTION_KEY, ChatSession, Document, Placement, Section, attributes
+from db.reading import visibility
+from db.reading.sql_arrays import TextArray, any_of, planned_apart
 
 
 class AnchorKey(NamedTuple):
@@ -57,7 +57,7 @@ class Anchor:
     """The document through which the chat was opened, which need not be the one that was asked for."""
 
 
-class Standing(NamedTuple):
+class SectionChat(NamedTuple):
     """A section that stands in a document: where it points to, and which chat it has."""
 
     section_id: str
@@ -66,7 +66,7 @@ class Standing(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Settled:
+class ChatWrites:
     """What was done about chats: those that were opened, and the sections that point to theirs now."""
 
     opened: Sequence[ChatSession]
@@ -78,14 +78,14 @@ async def find(session: AsyncSession, keys: Iterable[AnchorKey]) -> Mapping[Anch
     keys = list(keys)
     dialect = session.get_bind().dialect.name
     rows = await session.execute(_anchors(dialect), _parameters(dialect, keys))
-    return {keys[row[0] - 1]: _anchor(*_parts(row)) for row in rows}
+    return {keys[row[0] - 1]: _anchor(*_entities(row)) for row in rows}
 
 
-async def in_document(session: AsyncSession, workspace_id: str, document_id: str) -> Sequence[Standing] | None:
+async def in_document(session: AsyncSession, workspace_id: str, document_id: str) -> Sequence[SectionChat] | None:
     """Read the sections that stand in a document, in reading order; None: there is no such document."""
     standing = (
         select(Placement.document_id, Placement.position, Section.id, Section.chat_session_id)
-        .join(Section, visible.placed_section())
+        .join(Section, visibility.placed_section())
         .where(
             Placement.workspace_id == workspace_id, Placement.document_id == document_id, Section.deleted_at.is_(None)
         )
@@ -103,10 +103,10 @@ async def in_document(session: AsyncSession, workspace_id: str, document_id: str
         .order_by(standing.c.position, standing.c.id)
     )
     found = rows.all()
-    return [Standing(*row) for row in found if row[0] is not None] if found else None
+    return [SectionChat(*row) for row in found if row[0] is not None] if found else None
 
 
-async def settle(
+async def write_chats(
     session: AsyncSession,
     workspace_id: str,
     document_id: str,
@@ -114,7 +114,7 @@ async def settle(
     chat_ids: Mapping[str, str],
     wrong: Sequence[str],
     created_by: str,
-) -> Settled:
+) -> ChatWrites:
     """Open chats of sections that have none and stand in a document, and set wrong pointers right.
 
     `chat_ids` has the id of the new chat for each section that had none; `wrong` are sections that have a chat and do
@@ -135,17 +135,17 @@ async def settle(
     # PostgreSQL has set the pointers to what it has opened already.
     pointing = [*wrong, *(() if in_one else (chat.section_id for chat in opened))]
     pointed = await _point(session, workspace_id, pointing) if pointing else set[str]()
-    return Settled(opened, pointed & set(wrong))
+    return ChatWrites(opened, pointed & set(wrong))
 
 
 async def _point(session: AsyncSession, workspace_id: str, section_ids: Sequence[str]) -> AbstractSet[str]:
     """Point sections to their chats, and return which of them did not; those without a chat are let alone."""
     wrong = (
         select(Section.id.label("section_id"), ChatSession.id.label("chat_id"))
-        .join(ChatSession, visible.chat_of_section())
+        .join(ChatSession, visibility.chat_of_section())
         .where(
             Section.workspace_id == workspace_id,
-            among(Section.id, section_ids),
+            any_of(Section.id, section_ids),
             Section.deleted_at.is_(None),
             Section.chat_session_id.is_distinct_from(ChatSession.id),
         )
@@ -170,7 +170,7 @@ async def _point(session: AsyncSession, workspace_id: str, section_ids: Sequence
 
 @cache
 def _open_in_one_statement() -> Select[Any]:
-    pairs = func.unnest(bindparam("section_ids", type_=Texts()), bindparam("chat_ids", type_=Texts()))
+    pairs = func.unnest(bindparam("section_ids", type_=TextArray()), bindparam("chat_ids", type_=TextArray()))
     asked = pairs.table_valued(*_ASKED).render_derived(name="asked")
     # FOR KEY SHARE holds off whoever removes one of the three rows, but nobody who edits them.
     anchor = (
@@ -213,7 +213,7 @@ def _open_under_write_lock() -> Executable:
         .cte("asked")
         .prefix_with("MATERIALIZED")
     )
-    missing = _anchored(asked).where(~exists().where(visible.chat_of_section()))
+    missing = _anchored(asked).where(~exists().where(visibility.chat_of_section()))
     opening = insert(cast(Table, ChatSession.__table__)).from_select(
         _OPENED, missing.add_columns(bindparam("by", type_=Text()))
     )
@@ -227,8 +227,8 @@ def _anchored(asked: FromClause) -> Select[Any]:
         select(Section.workspace_id, Section.id.label("section_id"), Document.id.label("document_id"), asked.c.chat_id)
         .select_from(asked)
         .join(Section, Section.id == asked.c.section_id)
-        .join(Placement, visible.placed_section())
-        .join(Document, visible.placed_in_document())
+        .join(Placement, visibility.placed_section())
+        .join(Document, visibility.placed_in_document())
         .where(
             Section.workspace_id == bindparam("workspace", type_=Text()),
             Section.deleted_at.is_(None),
@@ -260,8 +260,8 @@ def _anchors(dialect: str) -> Select[Any]:
         parts.append(part)
         return part.c
 
-    # Of tables, not of models: the rows are put together in `_parts`. In the order that these have there.
-    (_, documents, _), (_, sections, _), (_, placements, _), (_, chats, _), (_, opened_through, _) = _PARTS
+    # Of tables, not of models: the rows are put together in `_entities`. In the order that these have there.
+    (_, documents, _), (_, sections, _), (_, placements, _), (_, chats, _), (_, opened_through, _) = _ENTITIES
     document, section, placement = documents.c, sections.c, placements.c
     document = join(
         documents,
@@ -304,17 +304,17 @@ def _anchor(
     return Anchor(document, section, placement, chat, opened_through)
 
 
-def _parts(row: Sequence[Any]) -> Iterator[Any]:
+def _entities(row: Sequence[Any]) -> Iterator[Any]:
     # Put together as the ORM would, which takes twice as long: this is most of what a hot ensure costs in the database.
     values = iter(row[1:])
-    for kind, _, names in _PARTS:
+    for kind, _, names in _ENTITIES:
         part = dict(zip(names, values))  # noqa: B905 - each takes its share of the values
         yield kind.as_loaded(part) if part["workspace_id"] is not None else None
 
 
 _OPENED_THROUGH = Document.__table__.alias("opened_through")
 
-_PARTS = [
+_ENTITIES = [
     (kind, table, attributes(kind))
     for kind, table in (
         (Document, Document.__table__),
@@ -331,7 +331,7 @@ def _asked(dialect: str) -> FromClause:
     # The parameters are the same whatever the number of keys, so the statement has one text and one plan.
     names = AnchorKey._fields
     if dialect == "postgresql":
-        arrays = [bindparam(name, type_=Texts()) for name in names]
+        arrays = [bindparam(name, type_=TextArray()) for name in names]
         return func.unnest(*arrays).table_valued(*names, with_ordinality="number").render_derived(name="asked")
     each = func.json_each(bindparam("keys", type_=Text)).table_valued("key", "value", name="each")
     return select(

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
-from db import faults
+from db.connection import errors
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -20,7 +20,7 @@ async def read_each(
     try:
         return await read(keys)
     except Exception as error:
-        if faults.is_of_all(error):
+        if errors.is_of_all(error):
             raise
         if len(keys) == 1:
             return {keys[0]: error}

@@ -9,11 +9,12 @@ from sqlalchemy import Row, delete, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from db import positions, visible
-from db.batches import among, planned_apart
+from db import positions
 from db.inserts import values
 from db.models import Document, Placement, Section
-from db.paging import Connection, Edge, Order, Page, read_page, read_pages
+from db.reading import visibility
+from db.reading.paging import Connection, Edge, Order, Page, read_page, read_pages
+from db.reading.sql_arrays import any_of, planned_apart
 from db.times import utcnow
 from db.unreadable import Unreadable
 
@@ -21,11 +22,11 @@ NEWEST_FIRST = Order("documents", (Document.created_at, Document.id), newest_fir
 READING_ORDER = Order("sections", (Placement.position, Placement.section_id))
 
 
-BREATH = 1_000
+FETCH_SIZE = 1_000
 """How many rows are taken in before others get their turn."""
 
 
-class Text(NamedTuple):
+class SectionText(NamedTuple):
     """What is written in a section, and its metadata."""
 
     title: str | None
@@ -44,17 +45,17 @@ class SectionEdge(Edge[Section]):
 
 async def page(session: AsyncSession, workspace_id: str, page: Page) -> Connection[Document]:
     """Read a page of a workspace's documents, the newest first."""
-    return await read_page(session, visible.documents(workspace_id), NEWEST_FIRST, page, _edge)
+    return await read_page(session, visibility.documents(workspace_id), NEWEST_FIRST, page, _edge)
 
 
 async def of_sections(
     session: AsyncSession, workspace_id: str, section_ids: Sequence[str], page: Page
 ) -> Mapping[str, Connection[Document]]:
     """Read, for each section, a page of the documents it stands in, the newest first."""
-    kind, query = Document, visible.documents(workspace_id).join(Placement, visible.placed_in_document())
+    kind, query = Document, visibility.documents(workspace_id).join(Placement, visibility.placed_in_document())
     if session.get_bind().dialect.name == "postgresql":
         # Otherwise the planner may begin with the documents of the workspace, all of them.
-        document = planned_apart(visible.documents(workspace_id).where(visible.placed_in_document()))
+        document = planned_apart(visibility.documents(workspace_id).where(visibility.placed_in_document()))
         kind = aliased(Document, document.correlate(Placement).lateral("placed"), name="Document")
         query = select(kind).select_from(Placement).join(kind, true()).where(Placement.workspace_id == workspace_id)
     return await read_pages(
@@ -74,7 +75,7 @@ async def sections(
     """Read, for each document, a page of its sections in reading order; the edges say how each is placed."""
     return await read_pages(
         session,
-        visible.sections(workspace_id).join(Placement, visible.placed_section()).add_columns(Placement),
+        visibility.sections(workspace_id).join(Placement, visibility.placed_section()).add_columns(Placement),
         READING_ORDER,
         page,
         lambda row, cursor: SectionEdge(row.Section, cursor, row.Placement.position, row.Placement.is_copy),
@@ -83,20 +84,22 @@ async def sections(
     )
 
 
-async def texts(session: AsyncSession, workspace_id: str, document_ids: Sequence[str]) -> Mapping[str, Sequence[Text]]:
+async def texts(
+    session: AsyncSession, workspace_id: str, document_ids: Sequence[str]
+) -> Mapping[str, Sequence[SectionText]]:
     """Read, for each document, what is written in all of its sections, in reading order."""
     rows = await session.execute(
-        visible.sections(workspace_id)
-        .join(Placement, visible.placed_section())
-        .where(among(Placement.document_id, document_ids))
+        visibility.sections(workspace_id)
+        .join(Placement, visibility.placed_section())
+        .where(any_of(Placement.document_id, document_ids))
         .order_by(*READING_ORDER.columns)
         # Columns, not rows of the ORM: there can be very many.
         .with_only_columns(Placement.document_id, Section.title, Section.level, Section.content, Section.details)
     )
-    found: dict[str, list[Text]] = {document_id: [] for document_id in document_ids}
-    for part in rows.partitions(BREATH):
+    found: dict[str, list[SectionText]] = {document_id: [] for document_id in document_ids}
+    for part in rows.partitions(FETCH_SIZE):
         for document_id, *text in part:
-            found[document_id].append(Text._make(text))
+            found[document_id].append(SectionText._make(text))
         await asyncio.sleep(0)
     return found
 
@@ -119,7 +122,7 @@ async def add_sections(session: AsyncSession, document: Document, rows: Sequence
     await session.execute(insert(Placement), placements)
 
 
-async def touch(session: AsyncSession, workspace_id: str, document_id: str) -> bool:
+async def bump_version(session: AsyncSession, workspace_id: str, document_id: str) -> bool:
     """Note that the arrangement of a document changes; False: there is no such document.
 
     The row stays locked until the transaction ends, so that one caller at a time arranges a document,
@@ -159,7 +162,7 @@ async def append(session: AsyncSession, workspace_id: str, document_id: str, sec
     return placed.scalar_one()
 
 
-async def take_out(session: AsyncSession, workspace_id: str, document_id: str, section_id: str) -> bool:
+async def remove_placement(session: AsyncSession, workspace_id: str, document_id: str, section_id: str) -> bool:
     """Take a section out of a document; False: it does not stand there."""
     standing = (
         Placement.workspace_id == workspace_id,

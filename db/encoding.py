@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from db.database import Database
+from db.connection.database import Database
 
 UTF_8 = "UTF8"
 

@@ -13,7 +13,7 @@ R = TypeVar("R", bound=Base)
 _INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
-async def insert_new(session: AsyncSession, row: R, *key: str) -> R | None:
+async def insert_if_absent(session: AsyncSession, row: R, *key: str) -> R | None:
     """Insert a row and return it as stored; None: there is one with this key, and it stays as it is.
 
     A violation of any other constraint is a fault, raised as `IntegrityError`.

@@ -12,9 +12,9 @@ from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from db.batches import among
-from db.faults import Damaged
+from db.connection.errors import DatabaseDamaged
 from db.models import ChatSession, Message
+from db.reading.sql_arrays import any_of
 
 Order = tuple[InstrumentedAttribute[Any], ...]
 
@@ -79,7 +79,7 @@ async def number_all(
     session: AsyncSession, workspace_id: str, chat_id: str, chat_ids: Sequence[str], order: Order
 ) -> None:
     """Put the messages of chats into one of them and number them in an order, all at once."""
-    ours = (Message.workspace_id == workspace_id, among(Message.chat_id, chat_ids))
+    ours = (Message.workspace_id == workspace_id, any_of(Message.chat_id, chat_ids))
     tell_apart((await session.scalars(select(Message.id).where(*ours))).all())
     # Not below what a number can be: what is lower than this gets another one first of all.
     lowest = await session.scalar(select(func.min(Message.seq)).where(*ours, Message.seq > _LOWEST))
@@ -103,9 +103,9 @@ async def number_all(
 
 
 def tell_apart(ids: Sequence[str]) -> None:
-    """Raise `Damaged` where rows share a key: which of them is meant, only a person can tell."""
+    """Raise `DatabaseDamaged` where rows share a key: which of them is meant, only a person can tell."""
     if len(set(ids)) < len(ids):
-        raise Damaged("two rows have the same key, which a person has to tell apart")
+        raise DatabaseDamaged("two rows have the same key, which a person has to tell apart")
 
 
 def plain(statement: Any) -> Any:

@@ -198,7 +198,7 @@ class ChatSession(Owned):
         ForeignKeyConstraint(["workspace_id", "section_id"], ["sections.workspace_id", "sections.id"]),
         ForeignKeyConstraint(["workspace_id", "document_id"], ["documents.workspace_id", "documents.id"]),
         Index(None, "workspace_id", "document_id"),
-        # Those that were opened of late, as `db/readings.py` reads them.
+        # Those that were opened of late, as `db/chat_poll.py` reads them.
         Index(None, "workspace_id", "created_at", "id"),
     )
 

@@ -12,11 +12,11 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, CursorResult, Select, delete, select, text, union, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.batches import among
 from db.ids import is_findable
 from db.models import ChatSession, Document, Message, Placement, Section
+from db.reading.sql_arrays import any_of
 from db.times import utcnow
-from db.trash import PURGING, Trashable, hold
+from db.trash import PURGING, Trashable, lock_for_update
 
 SECTIONS = 1_000
 """How many sections of a document a portion takes away at most."""
@@ -74,7 +74,7 @@ async def purge_document(session: AsyncSession, document: Document) -> Portion:
             select(Placement.section_id)
             .where(
                 Placement.workspace_id == workspace_id,
-                among(Placement.section_id, section_ids),
+                any_of(Placement.section_id, section_ids),
                 Placement.document_id != document.id,
             )
             .distinct()
@@ -94,14 +94,14 @@ async def purge_document(session: AsyncSession, document: Document) -> Portion:
     if len(leaving) == len(section_ids) < SECTIONS:
         await session.execute(_plain(delete(Placement).where(*here)))
     else:
-        await session.execute(_plain(delete(Placement).where(*here, among(Placement.section_id, leaving))))
+        await session.execute(_plain(delete(Placement).where(*here, any_of(Placement.section_id, leaving))))
     purged = await _purge_sections(
         session, workspace_id, fits, [chat for chat in chats if chat.section_id in set(fits)]
     )
     await session.execute(
         _plain(
             update(ChatSession)
-            .where(ChatSession.workspace_id == workspace_id, among(ChatSession.id, opened_here))
+            .where(ChatSession.workspace_id == workspace_id, any_of(ChatSession.id, opened_here))
             .values(document_id=None)
         )
     )
@@ -115,11 +115,11 @@ async def purge_document(session: AsyncSession, document: Document) -> Portion:
 
 
 async def hold_section(session: AsyncSession, workspace_id: str, section_id: str) -> Section | None:
-    """Lock a section as `hold` does, and before it the placements, which come first in the order of all locks."""
+    """Lock a section as `lock_for_update` does, and before it the placements, which come first in the order of all locks."""
     if is_findable(section_id):
         placed = select(Placement.document_id).where(*_standing(workspace_id, section_id))
         await session.execute(placed.order_by(Placement.document_id).with_for_update())
-    return await hold(session, Section, workspace_id, section_id)
+    return await lock_for_update(session, Section, workspace_id, section_id)
 
 
 async def purge_section(session: AsyncSession, section: Section) -> Portion:
@@ -137,7 +137,7 @@ async def go_on_with_document(
     session: AsyncSession, workspace_id: str, document_id: str, after: tuple[Any, ...] | None = None
 ) -> tuple[Any, ...] | None:
     """Take away a portion of a document whose purge was begun; a repair."""
-    document = await hold(session, Document, workspace_id, document_id)
+    document = await lock_for_update(session, Document, workspace_id, document_id)
     if document is None or document.deleted_at != PURGING:
         return None
     return (document_id,) if (await purge_document(session, document)).more else None
@@ -201,7 +201,7 @@ async def _hold_chats(
     ours = select(ChatSession.id).where(ChatSession.workspace_id == workspace_id)
     opened = ours.where(ChatSession.document_id == document_id).limit(SECTIONS).subquery("opened")
     # Each by its own index: asked for either, SQLite would look through all chats of the workspace.
-    wanted = union(ours.where(among(ChatSession.section_id, section_ids)), select(opened.c.id))
+    wanted = union(ours.where(any_of(ChatSession.section_id, section_ids)), select(opened.c.id))
     rows = await session.execute(
         select(ChatSession.id, ChatSession.section_id, ChatSession.last_seq, ChatSession.document_id)
         .where(ChatSession.workspace_id == workspace_id, ChatSession.id.in_(wanted))
@@ -222,19 +222,19 @@ async def _purge_sections(
     chat_ids = [chat.id for chat in chats]
     # The chats are held, which has waited for those who post: their messages are among these.
     messages = await session.execute(
-        _plain(delete(Message).where(Message.workspace_id == workspace_id, among(Message.chat_id, chat_ids)))
+        _plain(delete(Message).where(Message.workspace_id == workspace_id, any_of(Message.chat_id, chat_ids)))
     )
     await session.execute(
-        _plain(delete(ChatSession).where(ChatSession.workspace_id == workspace_id, among(ChatSession.id, chat_ids)))
+        _plain(delete(ChatSession).where(ChatSession.workspace_id == workspace_id, any_of(ChatSession.id, chat_ids)))
     )
     await session.execute(
-        _plain(delete(Section).where(Section.workspace_id == workspace_id, among(Section.id, section_ids)))
+        _plain(delete(Section).where(Section.workspace_id == workspace_id, any_of(Section.id, section_ids)))
     )
     return Purged(len(section_ids), len(chat_ids), cast(CursorResult[Any], messages).rowcount)
 
 
 async def _hold_sections(session: AsyncSession, workspace_id: str, section_ids: Sequence[str]) -> None:
-    held: Select[Any] = select(Section.id).where(Section.workspace_id == workspace_id, among(Section.id, section_ids))
+    held: Select[Any] = select(Section.id).where(Section.workspace_id == workspace_id, any_of(Section.id, section_ids))
     await session.execute(held.order_by(Section.id).with_for_update())
 
 

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import aiosqlite
 
-from db.faults import UnusableFile
+from db.connection.errors import UnusableFile
 
 Identity = tuple[int, int]
 """The device and the inode of a file."""

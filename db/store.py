@@ -7,16 +7,16 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import anchors, chats, documents, trash
-from db.anchors import Anchor, AnchorKey, Standing
+from db.anchors import Anchor, AnchorKey, SectionChat
 from db.bisection import read_each
-from db.database import Database
-from db.database import Undo as Undo
-from db.gathering import Gathering
+from db.connection.database import Database
+from db.connection.database import Undo as Undo
+from db.doctor.scanner import Scanner
 from db.ids import is_findable
-from db.loaders import Loaders
 from db.models import Document, Message
-from db.paging import Connection, Page
-from db.patient import Patient
+from db.reading.coalescing import CoalescingLoader
+from db.reading.loaders import Loaders
+from db.reading.paging import Connection, Page
 from db.trash import Trashable
 
 T = TypeVar("T")
@@ -24,13 +24,13 @@ Transaction = AsyncSession
 """What the work of a transaction is handed: its session."""
 
 
-Anchors = Gathering[AnchorKey, Anchor]
+AnchorLoader = CoalescingLoader[AnchorKey, Anchor]
 """Reads anchors for many operations at once."""
 
 
-def gathered(database: Database) -> Anchors:
+def anchor_loader(database: Database) -> AnchorLoader:
     """Return what reads the anchors of a database, for all who share it."""
-    return Gathering(partial(_read_anchors, database))
+    return CoalescingLoader(partial(_read_anchors, database))
 
 
 async def _read_anchors(database: Database, keys: Sequence[AnchorKey]) -> Mapping[AnchorKey, Anchor]:
@@ -44,17 +44,17 @@ class Store:
     Made anew for every operation, so that nothing read for one is shown to another.
     """
 
-    def __init__(self, database: Database, workspace_id: str, shared: Anchors | None = None) -> None:
+    def __init__(self, database: Database, workspace_id: str, shared: AnchorLoader | None = None) -> None:
         """Reach a workspace; operations that share what gathers anchors share the statements that read them."""
         self.workspace_id = workspace_id
         self.load = Loaders(database, workspace_id)
         self._database = database
-        self._anchors = shared or gathered(database)
+        self._anchors = shared or anchor_loader(database)
 
     async def anchor(self, document_id: str, section_id: str) -> Anchor:
         """Read where a section stands in a document, and its chat. Raises `Unavailable`."""
         anchor = await self._anchors.load(AnchorKey(self.workspace_id, document_id, section_id))
-        self.load.know(anchor)
+        self.load.prime(anchor)
         return anchor
 
     async def anchors(self, document_id: str, section_ids: Iterable[str]) -> Mapping[str, Anchor | Exception]:
@@ -66,10 +66,10 @@ class Store:
         found = await read_each(partial(_read_anchors, self._database), keys)
         for anchor in found.values():
             if isinstance(anchor, Anchor):
-                self.load.know(anchor)
+                self.load.prime(anchor)
         return {key.section_id: found[key] for key in keys}
 
-    async def standing(self, document_id: str) -> Sequence[Standing] | None:
+    async def standing(self, document_id: str) -> Sequence[SectionChat] | None:
         """Read the sections of a document and which chats they have; None: no such document. Raises `Unavailable`."""
         if not is_findable(document_id):
             return None
@@ -89,7 +89,7 @@ class Store:
     async def is_trashed(self, kind: type[Trashable], row_id: str) -> bool:
         """Tell whether something is in the trash. Raises `Unavailable`."""
         async with self._database.read() as session:
-            return await trash.holds(session, self.workspace_id, kind, row_id)
+            return await trash.is_trashed(session, self.workspace_id, kind, row_id)
 
     async def message_of_client(self, chat_id: str, author: str, client_id: str) -> Message | None:
         """Read the message that an author has posted under a client id. Raises `Unavailable`."""
@@ -113,6 +113,6 @@ class Store:
             self.load.clear()
 
     @property
-    def patient(self) -> Patient:
+    def scanner(self) -> Scanner:
         """The workspace, as the doctor looks at it."""
-        return Patient(self._database, self.workspace_id)
+        return Scanner(self._database, self.workspace_id)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.ids import is_findable
 from db.models import Document, Section
-from db.paging import Connection, Edge, Order, Page, read_page
+from db.reading.paging import Connection, Edge, Order, Page, read_page
 from db.times import utcnow
 
 Trashable = TypeVar("Trashable", Document, Section)
@@ -39,7 +39,7 @@ async def page(session: AsyncSession, workspace_id: str, kind: type[Trashable], 
     return await read_page(session, trashed, LATEST_FIRST[kind], page, lambda row, cursor: Edge(row[0], cursor))
 
 
-async def holds(session: AsyncSession, workspace_id: str, kind: type[Trashable], row_id: str) -> bool:
+async def is_trashed(session: AsyncSession, workspace_id: str, kind: type[Trashable], row_id: str) -> bool:
     """Tell whether a row is in the trash."""
     return is_findable(row_id) and bool(
         await session.scalar(
@@ -48,7 +48,9 @@ async def holds(session: AsyncSession, workspace_id: str, kind: type[Trashable],
     )
 
 
-async def hold(session: AsyncSession, kind: type[Trashable], workspace_id: str, row_id: str) -> Trashable | None:
+async def lock_for_update(
+    session: AsyncSession, kind: type[Trashable], workspace_id: str, row_id: str
+) -> Trashable | None:
     """Lock a row until the transaction ends, in the trash or not, and return it as it is now; None: there is none."""
     if not is_findable(row_id):
         return None
@@ -60,12 +62,12 @@ async def hold(session: AsyncSession, kind: type[Trashable], workspace_id: str, 
     )
 
 
-async def put(session: AsyncSession, row: Trashable) -> Trashable:
+async def move_to_trash(session: AsyncSession, row: Trashable) -> Trashable:
     """Put a row that is held into the trash; where it is in there already, it stays as it is."""
     return row if row.deleted_at is not None else await _deleted(session, row, utcnow())
 
 
-async def take_back(session: AsyncSession, row: Trashable) -> Trashable:
+async def restore(session: AsyncSession, row: Trashable) -> Trashable:
     """Take a row that is held out of the trash, unless it is out already."""
     return row if row.deleted_at is None else await _deleted(session, row, None)
 

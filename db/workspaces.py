@@ -2,8 +2,8 @@
 
 from sqlalchemy import select, update
 
-from db.database import Database
-from db.inserts import insert_new
+from db.connection.database import Database
+from db.inserts import insert_if_absent
 from db.models import Workspace
 from db.times import utcnow
 
@@ -14,10 +14,10 @@ async def ensure(database: Database, workspace_id: str) -> None:
         there = await session.scalar(select(Workspace.workspace_id).filter_by(workspace_id=workspace_id))
     if there is None:
         row = Workspace(workspace_id=workspace_id)
-        await database.transact(lambda session: insert_new(session, row, "workspace_id"))
+        await database.transact(lambda session: insert_if_absent(session, row, "workspace_id"))
 
 
-async def touch(database: Database, workspace_id: str) -> None:
+async def probe_write(database: Database, workspace_id: str) -> None:
     """Write a time to a workspace, which shows that the database takes writes. Raises `Unavailable`."""
     # Whoever has locked the row, as an import does, shows the same, and is not waited for.
     free = select(Workspace.workspace_id).filter_by(workspace_id=workspace_id)

@@ -1,6 +1,6 @@
 """`python -m marginalia`: the command line."""
 
-from marginalia.cli import main
+from marginalia.cli.commands import main
 from marginalia.output import lenient
 
 if __name__ == "__main__":

@@ -15,26 +15,27 @@ from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Lifespan
 
-from db.database import Database
-from db.openings import Openings
-from marginalia import explorer, logs, tracing
-from marginalia.graphql import Form, GraphQLView, Identify
-from marginalia.health import Readiness, livez
+from db.chat_feed import ChatFeed
+from db.connection.database import Database
+from engine.operation_cache import OperationCache
+from engine.persisted_operations import PersistedOperations, read_manifest
+from marginalia import explorer
+from marginalia.authentication.local import local_owner
 from marginalia.hosts import HostMiddleware
-from marginalia.metrics import Metrics
-from marginalia.observing import access_log
+from marginalia.observability import log_config, tracing
+from marginalia.observability.access_log import access_log
+from marginalia.observability.health import Readiness, livez
+from marginalia.observability.metrics import Metrics
 from marginalia.origins import AllowedOrigins, CrossOriginMiddleware, OriginRefusals
-from marginalia.principals import local_owner
 from marginalia.routing import with_slash
-from marginalia.running import Runner, Watch
 from marginalia.security_headers import SecurityHeaders
 from marginalia.settings import Settings, read_settings
-from marginalia.sockets import SocketLimits, SocketView
 from marginalia.startup import Preparation
-from marginalia.trusted import Documents, read_manifest
+from marginalia.transports.http import GraphQLView, HttpOptions, Identify
+from marginalia.transports.runner import Observer, Runner
+from marginalia.transports.websocket import SocketLimits, SocketView
 from marginalia.uploads import LARGEST_UPLOAD, UPLOADS_AT_ONCE, UploadBudget
 from schema.build import build_schema
-from schema.operations import Operations
 
 _log = structlog.stdlib.get_logger("marginalia.app")
 
@@ -46,7 +47,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     """
     database = Database(settings.database_url, pool_size=settings.pool_size, lock_timeout=settings.lock_timeout)
     preparation, ending = Preparation(database), asyncio.Event()
-    openings = Openings(database, settings.event_seconds)
+    openings = ChatFeed(database, settings.event_seconds)
     operations = _operations(settings)
     metrics, spans = Metrics(operations, database, openings), tracing.from_environment()
     watches = [access_log, *([metrics.watch] if settings.metrics else []), *([spans.watch] if spans else [])]
@@ -55,7 +56,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     view = GraphQLView(
         runner,
         identify,
-        Form(
+        HttpOptions(
             settings.max_body_bytes,
             settings.max_url_bytes,
             draft_statuses=settings.status_codes == "draft",
@@ -99,7 +100,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     )
     app.router.redirect_slashes = False
     app.state.database = database
-    app.state.openings = openings
+    app.state.chat_feed = openings
     app.state.operations = operations
     app.state.ending = ending
     app.state.preparation = preparation
@@ -107,8 +108,8 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     return app
 
 
-def _operations(settings: Settings) -> Operations:
-    return Operations(
+def _operations(settings: Settings) -> OperationCache:
+    return OperationCache(
         build_schema()._schema,
         settings.limits,
         introspection=settings.introspection,
@@ -117,12 +118,12 @@ def _operations(settings: Settings) -> Operations:
 
 
 def _runner(
-    settings: Settings, operations: Operations, database: Database, openings: Openings, watches: Sequence[Watch]
+    settings: Settings, operations: OperationCache, database: Database, openings: ChatFeed, watches: Sequence[Observer]
 ) -> Runner:
     manifest = read_manifest(settings.trusted_documents) if settings.trusted_documents else None
     return Runner(
         operations,
-        Documents(settings.trust, manifest),
+        PersistedOperations(settings.trust, manifest),
         database,
         openings,
         query_time=settings.query_seconds,
@@ -134,7 +135,7 @@ def _runner(
 def from_environment() -> Starlette:
     """Put the application together from the environment: what a worker process is started with."""
     settings = read_settings()
-    logs.configure(settings.log_level)
+    log_config.configure(settings.log_level)
     app = create_app(settings)
     app.router.lifespan_context = _ending_with_the_process(app)
     # What is there now stays: without this, every full collection walks through all of it, and nothing is answered
@@ -157,7 +158,7 @@ def _ending_with_the_process(app: Starlette) -> Lifespan[Starlette]:
 
         def end(number: int, frame: FrameType | None) -> None:
             app.state.ending.set()
-            loop.call_soon_threadsafe(lambda: ending.add(asyncio.create_task(app.state.openings.close())))
+            loop.call_soon_threadsafe(lambda: ending.add(asyncio.create_task(app.state.chat_feed.close())))
             if callable(handler := handlers[signal.Signals(number)]):
                 handler(number, frame)
 

@@ -11,8 +11,8 @@ import structlog
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from marginalia.graphql import request_id
-from marginalia.lines import printable
+from marginalia.cli.terminal import printable
+from marginalia.transports.http import request_id
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """The hosts that are served; any other name in a request is a web page that was led here by its DNS."""

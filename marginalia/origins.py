@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strawberry.http.websocket_origin import is_same_origin, normalize_origin
 
-from marginalia.lines import printable
+from marginalia.cli.terminal import printable
 
 LOOPBACK = "loopback"
 """Stands for the pages that this machine serves itself: whoever runs a server here can ask ours without a browser."""

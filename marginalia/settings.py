@@ -17,13 +17,13 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from engine.complexity import Limits
+from engine.persisted_operations import Trust
 from marginalia import files, origins
-from marginalia.connections import KEEP_ALIVE_S
 from marginalia.files import UnreadableFile
-from marginalia.sockets import SocketLimits
-from marginalia.trusted import Trust
+from marginalia.transports.uvicorn_protocols import KEEP_ALIVE_S
+from marginalia.transports.websocket import SocketLimits
 from marginalia.uploads import LARGEST_UPLOAD
-from schema.measures import Limits
 
 ENV_FILE = Path(".env")
 

@@ -5,10 +5,12 @@ import contextlib
 
 import structlog
 
-from db import encoding, faults, revisions, workspaces
-from db.database import Database
-from db.faults import Refused, Unavailable
-from marginalia.principals import LOCAL_OWNER
+from db import encoding, workspaces
+from db.connection import errors
+from db.connection.database import Database
+from db.connection.errors import ConnectionRejected, DatabaseUnavailable
+from db.migrations import upgrade
+from marginalia.authentication.local import LOCAL_OWNER
 
 SOUND_SQLITE = (3, 51, 3)
 """Before this version, two connections that write to a file or check it in at once can damage it."""
@@ -30,7 +32,7 @@ class NotReady(Exception):
 
 
 async def check(database: Database) -> None:
-    """Check the schema of a database that is only to be looked at. Raises `NotReady`, or `Unavailable`."""
+    """Check the schema of a database that is only to be looked at. Raises `NotReady`, or `DatabaseUnavailable`."""
     found = await _revisions(database)
     if not found.is_compatible:
         raise NotReady(found.mismatch)
@@ -39,20 +41,20 @@ async def check(database: Database) -> None:
 async def prepare(database: Database) -> None:
     """Bring an SQLite file up to date, check the encoding and the schema of a PostgreSQL database.
 
-    Raises `NotReady`, or `Unavailable` where the same may succeed later.
+    Raises `NotReady`, or `DatabaseUnavailable` where the same may succeed later.
     """
     try:
         if unfit := await encoding.unfit(database):
             raise NotReady(unfit)
         found = await _revisions(database)
         if found.known and not found.is_current and database.dialect == "sqlite":
-            await revisions.upgrade(database)
+            await upgrade.upgrade(database)
         elif not found.is_compatible:
             raise NotReady(found.mismatch)
         await workspaces.ensure(database, LOCAL_OWNER.workspace_id)
-    except revisions.UpgradeFailed as error:
+    except upgrade.UpgradeFailed as error:
         raise NotReady(str(error)) from error
-    except Refused as error:
+    except ConnectionRejected as error:
         raise NotReady(f"The database cannot be reached: {error}") from error
 
 
@@ -98,7 +100,7 @@ class Preparation:
         """Try once, and log what is in the way where that is news; return it."""
         try:
             await prepare(self._database)
-        except Unavailable as error:
+        except DatabaseUnavailable as error:
             if self.missing != UNREACHABLE:
                 _log.warning("The database cannot be reached; it is tried again until it can: %s", error)
             return UNREACHABLE
@@ -130,9 +132,9 @@ async def warn_of_many_writers(database: Database, workers: int) -> None:
         )
 
 
-async def _revisions(database: Database) -> revisions.Revisions:
+async def _revisions(database: Database) -> upgrade.Revisions:
     try:
-        with faults.damages():
-            return await revisions.read(database)
-    except faults.Damaged as error:
+        with errors.translate_damage():
+            return await upgrade.read(database)
+    except errors.DatabaseDamaged as error:
         raise NotReady(f"The schema of the database cannot be read: {error}") from error

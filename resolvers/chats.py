@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 
 from db.chats import BY_NUMBER
-from db.loaders import Soon
 from db.models import ChatSession, Document, Message, Section
-from db.paging import Connection
+from db.reading.loaders import AwaitableOrValue
+from db.reading.paging import Connection
 from resolvers.arguments import (
     After,
     Before,
@@ -38,19 +38,19 @@ async def ensure_document_chats(info: Info, doc_id: DocId) -> EnsuredDocument:
     return await chats.ensure_document_chats(info.context.store, info.context.principal, doc_id)
 
 
-def ensured_document(root: ChatsOfDocument, info: Info) -> Soon[Document | None]:
+def ensured_document(root: ChatsOfDocument, info: Info) -> AwaitableOrValue[Document | None]:
     return documents.document(info.context.store, root.document_id)
 
 
-def chat_session(info: Info, id: ChatId) -> Soon[ChatSession | None]:
+def chat_session(info: Info, id: ChatId) -> AwaitableOrValue[ChatSession | None]:
     return chats.chat(info.context.store, id)
 
 
-def section(root: ChatSession, info: Info) -> Soon[Section | None]:
+def section(root: ChatSession, info: Info) -> AwaitableOrValue[Section | None]:
     return sections.section(info.context.store, root.section_id)
 
 
-def document(root: ChatSession, info: Info) -> Soon[Document | None]:
+def document(root: ChatSession, info: Info) -> AwaitableOrValue[Document | None]:
     return None if root.document_id is None else documents.document(info.context.store, root.document_id)
 
 
@@ -65,7 +65,7 @@ async def messages(
     return await chats.messages(info.context.store, root, page(BY_NUMBER, first, after, last, before))
 
 
-def message_chat(root: Message, info: Info) -> Soon[ChatSession | None]:
+def message_chat(root: Message, info: Info) -> AwaitableOrValue[ChatSession | None]:
     return chats.chat(info.context.store, root.chat_id)
 
 
@@ -76,7 +76,7 @@ async def post_message(
 
 
 async def section_chat_opened(info: Info, doc_id: DocId) -> AsyncIterator[ChatSession]:
-    return await chats.opened_chats(info.context.store, info.context.openings, doc_id)
+    return await chats.opened_chats(info.context.store, info.context.chat_feed, doc_id)
 
 
 async def opened_chat(root: ChatSession, info: Info, doc_id: DocId) -> ChatSession | None:

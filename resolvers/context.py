@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import strawberry
 
-from db.openings import Openings
+from db.chat_feed import ChatFeed
 from db.store import Store
 from services.principals import Principal
 
@@ -15,7 +15,7 @@ class Context:
 
     principal: Principal
     store: Store
-    openings: Openings
+    chat_feed: ChatFeed
 
 
 Info = strawberry.Info[Context, None]

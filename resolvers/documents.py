@@ -1,9 +1,9 @@
 """Documents: reading, making and exporting them."""
 
 from db.documents import NEWEST_FIRST, READING_ORDER
-from db.loaders import Soon
 from db.models import Document, Section
-from db.paging import Connection
+from db.reading.loaders import AwaitableOrValue
+from db.reading.paging import Connection
 from resolvers.arguments import (
     After,
     Description,
@@ -21,7 +21,7 @@ from services.documents import CreatedDocument
 from services.paging import page
 
 
-def document(info: Info, id: DocId) -> Soon[Document | None]:
+def document(info: Info, id: DocId) -> AwaitableOrValue[Document | None]:
     return documents.document(info.context.store, id)
 
 

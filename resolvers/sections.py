@@ -1,9 +1,9 @@
 """Sections: reading, making, placing and removing them."""
 
 from db.documents import NEWEST_FIRST
-from db.loaders import Soon
 from db.models import ChatSession, Document, Placement, Section
-from db.paging import Connection
+from db.reading.loaders import AwaitableOrValue
+from db.reading.paging import Connection
 from resolvers.arguments import After, DocId, First, Level, NewSectionId, SectionContent, SectionId, Title
 from resolvers.context import Info
 from services import chats, documents, inputs, sections
@@ -11,11 +11,11 @@ from services.paging import page
 from services.sections import CreatedSection, PlacedSection, RemovedSection
 
 
-def section(info: Info, id: SectionId) -> Soon[Section | None]:
+def section(info: Info, id: SectionId) -> AwaitableOrValue[Section | None]:
     return sections.section(info.context.store, id)
 
 
-def chat(root: Section, info: Info) -> Soon[ChatSession | None]:
+def chat(root: Section, info: Info) -> AwaitableOrValue[ChatSession | None]:
     return chats.chat_of_section(info.context.store, root.id)
 
 
@@ -25,11 +25,11 @@ async def documents_of(
     return await sections.documents_of(info.context.store, root, page(NEWEST_FIRST, first, after))
 
 
-def placed_document(root: Placement, info: Info) -> Soon[Document | None]:
+def placed_document(root: Placement, info: Info) -> AwaitableOrValue[Document | None]:
     return documents.document(info.context.store, root.document_id)
 
 
-def placed_section(root: Placement, info: Info) -> Soon[Section | None]:
+def placed_section(root: Placement, info: Info) -> AwaitableOrValue[Section | None]:
     return sections.section(info.context.store, root.section_id)
 
 

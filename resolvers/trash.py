@@ -1,7 +1,7 @@
 """The trash: what is put into it, taken back, and taken away for good."""
 
 from db.models import Document, Section
-from db.paging import Connection
+from db.reading.paging import Connection
 from db.trash import LATEST_FIRST
 from resolvers.arguments import After, DocId, First, SectionId
 from resolvers.context import Info

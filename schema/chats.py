@@ -4,12 +4,13 @@ from datetime import datetime
 
 import strawberry
 
-from db import models, paging
+from db import models
+from db.reading import paging
 from resolvers import chats as resolvers
 from schema.documents import Document
 from schema.nodes import Node, PageInfo
 from schema.sections import Section
-from schema.view import View, enum_of, resolved_by, shown
+from schema.view import View, enum_of, field, resolved_by
 
 enum_of(
     models.Ensured,
@@ -42,11 +43,11 @@ class ChatSession(View, Node):
     document: Document | None = resolved_by(
         resolvers.document, "The document through which the chat was opened; null for who may not see it."
     )
-    ensured: models.Ensured | None = shown("What ensureSectionChat had to do; null anywhere but in its answer.")
-    created_by: str = shown("The user who opened it.")
-    created_at: datetime = shown("When it was opened.")
-    updated_at: datetime = shown("When it was opened, or the newest message was posted.")
-    message_count: int = shown("How many messages it has.")
+    ensured: models.Ensured | None = field("What ensureSectionChat had to do; null anywhere but in its answer.")
+    created_by: str = field("The user who opened it.")
+    created_at: datetime = field("When it was opened.")
+    updated_at: datetime = field("When it was opened, or the newest message was posted.")
+    message_count: int = field("How many messages it has.")
     messages: "MessageConnection" = resolved_by(resolvers.messages, "Its messages, by number.")
 
 
@@ -57,12 +58,12 @@ class Message(View, Node):
     represents = models.Message
 
     chat: ChatSession | None = resolved_by(resolvers.message_chat, "The chat it belongs to.")
-    seq: int = shown("Its number: the messages of a chat are numbered 1, 2, 3 ... without gaps.")
-    role: models.MessageRole = shown("Who speaks.")
-    author: str = shown("The user who posted it.")
-    content: str = shown("The text, as Markdown, kept as it was written.")
-    client_id: str | None = shown("The key that its sender gave to the post.")
-    created_at: datetime = shown("When it was posted.")
+    seq: int = field("Its number: the messages of a chat are numbered 1, 2, 3 ... without gaps.")
+    role: models.MessageRole = field("Who speaks.")
+    author: str = field("The user who posted it.")
+    content: str = field("The text, as Markdown, kept as it was written.")
+    client_id: str | None = field("The key that its sender gave to the post.")
+    created_at: datetime = field("When it was posted.")
 
 
 @strawberry.type(description="A message in a page of messages.")
@@ -71,8 +72,8 @@ class MessageEdge(View):
 
     represents = paging.Edge
 
-    cursor: str = shown("Where to go on from here.")
-    node: Message | None = shown("The message; null where it cannot be shown, for which there is an error.")
+    cursor: str = field("Where to go on from here.")
+    node: Message | None = field("The message; null where it cannot be shown, for which there is an error.")
 
 
 @strawberry.type(description="A page of the messages of a chat, by number.")
@@ -81,5 +82,5 @@ class MessageConnection(View):
 
     represents = paging.Connection
 
-    edges: list[MessageEdge | None] = shown("The messages of this page; null for one that has no place in the order.")
-    page_info: PageInfo = shown("Where this page stands in the whole.")
+    edges: list[MessageEdge | None] = field("The messages of this page; null for one that has no place in the order.")
+    page_info: PageInfo = field("Where this page stands in the whole.")

@@ -2,24 +2,24 @@
 
 import strawberry
 
-from db import invariants
-from schema.view import View, enum_of, shown
+from db.doctor import invariants
+from schema.view import View, enum_of, field
 from services import doctor
 
 enum_of(
     invariants.Rule,
     "The rules that the data of a workspace keeps, whatever happens.",
     {
-        invariants.Rule.D1: "A section has one chat.",
-        invariants.Rule.D2: "A chat has its section, a placement its document and its section, a message its chat. "
+        invariants.Rule.ONE_CHAT_PER_SECTION: "A section has one chat.",
+        invariants.Rule.NO_DANGLING_REFERENCE: "A chat has its section, a placement its document and its section, a message its chat. "
         "A purge that was begun is at its end.",
-        invariants.Rule.D3: "What a row names lies in its own workspace.",
-        invariants.Rule.D4: "A section points to its own chat, or to none.",
-        invariants.Rule.D5: "A section that has a chat points to one.",
-        invariants.Rule.D6: "The messages of a chat are numbered 1, 2, 3 ... to its last, and a client id of an author "
+        invariants.Rule.ONE_WORKSPACE: "What a row names lies in its own workspace.",
+        invariants.Rule.NO_WRONG_CHAT_POINTER: "A section points to its own chat, or to none.",
+        invariants.Rule.NO_MISSING_CHAT_POINTER: "A section that has a chat points to one.",
+        invariants.Rule.MESSAGES_NUMBERED: "The messages of a chat are numbered 1, 2, 3 ... to its last, and a client id of an author "
         "names one of them.",
-        invariants.Rule.D7: "The positions in a document are distinct and well formed.",
-        invariants.Rule.D8: "The database finds its own files sound. Only the command line asks it.",
+        invariants.Rule.POSITIONS_DISTINCT: "The positions in a document are distinct and well formed.",
+        invariants.Rule.DATABASE_SOUND: "The database finds its own files sound. Only the command line asks it.",
     },
 )
 
@@ -30,10 +30,10 @@ class Finding(View):
 
     represents = doctor.Finding
 
-    rule: invariants.Rule = shown("The rule.")
-    message: str = shown("What is wrong, for people.")
-    ids: list[strawberry.ID] = shown("The ids of the rows that it is about; of some of them there is no row any more.")
-    repair: str | None = shown(
+    rule: invariants.Rule = field("The rule.")
+    message: str = field("What is wrong, for people.")
+    ids: list[strawberry.ID] = field("The ids of the rows that it is about; of some of them there is no row any more.")
+    repair: str | None = field(
         "What a repair does about it; null: a person has to look at it, because a text could be lost."
     )
 
@@ -44,5 +44,5 @@ class Examination(View):
 
     represents = doctor.Examination
 
-    findings: list[Finding] = shown("The findings, in the order of the rules.")
-    has_more: bool = shown("Whether there is more than these.")
+    findings: list[Finding] = field("The findings, in the order of the rules.")
+    has_more: bool = field("Whether there is more than these.")

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from db import documents, models, paging
+from db import documents, models
+from db.reading import paging
 from resolvers import documents as resolvers
 from schema.nodes import Node, PageInfo
-from schema.view import View, resolved_by, shown
+from schema.view import View, field, resolved_by
 
 if TYPE_CHECKING:
     from schema.sections import Section
@@ -20,15 +21,15 @@ class Document(View, Node):
 
     represents = models.Document
 
-    title: str = shown(
+    title: str = field(
         "One line of text. Of a document that was imported without a title, the title in its front matter, or else its "
         "first heading, as inline Markdown."
     )
-    description: str | None = shown("What it is about.")
-    created_by: str = shown("The user who made it.")
-    created_at: datetime = shown("When it was made.")
-    updated_at: datetime = shown("When it, or the arrangement of its sections, was changed last.")
-    deleted_at: datetime | None = shown("When it was put into the trash; null: it is not in there.")
+    description: str | None = field("What it is about.")
+    created_by: str = field("The user who made it.")
+    created_at: datetime = field("When it was made.")
+    updated_at: datetime = field("When it, or the arrangement of its sections, was changed last.")
+    deleted_at: datetime | None = field("When it was put into the trash; null: it is not in there.")
     sections: "DocumentSectionConnection" = resolved_by(resolvers.sections, "Its sections, in reading order.")
     markdown: str = resolved_by(
         resolvers.markdown,
@@ -43,8 +44,8 @@ class DocumentEdge(View):
 
     represents = paging.Edge
 
-    cursor: str = shown("Where to go on from here.")
-    node: Document | None = shown("The document; null where it cannot be shown, for which there is an error.")
+    cursor: str = field("Where to go on from here.")
+    node: Document | None = field("The document; null where it cannot be shown, for which there is an error.")
 
 
 @strawberry.type(description="A page of documents.")
@@ -53,8 +54,8 @@ class DocumentConnection(View):
 
     represents = paging.Connection
 
-    edges: list[DocumentEdge | None] = shown("The documents of this page; null for one that has no place in the order.")
-    page_info: PageInfo = shown("Where this page stands in the whole.")
+    edges: list[DocumentEdge | None] = field("The documents of this page; null for one that has no place in the order.")
+    page_info: PageInfo = field("Where this page stands in the whole.")
 
 
 @strawberry.type(description="A section as it stands in a document.")
@@ -63,10 +64,10 @@ class DocumentSectionEdge(View):
 
     represents = documents.SectionEdge
 
-    cursor: str = shown("Where to go on from here.")
-    position: str = shown("Its place: positions ordered by their bytes give the reading order.")
-    is_copy: bool = shown("Whether it was placed as a copy; otherwise it is shared with other documents.")
-    node: Annotated["Section", strawberry.lazy("schema.sections")] | None = shown(
+    cursor: str = field("Where to go on from here.")
+    position: str = field("Its place: positions ordered by their bytes give the reading order.")
+    is_copy: bool = field("Whether it was placed as a copy; otherwise it is shared with other documents.")
+    node: Annotated["Section", strawberry.lazy("schema.sections")] | None = field(
         "The section; null where it cannot be shown, for which there is an error."
     )
 
@@ -77,7 +78,7 @@ class DocumentSectionConnection(View):
 
     represents = paging.Connection
 
-    edges: list[DocumentSectionEdge | None] = shown(
+    edges: list[DocumentSectionEdge | None] = field(
         "The sections of this page; null for one that has no place in the order."
     )
-    page_info: PageInfo = shown("Where this page stands in the whole.")
+    page_info: PageInfo = field("Where this page stands in the whole.")

@@ -2,7 +2,7 @@
 
 import strawberry
 
-from schema.view import View, enum_of, shown
+from schema.view import View, enum_of, field
 from services import outcomes
 
 enum_of(
@@ -27,8 +27,8 @@ enum_of(
 class Error:
     """What all errors have; a client that selects it survives a new one."""
 
-    message: str = shown("What happened, for people.")
-    code: outcomes.ErrorCode = shown("What happened, for programs.")
+    message: str = field("What happened, for people.")
+    code: outcomes.ErrorCode = field("What happened, for programs.")
 
 
 @strawberry.type(description="No such document that you may see.")
@@ -37,7 +37,7 @@ class DocumentNotFound(View, Error):
 
     represents = outcomes.DocumentNotFound
 
-    doc_id: strawberry.ID = shown("The id that was asked for.")
+    doc_id: strawberry.ID = field("The id that was asked for.")
 
 
 @strawberry.type(description="No such section that you may see.")
@@ -46,7 +46,7 @@ class SectionNotFound(View, Error):
 
     represents = outcomes.SectionNotFound
 
-    section_id: strawberry.ID = shown("The id that was asked for.")
+    section_id: strawberry.ID = field("The id that was asked for.")
 
 
 @strawberry.type(description="The document and the section exist, but the section does not stand in the document.")
@@ -55,8 +55,8 @@ class SectionNotInDocument(View, Error):
 
     represents = outcomes.SectionNotInDocument
 
-    doc_id: strawberry.ID = shown("The id of the document.")
-    section_id: strawberry.ID = shown("The id of the section.")
+    doc_id: strawberry.ID = field("The id of the document.")
+    section_id: strawberry.ID = field("The id of the section.")
 
 
 @strawberry.type(description="No such chat session that you may see.")
@@ -65,7 +65,7 @@ class ChatSessionNotFound(View, Error):
 
     represents = outcomes.ChatSessionNotFound
 
-    chat_id: strawberry.ID = shown("The id that was asked for.")
+    chat_id: strawberry.ID = field("The id that was asked for.")
 
 
 @strawberry.type(description="You may see this, but your role does not allow the change.")
@@ -74,7 +74,7 @@ class Forbidden(View, Error):
 
     represents = outcomes.Forbidden
 
-    subject_id: strawberry.ID | None = shown("The id of what may not be changed; null: the workspace itself.")
+    subject_id: strawberry.ID | None = field("The id of what may not be changed; null: the workspace itself.")
 
 
 @strawberry.type(description="An argument that cannot be accepted.")
@@ -83,8 +83,8 @@ class InvalidInput(View, Error):
 
     represents = outcomes.InvalidInput
 
-    argument: str = shown("The name of the argument.")
-    reason: str = shown("Why it cannot be accepted.")
+    argument: str = field("The name of the argument.")
+    reason: str = field("Why it cannot be accepted.")
 
 
 @strawberry.type(description="The id chosen for something new is in use.")
@@ -93,7 +93,7 @@ class IdTaken(View, Error):
 
     represents = outcomes.IdTaken
 
-    id: strawberry.ID = shown("The id that is in use.")
+    id: strawberry.ID = field("The id that is in use.")
 
 
 @strawberry.type(description="It is not in the trash, and only what is in there is taken away for good.")
@@ -103,7 +103,7 @@ class NotInTrash(View, Error):
     represents = outcomes.NotInTrash
 
     # Never null; but of Forbidden it may be, and GraphQL lets nobody select both beside each other unless they agree.
-    subject_id: strawberry.ID | None = shown("The id of what is not in the trash.")
+    subject_id: strawberry.ID | None = field("The id of what is not in the trash.")
 
 
 @strawberry.type(description="The client id was used in this chat before, for a message with other text.")
@@ -112,10 +112,10 @@ class ClientIdConflict(View, Error):
 
     represents = outcomes.ClientIdConflict
 
-    chat_id: strawberry.ID = shown("The id of the chat session.")
+    chat_id: strawberry.ID = field("The id of the chat session.")
     # Never null. But of a message it may be, and GraphQL lets nobody select both beside each other unless they agree.
-    client_id: str | None = shown("The client id.")
-    message_id: strawberry.ID = shown("The id of the message that has it.")
+    client_id: str | None = field("The client id.")
+    message_id: strawberry.ID = field("The id of the message that has it.")
 
 
 @strawberry.type(
@@ -127,4 +127,4 @@ class TemporarilyUnavailable(View, Error):
 
     represents = outcomes.TemporarilyUnavailable
 
-    retry_after_ms: int = shown("How long to wait before the next try, in milliseconds.")
+    retry_after_ms: int = field("How long to wait before the next try, in milliseconds.")

@@ -2,15 +2,15 @@
 
 import strawberry
 
-from db import paging
-from schema.view import View, shown
+from db.reading import paging
+from schema.view import View, field
 
 
 @strawberry.interface(description="Anything that has an id; `node` and `nodes` find it again.")
 class Node:
     """The interface of Relay's object identification."""
 
-    id: strawberry.ID = shown("The id: a prefix that tells the kind, and a part that tells which.")
+    id: strawberry.ID = field("The id: a prefix that tells the kind, and a part that tells which.")
 
 
 @strawberry.type(description="Where a page stands in the whole.")
@@ -19,7 +19,7 @@ class PageInfo(View):
 
     represents = paging.PageInfo
 
-    has_next_page: bool = shown("Whether there is more behind this page.")
-    has_previous_page: bool = shown("Whether there is more before this page.")
-    start_cursor: str | None = shown("The cursor of the first row; null on an empty page.")
-    end_cursor: str | None = shown("The cursor of the last row; null on an empty page.")
+    has_next_page: bool = field("Whether there is more behind this page.")
+    has_previous_page: bool = field("Whether there is more before this page.")
+    start_cursor: str | None = field("The cursor of the first row; null on an empty page.")
+    end_cursor: str | None = field("The cursor of the last row; null on an empty page.")

@@ -22,7 +22,7 @@ from schema.errors import (
 )
 from schema.sections import Placement, Section
 from schema.trash import Purged
-from schema.view import View, resolved_by, shown
+from schema.view import View, field, resolved_by
 from services.chats import ChatsOfDocument, ChatsOfSections
 
 EnsureSectionChatResult = Annotated[
@@ -37,7 +37,7 @@ class EnsuredSectionChats(View):
 
     represents = ChatsOfSections
 
-    results: list[EnsureSectionChatResult | None] = shown(
+    results: list[EnsureSectionChatResult | None] = field(
         "One result for each id, in the order of the ids; null where one cannot be shown, for which there is an error."
     )
 
@@ -49,10 +49,10 @@ class EnsuredDocumentChats(View):
     represents = ChatsOfDocument
 
     document: Document | None = resolved_by(ensured_document, "The document; its sections have their chats.")
-    created_count: int = shown("How many chats were opened.")
-    found_count: int = shown("How many were there.")
-    repaired_count: int = shown("How many were there, but their section did not point to them; now it does.")
-    refused_count: int = shown("How many sections have no chat that you could open.")
+    created_count: int = field("How many chats were opened.")
+    found_count: int = field("How many were there.")
+    repaired_count: int = field("How many were there, but their section did not point to them; now it does.")
+    refused_count: int = field("How many sections have no chat that you could open.")
 
 
 EnsureSectionChatsResult = Annotated[

@@ -26,7 +26,7 @@ from schema.results import (
     TrashSectionResult,
 )
 from schema.sections import Section, SectionConnection
-from schema.view import resolved_by, told_by
+from schema.view import resolved_by, subscription
 
 
 @strawberry.type(description="What can be read.")
@@ -130,7 +130,7 @@ class Mutation:
 class Subscription:
     """The root of subscriptions."""
 
-    section_chat_opened: ChatSession | None = told_by(
+    section_chat_opened: ChatSession | None = subscription(
         chats.section_chat_opened,
         chats.opened_chat,
         "The chat sessions of the sections of a document as they are opened, by whomever, each of them once.",

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from db import models, paging
+from db import models
+from db.reading import paging
 from resolvers import sections as resolvers
 from schema.documents import Document, DocumentConnection
 from schema.nodes import Node, PageInfo
-from schema.view import View, resolved_by, shown
+from schema.view import View, field, resolved_by
 
 if TYPE_CHECKING:
     from schema.chats import ChatSession
@@ -21,17 +22,17 @@ class Section(View, Node):
 
     represents = models.Section
 
-    heading: str = shown(
+    heading: str = field(
         "The heading, as inline Markdown; empty for the front matter and the text before the first heading of a "
         "document. An imported heading has all of its text, which can be longer than a title that is sent.",
         name="title",
     )
-    level: int = shown("The level of the heading, 1 to 6.")
-    content: str = shown("The text beneath the heading, as Markdown, kept as it was written.")
-    created_by: str = shown("The user who made it.")
-    created_at: datetime = shown("When it was made.")
-    updated_at: datetime = shown("When its title, level or text was changed last.")
-    deleted_at: datetime | None = shown("When it was put into the trash; null: it is not in there.")
+    level: int = field("The level of the heading, 1 to 6.")
+    content: str = field("The text beneath the heading, as Markdown, kept as it was written.")
+    created_by: str = field("The user who made it.")
+    created_at: datetime = field("When it was made.")
+    updated_at: datetime = field("When its title, level or text was changed last.")
+    deleted_at: datetime | None = field("When it was put into the trash; null: it is not in there.")
     chat: Annotated["ChatSession", strawberry.lazy("schema.chats")] | None = resolved_by(
         resolvers.chat, "The chat of this section; null until somebody opens it with ensureSectionChat."
     )
@@ -44,8 +45,8 @@ class SectionEdge(View):
 
     represents = paging.Edge
 
-    cursor: str = shown("Where to go on from here.")
-    node: Section | None = shown("The section; null where it cannot be shown, for which there is an error.")
+    cursor: str = field("Where to go on from here.")
+    node: Section | None = field("The section; null where it cannot be shown, for which there is an error.")
 
 
 @strawberry.type(description="A page of sections.")
@@ -54,8 +55,8 @@ class SectionConnection(View):
 
     represents = paging.Connection
 
-    edges: list[SectionEdge | None] = shown("The sections of this page; null for one that has no place in the order.")
-    page_info: PageInfo = shown("Where this page stands in the whole.")
+    edges: list[SectionEdge | None] = field("The sections of this page; null for one that has no place in the order.")
+    page_info: PageInfo = field("Where this page stands in the whole.")
 
 
 @strawberry.type(description="The fact that a section stands in a document, at a position.")
@@ -66,5 +67,5 @@ class Placement(View):
 
     document: Document | None = resolved_by(resolvers.placed_document, "The document.")
     section: Section | None = resolved_by(resolvers.placed_section, "The section.")
-    position: str = shown("Its place: positions ordered by their bytes give the reading order.")
-    is_copy: bool = shown("Whether it was placed as a copy; otherwise it is shared with other documents.")
+    position: str = field("Its place: positions ordered by their bytes give the reading order.")
+    is_copy: bool = field("Whether it was placed as a copy; otherwise it is shared with other documents.")

@@ -3,7 +3,7 @@
 import strawberry
 
 from db import purges
-from schema.view import View, shown
+from schema.view import View, field
 
 
 @strawberry.type(description="What is gone for good.")
@@ -12,6 +12,6 @@ class Purged(View):
 
     represents = purges.Purged
 
-    section_count: int = shown("How many sections are gone: those that stood nowhere else.")
-    chat_count: int = shown("How many chats are gone with them.")
-    message_count: int = shown("How many messages are gone with those.")
+    section_count: int = field("How many sections are gone: those that stood nowhere else.")
+    chat_count: int = field("How many chats are gone with them.")
+    message_count: int = field("How many messages are gone with those.")

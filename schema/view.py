@@ -20,7 +20,7 @@ class View:
         return isinstance(value, cls.represents)
 
 
-def shown(description: str, *, name: str | None = None) -> Any:
+def field(description: str, *, name: str | None = None) -> Any:
     """Make a field that reads the attribute of its name; it costs no more than that. `name` is for clients."""
     return strawberry.field(description=description, name=name)
 
@@ -38,7 +38,7 @@ EVENT = "event"
 """Where a subscription field keeps the resolver of its events."""
 
 
-def told_by(resolver: Callable[..., Any], event: Callable[..., Any], description: str) -> Any:
+def subscription(resolver: Callable[..., Any], event: Callable[..., Any], description: str) -> Any:
     """Make a subscription field: its resolver returns an iterator of events, and `event` what one of them shows.
 
     `event` is asked as each of them is shown, in a context of that moment, and returns what the field's type

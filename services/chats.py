@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from db import anchors, ids
-from db.anchors import Anchor, Settled
-from db.loaders import Soon
+from db.anchors import Anchor, ChatWrites
+from db.chat_feed import ChatFeed
+from db.connection.retry import RetrySchedule
 from db.models import ChatSession, Ensured, Message
-from db.openings import Openings
-from db.paging import Connection, Page
-from db.patience import Attempts
+from db.reading.loaders import AwaitableOrValue
+from db.reading.paging import Connection, Page
 from db.store import Store
 from services import inputs
 from services.commands import command, long_command
@@ -61,7 +61,7 @@ async def ensure_section_chat(store: Store, principal: Principal, document_id: s
     The rules are those of DESIGN.md, in their order; the first that applies gives the answer. Whoever loses a
     race against another call looks again and finds what that call did. Safe to repeat at any moment.
     """
-    async for _ in Attempts(eager=True):
+    async for _ in RetrySchedule(eager=True):
         anchor = await store.anchor(document_id, section_id)
         if refused := _refused(anchor, principal, document_id, section_id):
             return refused
@@ -92,7 +92,7 @@ async def ensure_section_chats(
         there = await store.load.documents.load(document_id)
         return DocumentNotFound(document_id) if there is None else ChatsOfSections([])
     done: dict[str, ChatSession] = {}
-    async for _ in Attempts(eager=True):
+    async for _ in RetrySchedule(eager=True):
         read = await store.anchors(document_id, section_ids)
         found = {key: anchor for key, anchor in read.items() if isinstance(anchor, Anchor)}
         faults = {key: fault for key, fault in read.items() if isinstance(fault, Exception)}
@@ -124,7 +124,7 @@ async def ensure_document_chats(store: Store, principal: Principal, document_id:
     """
     opened, repaired = set[str](), set[str]()
     found = 0
-    async for _ in Attempts(eager=True):
+    async for _ in RetrySchedule(eager=True):
         standing = await store.standing(document_id)
         if standing is None:
             if not opened and not repaired:
@@ -143,12 +143,12 @@ async def ensure_document_chats(store: Store, principal: Principal, document_id:
     return TemporarilyUnavailable()
 
 
-def chat(store: Store, chat_id: str) -> Soon[ChatSession | None]:
+def chat(store: Store, chat_id: str) -> AwaitableOrValue[ChatSession | None]:
     """Return a chat by its id."""
     return store.load.chats.get(chat_id)
 
 
-def chat_of_section(store: Store, section_id: str) -> Soon[ChatSession | None]:
+def chat_of_section(store: Store, section_id: str) -> AwaitableOrValue[ChatSession | None]:
     """Return the chat of a section, if it has been opened."""
     return store.load.chats_by_section.get(section_id)
 
@@ -158,7 +158,7 @@ async def messages(store: Store, chat: ChatSession, page: Page) -> Connection[Me
     return await store.load.pages_of_messages.load((chat.id, page))
 
 
-async def opened_chats(store: Store, openings: Openings, document_id: str) -> AsyncIterator[ChatSession]:
+async def opened_chats(store: Store, openings: ChatFeed, document_id: str) -> AsyncIterator[ChatSession]:
     """Return the chats of the sections of a document as they are opened from now on, by whichever process.
 
     While the document is in the trash there are none to tell. The iterator is closed with `aclose`.
@@ -203,10 +203,10 @@ def _found(chat: ChatSession | None) -> ChatSession | TemporarilyUnavailable:
 
 async def _settle(
     store: Store, principal: Principal, document_id: str, missing: Sequence[str] = (), wrong: Sequence[str] = ()
-) -> Settled:
+) -> ChatWrites:
     chat_ids = {section_id: ids.new(ids.CHAT) for section_id in missing}
     return await store.transact(
-        lambda transaction: anchors.settle(
+        lambda transaction: anchors.write_chats(
             transaction,
             store.workspace_id,
             document_id,

@@ -7,7 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import structlog
 
 from db import deadlines
-from db.faults import Unavailable
+from db.connection.errors import DatabaseUnavailable
 from db.store import Store
 from services.outcomes import TemporarilyUnavailable
 
@@ -45,7 +45,7 @@ def _command(
         token = deadlines.begin(store.lock_timeout) if has_deadline else None
         try:
             return await use_case(store, *args, **kwargs)
-        except Unavailable as error:
+        except DatabaseUnavailable as error:
             _log.warning("unavailable", reason=str(error))
             return TemporarilyUnavailable(error.retry_after_ms)
         finally:

@@ -5,9 +5,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from db import values
-from db.faults import Damaged
-from db.invariants import INVARIANTS, Invariant, Rule
-from db.patient import Patient, Violation
+from db.connection.errors import DatabaseDamaged
+from db.doctor.invariants import INVARIANTS, Invariant, Rule
+from db.doctor.scanner import Scanner, Violation
 from db.store import Store
 from services.commands import long_command
 from services.outcomes import Forbidden, TemporarilyUnavailable
@@ -16,10 +16,10 @@ from services.principals import Principal
 MOST = 100
 """How many findings an answer has at most."""
 
-VALUES = f"{Rule.D8} every value is one of its column"
-ENCODING = f"{Rule.D8} the database keeps every text"
-STRUCTURE = f"{Rule.D8} no table, constraint or index of ours is missing"
-ENGINE = f"{Rule.D8} the engine's own check is clean"
+VALUES = f"{Rule.DATABASE_SOUND} every value is one of its column"
+ENCODING = f"{Rule.DATABASE_SOUND} the database keeps every text"
+STRUCTURE = f"{Rule.DATABASE_SOUND} no table, constraint or index of ours is missing"
+ENGINE = f"{Rule.DATABASE_SOUND} the engine's own check is clean"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Examination:
 Examined = Examination | Forbidden
 Repaired = Examination | Forbidden | TemporarilyUnavailable
 
-Check = Callable[[Patient], AsyncGenerator[Finding, None]]
+Check = Callable[[Scanner], AsyncGenerator[Finding, None]]
 
 
 def checks() -> dict[str, Check]:
@@ -63,8 +63,8 @@ def checks() -> dict[str, Check]:
     return {**named, VALUES: _bad_values, ENCODING: _unfit_encoding, STRUCTURE: _lacking, ENGINE: _complaints}
 
 
-async def repair(patient: Patient, finding: Finding) -> None:
-    """Set right what was found, unless it is right by now or needs a person. Raises `Unavailable` or `Damaged`."""
+async def repair(patient: Scanner, finding: Finding) -> None:
+    """Set right what was found, unless it is right by now or needs a person. Raises `Unavailable` or `DatabaseDamaged`."""
     if finding.violation is not None and finding.repair is not None:
         await patient.repair(finding.violation)
 
@@ -73,7 +73,7 @@ async def examine_workspace(store: Store, principal: Principal) -> Examined:
     """Look for what breaks a rule in the workspace of an owner. Raises `Unavailable`."""
     if not principal.may_repair:
         return Forbidden()
-    return await _first(store.patient, lambda finding: True)
+    return await _first(store.scanner, lambda finding: True)
 
 
 @long_command
@@ -84,13 +84,13 @@ async def repair_workspace(store: Store, principal: Principal) -> Repaired:
     """
     if not principal.may_repair:
         return Forbidden()
-    found = await _first(store.patient, lambda finding: finding.repair is not None)
+    found = await _first(store.scanner, lambda finding: finding.repair is not None)
     for finding in found.findings:
-        await repair(store.patient, finding)
+        await repair(store.scanner, finding)
     return found
 
 
-async def _first(patient: Patient, wanted: Callable[[Finding], bool]) -> Examination:
+async def _first(patient: Scanner, wanted: Callable[[Finding], bool]) -> Examination:
     # Not the engine's own check: it is about everybody's rows, and takes as long as it takes.
     found: list[Finding] = []
     for invariant in INVARIANTS:
@@ -103,46 +103,48 @@ async def _first(patient: Patient, wanted: Callable[[Finding], bool]) -> Examina
     return Examination(found, has_more=False)
 
 
-async def _broken(patient: Patient, invariant: Invariant) -> AsyncGenerator[Finding, None]:
+async def _broken(patient: Scanner, invariant: Invariant) -> AsyncGenerator[Finding, None]:
     async with aclosing(patient.violations(invariant)) as violations:
         try:
             async for violation in violations:
                 yield _finding(violation)
-        except Damaged as damaged:
+        except DatabaseDamaged as damaged:
             if patient.workspace_id is not None:
                 raise
             # The others can be looked for all the same: each reads other files.
-            yield Finding(Rule.D8, f"{invariant.rule} cannot be looked for to the end: {damaged}")
+            yield Finding(Rule.DATABASE_SOUND, f"{invariant.rule} cannot be looked for to the end: {damaged}")
 
 
-async def _bad_values(patient: Patient) -> AsyncGenerator[Finding, None]:
+async def _bad_values(patient: Scanner) -> AsyncGenerator[Finding, None]:
     for table in values.tables():
         async with aclosing(patient.bad_values(table)) as found:
             try:
                 async for bad in found:
                     where = f"{bad.table}.{bad.column} of the row {bad.row}"
-                    yield Finding(Rule.D8, f"The value in {where} cannot be read: {bad.wrong}", (bad.row,))
-            except Damaged as damaged:
-                yield Finding(Rule.D8, f"The values of {table.name} cannot be looked at to the end: {damaged}")
+                    yield Finding(Rule.DATABASE_SOUND, f"The value in {where} cannot be read: {bad.wrong}", (bad.row,))
+            except DatabaseDamaged as damaged:
+                yield Finding(
+                    Rule.DATABASE_SOUND, f"The values of {table.name} cannot be looked at to the end: {damaged}"
+                )
 
 
-async def _unfit_encoding(patient: Patient) -> AsyncGenerator[Finding, None]:
+async def _unfit_encoding(patient: Scanner) -> AsyncGenerator[Finding, None]:
     if unfit := await patient.unfit_encoding():
-        yield Finding(Rule.D8, unfit)
+        yield Finding(Rule.DATABASE_SOUND, unfit)
 
 
-async def _lacking(patient: Patient) -> AsyncGenerator[Finding, None]:
+async def _lacking(patient: Scanner) -> AsyncGenerator[Finding, None]:
     try:
         lacking = await patient.lacking()
-    except Damaged as damaged:
+    except DatabaseDamaged as damaged:
         lacking = [f"The structure cannot be looked at: {damaged}"]
     for lack in lacking:
-        yield Finding(Rule.D8, lack)
+        yield Finding(Rule.DATABASE_SOUND, lack)
 
 
-async def _complaints(patient: Patient) -> AsyncGenerator[Finding, None]:
+async def _complaints(patient: Scanner) -> AsyncGenerator[Finding, None]:
     for complaint in await patient.complaints():
-        yield Finding(Rule.D8, complaint)
+        yield Finding(Rule.DATABASE_SOUND, complaint)
 
 
 def _finding(violation: Violation) -> Finding:

@@ -4,10 +4,10 @@ from itertools import chain
 
 from db import documents as arrangement
 from db import ids
-from db.inserts import insert_new
-from db.loaders import Soon
+from db.inserts import insert_if_absent
 from db.models import Document, Section
-from db.paging import Connection, Page
+from db.reading.loaders import AwaitableOrValue
+from db.reading.paging import Connection, Page
 from db.store import Store, Transaction
 from db.unreadable import Unreadable
 from services import inputs, markdown
@@ -37,7 +37,7 @@ async def create_document(
     if invalid := (
         inputs.title(title)
         or inputs.text("description", description, inputs.DESCRIPTION_LENGTH)
-        or inputs.own_id(ids.DOCUMENT, own_id)
+        or inputs.caller_id(ids.DOCUMENT, own_id)
     ):
         return invalid
     return await _add(store, _document(store, principal, title, description, own_id), [])
@@ -59,7 +59,7 @@ async def import_document(
     """
     if not principal.may_edit:
         return Forbidden()
-    if invalid := inputs.title(title) or inputs.markdown(source) or inputs.own_id(ids.DOCUMENT, own_id):
+    if invalid := inputs.title(title) or inputs.markdown(source) or inputs.caller_id(ids.DOCUMENT, own_id):
         return invalid
     budget = Budget(inputs.MARKDOWN_LINES, inputs.MARKDOWN_BLOCKS, inputs.IMPORTED_SECTIONS, inputs.IMPORT_SECONDS)
     try:
@@ -86,7 +86,7 @@ async def import_document(
     return await _add(store, document, sections)
 
 
-def document(store: Store, document_id: str) -> Soon[Document | None]:
+def document(store: Store, document_id: str) -> AwaitableOrValue[Document | None]:
     """Return a document by its id."""
     return store.load.documents.get(document_id)
 
@@ -128,7 +128,7 @@ def _document(store: Store, principal: Principal, title: str, description: str |
 
 async def _add(store: Store, document: Document, sections: list[Section]) -> Document | IdTaken:
     async def add(transaction: Transaction) -> Document | None:
-        added = await insert_new(transaction, document, "workspace_id", "id")
+        added = await insert_if_absent(transaction, document, "workspace_id", "id")
         if added is not None:
             await arrangement.add_sections(transaction, added, sections)
         return added

@@ -59,7 +59,7 @@ def as_title(value: str | None) -> str:
     return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "\u2026"
 
 
-def written(argument: str, value: str, longest: int) -> InvalidInput | None:
+def non_blank_text(argument: str, value: str, longest: int) -> InvalidInput | None:
     """Check a text that must say something."""
     return text(argument, value, longest) or (None if value.strip() else InvalidInput(argument, "is blank"))
 
@@ -68,7 +68,7 @@ def title(value: str | None) -> InvalidInput | None:
     """Check a title: a text of one line that says something; None: none is given."""
     if value is None:
         return None
-    return written("title", value, TITLE_LENGTH) or (
+    return non_blank_text("title", value, TITLE_LENGTH) or (
         InvalidInput("title", "holds a line break") if len(value.strip().splitlines()) > 1 else None
     )
 
@@ -78,7 +78,7 @@ def level(value: int | None) -> InvalidInput | None:
     return None if value is None or 1 <= value <= 6 else InvalidInput("level", "is not from 1 to 6")
 
 
-def own_id(prefix: str, value: str | None) -> InvalidInput | None:
+def caller_id(prefix: str, value: str | None) -> InvalidInput | None:
     """Check an id that a caller chose for what it creates; None: it leaves the choice to us."""
     if value is None or (value.startswith(prefix) and _OWN_ID.fullmatch(value)):
         return None
@@ -87,4 +87,4 @@ def own_id(prefix: str, value: str | None) -> InvalidInput | None:
 
 def client_id(value: str | None) -> InvalidInput | None:
     """Check the key that a sender gives to a post; None: it gives none."""
-    return None if value is None else written("clientId", value, CLIENT_ID_LENGTH)
+    return None if value is None else non_blank_text("clientId", value, CLIENT_ID_LENGTH)

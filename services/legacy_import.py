@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from db import legacy, positions
-from db.legacy import Rows, Taken, There
+from db import positions
+from db.importers import legacy
+from db.importers.legacy import Rows, Taken, There
 from db.store import Store, Transaction, Undo
 from services.documents import UNTITLED
 from services.legacy import BadFile, LegacyChat, LegacyDocument, LegacyFile, LegacyMessage, LegacySection

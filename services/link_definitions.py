@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from markdown_it.common.utils import normalizeReference
 
-from db.documents import Text
+from db.documents import SectionText
 from services import front_matter
 from services.markdown_parser import Budget, parse
 from services.reference_links import ReferenceLink, reference_links
@@ -65,7 +65,7 @@ def remembered(document_id: str, elsewhere: Mapping[str, Definition]) -> dict[st
     return {KEY: {"document": document_id, "definitions": {label: list(found) for label, found in elsewhere.items()}}}
 
 
-def with_targets_kept(texts: Sequence[Text], document_id: str, budget: Budget) -> Sequence[Text]:
+def with_targets_kept(texts: Sequence[SectionText], document_id: str, budget: Budget) -> Sequence[SectionText]:
     """Return the texts of a document so that links of sections from elsewhere lead where they led there.
 
     A section without a document that it was imported with keeps to its own definitions. What nothing that it keeps
@@ -149,7 +149,7 @@ class _Labels:
                 return name
 
 
-def _remembering(text: Text, document_id: str) -> dict[str, Definition] | None:
+def _remembering(text: SectionText, document_id: str) -> dict[str, Definition] | None:
     """Return what a section keeps beside its own definitions; None: those of the document hold for all of it."""
     origin = text.details.get(KEY)
     if not isinstance(origin, dict) or origin.keys() != {"document", "definitions"}:
@@ -160,14 +160,14 @@ def _remembering(text: Text, document_id: str) -> dict[str, Definition] | None:
 
 
 def _rewritten(
-    text: Text,
+    text: SectionText,
     names: Mapping[str, str | None],
     added: Mapping[str, Definition],
     defined: MutableMapping[str, Any],
     budget: Budget,
     *,
     is_first: bool,
-) -> Text:
+) -> SectionText:
     """Return a text with other labels for some, and with the definitions that are added before all else."""
     changed = {label: name for label, name in names.items() if name is not None}
     content, title = text.content, text.title

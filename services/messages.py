@@ -1,9 +1,9 @@
 """Messages: the entries of a chat, numbered 1, 2, 3 ... without gaps."""
 
 from db import chats, ids
-from db.inserts import insert_new
+from db.connection.retry import RetrySchedule
+from db.inserts import insert_if_absent
 from db.models import Message, MessageRole
-from db.patience import Attempts
 from db.store import Store, Transaction, Undo
 from services import inputs
 from services.commands import command
@@ -32,7 +32,7 @@ async def post_message(
         return ChatSessionNotFound(chat_id)
     if not principal.may_comment:
         return Forbidden(chat_id)
-    if invalid := inputs.written("content", content, inputs.MESSAGE_LENGTH) or inputs.client_id(client_id):
+    if invalid := inputs.non_blank_text("content", content, inputs.MESSAGE_LENGTH) or inputs.client_id(client_id):
         return invalid
     message = Message(
         workspace_id=store.workspace_id,
@@ -49,14 +49,14 @@ async def post_message(
         if seq is None:
             return ChatSessionNotFound(chat_id)
         message.seq = seq
-        added = await insert_new(transaction, message, "workspace_id", "chat_id", "author", "client_id")
+        added = await insert_if_absent(transaction, message, "workspace_id", "chat_id", "author", "client_id")
         if added is None:
             raise Undo(None)  # the number goes back
         return added
 
     # Nothing is added where the client id is in use; then its message has been committed, and can be read, unless the
     # chat was purged since, with all that was in it: the next attempt finds out.
-    async for _ in Attempts(eager=True):
+    async for _ in RetrySchedule(eager=True):
         if earlier := await _earlier(store, message):
             return earlier
         if added := await store.transact(add):

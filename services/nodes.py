@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from db import ids
-from db.faults import Unavailable
+from db.connection.errors import DatabaseUnavailable
 from db.models import ChatSession, Document, Message, Section
 from db.store import Store
 from services import inputs
@@ -30,13 +30,13 @@ async def node(store: Store, node_id: str) -> Node | None:
 async def nodes(store: Store, node_ids: Sequence[str]) -> list[Node | Exception | None]:
     """Return what each id names, in order, or what went wrong with it.
 
-    Raises `BadArgument` for too many of them, and `Unavailable`, which is about all of them.
+    Raises `BadArgument` for too many of them, and `DatabaseUnavailable`, which is about all of them.
     """
     if len(node_ids) > inputs.NODES:
         raise BadArgument(f"ids has more than {inputs.NODES} entries")
     found = await asyncio.gather(*(_node_or_fault(store, node_id) for node_id in node_ids))
     for each in found:
-        if isinstance(each, Unavailable):
+        if isinstance(each, DatabaseUnavailable):
             raise each
     return found
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from db.patience import RETRY_AFTER_MS
+from db.connection.retry import RETRY_AFTER_MS
 
 
 class ErrorCode(StrEnum):

@@ -1,7 +1,7 @@
 """Paging: from the arguments of a connection to the page that is meant."""
 
-from db.cursors import Key, decode
-from db.paging import Order, Page
+from db.reading.cursors import Key, decode
+from db.reading.paging import Order, Page
 from services.inputs import LARGEST_PAGE, PAGE_SIZE
 from services.outcomes import BadArgument
 

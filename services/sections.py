@@ -1,10 +1,10 @@
 """Sections: pieces of text that stand in documents, one or several."""
 
 from db import documents, ids
-from db.inserts import insert_new
-from db.loaders import Soon
+from db.inserts import insert_if_absent
 from db.models import Document, Placement, Section
-from db.paging import Connection, Page
+from db.reading.loaders import AwaitableOrValue
+from db.reading.paging import Connection, Page
 from db.store import Store, Transaction, Undo
 from services import inputs
 from services.commands import command
@@ -45,7 +45,7 @@ async def create_section(
         inputs.title(title)
         or inputs.text("content", content, inputs.CONTENT_LENGTH)
         or inputs.level(level)
-        or inputs.own_id(ids.SECTION, own_id)
+        or inputs.caller_id(ids.SECTION, own_id)
     ):
         return invalid
     section = Section(
@@ -58,9 +58,9 @@ async def create_section(
     )
 
     async def create(transaction: Transaction) -> Section | DocumentNotFound | IdTaken:
-        if not await documents.touch(transaction, store.workspace_id, document_id):
+        if not await documents.bump_version(transaction, store.workspace_id, document_id):
             return DocumentNotFound(document_id)
-        created = await insert_new(transaction, section, "workspace_id", "id")
+        created = await insert_if_absent(transaction, section, "workspace_id", "id")
         if created is None:
             raise Undo(IdTaken(section.id))
         await documents.append(transaction, store.workspace_id, document_id, created.id)
@@ -83,7 +83,7 @@ async def place_section(store: Store, principal: Principal, document_id: str, se
         return anchor.placement
 
     async def place(transaction: Transaction) -> Placement | DocumentNotFound | SectionNotFound:
-        if not await documents.touch(transaction, store.workspace_id, document_id):
+        if not await documents.bump_version(transaction, store.workspace_id, document_id):
             return DocumentNotFound(document_id)
         if not await documents.hold_section(transaction, store.workspace_id, section_id):
             raise Undo(SectionNotFound(section_id))
@@ -107,9 +107,9 @@ async def remove_section(store: Store, principal: Principal, document_id: str, s
     section = anchor.section
 
     async def remove(transaction: Transaction) -> Section | DocumentNotFound | SectionNotFound | SectionNotInDocument:
-        if not await documents.touch(transaction, store.workspace_id, document_id):
+        if not await documents.bump_version(transaction, store.workspace_id, document_id):
             return DocumentNotFound(document_id)
-        taken_out = await documents.take_out(transaction, store.workspace_id, document_id, section_id)
+        taken_out = await documents.remove_placement(transaction, store.workspace_id, document_id, section_id)
         # It may have been put into the trash since it was read, or have been purged, which took its placement with it.
         if not await documents.hold_section(transaction, store.workspace_id, section_id):
             raise Undo(SectionNotFound(section_id))
@@ -120,7 +120,7 @@ async def remove_section(store: Store, principal: Principal, document_id: str, s
     return await store.transact(remove)
 
 
-def section(store: Store, section_id: str) -> Soon[Section | None]:
+def section(store: Store, section_id: str) -> AwaitableOrValue[Section | None]:
     """Return a section by its id."""
     return store.load.sections.get(section_id)
 

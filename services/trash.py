@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from db import purges, trash
 from db.models import Document, Section
-from db.paging import Connection, Page, connection
 from db.purges import Portion, Purged
+from db.reading.paging import Connection, Page, connection
 from db.store import Store, Transaction
 from db.trash import Trashable
 from services.commands import command, long_command
@@ -41,7 +41,7 @@ async def trash_document(store: Store, principal: Principal, document_id: str) -
     """Put a document into the trash, where nobody sees it; its sections and their chats are kept."""
     if refused := await _refused_document(store, principal, principal.may_edit, document_id):
         return refused
-    return await _move(store, Document, document_id, trash.put) or DocumentNotFound(document_id)
+    return await _move(store, Document, document_id, trash.move_to_trash) or DocumentNotFound(document_id)
 
 
 @command
@@ -49,7 +49,7 @@ async def restore_document(store: Store, principal: Principal, document_id: str)
     """Take a document out of the trash; all is as it was."""
     if refused := await _refused_document(store, principal, principal.may_edit, document_id):
         return refused
-    return await _move(store, Document, document_id, trash.take_back) or DocumentNotFound(document_id)
+    return await _move(store, Document, document_id, trash.restore) or DocumentNotFound(document_id)
 
 
 @long_command
@@ -59,7 +59,7 @@ async def purge_document(store: Store, principal: Principal, document_id: str) -
         return refused
 
     async def purge(transaction: Transaction) -> Portion | DocumentNotFound | NotInTrash:
-        document = await trash.hold(transaction, Document, store.workspace_id, document_id)
+        document = await trash.lock_for_update(transaction, Document, store.workspace_id, document_id)
         if document is None:
             return DocumentNotFound(document_id)
         if document.deleted_at is None:
@@ -74,7 +74,7 @@ async def trash_section(store: Store, principal: Principal, section_id: str) -> 
     """Put a section into the trash: it is hidden in all its documents, and so is its chat; both are kept."""
     if refused := await _refused_section(store, principal, principal.may_edit, section_id):
         return refused
-    return await _move(store, Section, section_id, trash.put) or SectionNotFound(section_id)
+    return await _move(store, Section, section_id, trash.move_to_trash) or SectionNotFound(section_id)
 
 
 @command
@@ -82,7 +82,7 @@ async def restore_section(store: Store, principal: Principal, section_id: str) -
     """Take a section out of the trash; it is back where it stood, with its chat."""
     if refused := await _refused_section(store, principal, principal.may_edit, section_id):
         return refused
-    return await _move(store, Section, section_id, trash.take_back) or SectionNotFound(section_id)
+    return await _move(store, Section, section_id, trash.restore) or SectionNotFound(section_id)
 
 
 @long_command
@@ -124,7 +124,7 @@ async def _move(
     store: Store, kind: type[Trashable], row_id: str, move: Callable[[Transaction, Trashable], Awaitable[Trashable]]
 ) -> Trashable | None:
     async def work(transaction: Transaction) -> Trashable | None:
-        row = await trash.hold(transaction, kind, store.workspace_id, row_id)
+        row = await trash.lock_for_update(transaction, kind, store.workspace_id, row_id)
         return None if row is None or row.deleted_at == trash.PURGING else await move(transaction, row)
 
     return await store.transact(work)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from db.faults import Unavailable
+from db.connection.errors import DatabaseUnavailable
 from services.markdown_parser import Budget
 
 T = TypeVar("T")
@@ -35,12 +35,12 @@ class Worker:
     async def run(self, size: int, budget: Budget, work: Callable[[], T]) -> T:
         """Return the result of `work`, which has to stop when its `budget` is stopped.
 
-        Raises `Unavailable` at once where too much waits already. When the caller is cancelled, work that waits is
+        Raises `DatabaseUnavailable` at once where too much waits already. When the caller is cancelled, work that waits is
         dropped, and work that runs is stopped.
         """
         with self._lock:
             if self._pending and self._pending + size > self._max_pending:
-                raise Unavailable(f"too much waits for the {self._name} thread")
+                raise DatabaseUnavailable(f"too much waits for the {self._name} thread")
             self._pending += size
 
         def ended(_: Future[T]) -> None:

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from db import revisions, workspaces
-from db.database import Database
+from db import workspaces
+from db.connection.database import Database
+from db.migrations import upgrade
 from marginalia.app import create_app
-from marginalia.principals import LOCAL_OWNER
-from marginalia.running import WhoAsks
+from marginalia.authentication.local import LOCAL_OWNER
 from marginalia.settings import Settings
+from marginalia.transports.runner import PrincipalProvider
 from services.principals import Principal
 from tests.support import databases, postgres
 from tests.support.client import Served
@@ -75,7 +76,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 def serve(database_url: str) -> Serve:
     @asynccontextmanager
     async def serving(
-        principal: Principal = LOCAL_OWNER, who: WhoAsks | None = None, **settings: Any
+        principal: Principal = LOCAL_OWNER, who: PrincipalProvider | None = None, **settings: Any
     ) -> AsyncIterator[Served]:
         app = create_app(
             Settings(_env_file=None, **{"database_url": database_url, **settings}),
@@ -102,6 +103,6 @@ async def client(serve: Serve) -> AsyncIterator[Served]:
 
 async def _migrate(url: str) -> None:
     database = Database(url)
-    await revisions.upgrade(database)
+    await upgrade.upgrade(database)
     await workspaces.ensure(database, LOCAL_OWNER.workspace_id)
     await database.close()

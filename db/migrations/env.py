@@ -1,4 +1,4 @@
-"""Where Alembic meets our connection: `db.revisions` opens it and owns its transaction."""
+"""Where Alembic meets our connection: `db.migrations.upgrade` opens it and owns its transaction."""
 
 from alembic import context
 

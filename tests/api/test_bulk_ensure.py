@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import event, update
 
-from db.database import Database
+from db.connection.database import Database
 from db.models import Document, Section
 from services import inputs
 from services.principals import Principal, Role
 from tests.api.operations import TRASHED
-from tests.concurrency.together import assert_one_chat, chats_of, many_sections, pointer
 from tests.conftest import Serve
 from tests.support import factories
 from tests.support.client import Client, Served
+from tests.support.concurrent_callers import assert_one_chat, chats_of, many_sections, pointer
 from tests.support.counting import counted
 from tests.support.invariants import violations
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from db.database import Database
+from db.connection.database import Database
 from services.principals import Principal, Role
 from tests.api.operations import CREATE_DOCUMENT, DOCUMENT, IMPORT_DOCUMENT, TRASHED, create_document
 from tests.conftest import Serve

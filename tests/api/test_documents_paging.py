@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import update
 
-from db.cursors import Key, encode
-from db.database import Database
+from db.connection.database import Database
 from db.models import Document
+from db.reading.cursors import Key, encode
 from tests.api.operations import (
     DOCUMENTS,
     TRASHED,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from db.database import Database
+from db.connection.database import Database
 from db.models import ChatSession, Document, Section
 from services.principals import Principal, Role
 from tests.conftest import Serve

@@ -2,7 +2,7 @@
 
 import pytest
 
-from db.database import Database
+from db.connection.database import Database
 from db.models import Document, Section
 from tests.support import factories
 from tests.support.client import Served

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from db.database import Database
+from db.connection.database import Database
 from db.models import Document, Placement, Section
 from services import inputs
 from services.documents import exports, imports

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from db.database import Database
+from db.connection.database import Database
 from db.models import Section
 from services.principals import Principal, Role
 from tests.api.operations import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from db.database import Database
+from db.connection.database import Database
 from db.models import Document
 from services.principals import Principal, Role
 from tests.api.operations import (

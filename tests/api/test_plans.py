@@ -10,7 +10,7 @@ from sqlalchemy import event, text
 
 from benchmarks import large_data
 from benchmarks.large_data import document_id, section_id
-from db.database import Database
+from db.connection.database import Database
 from tests.api.operations import create_document, create_section, ensure_chat, post_message
 from tests.support import postgres, processes
 from tests.support.client import Served

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from db import purges
-from db.database import Database
-from db.patient import Patient
+from db.connection.database import Database
+from db.doctor.scanner import Scanner
 from services import doctor
 from services import trash as trash_service
 from tests.api.operations import (
@@ -29,8 +29,8 @@ from tests.api.test_trash import (
     listed,
     move,
 )
-from tests.concurrency.together import place, post
 from tests.support.client import Client, Served
+from tests.support.concurrent_callers import place, post
 from tests.support.counting import counted
 from tests.support.invariants import violations
 
@@ -144,8 +144,8 @@ async def test_the_doctor_tells_of_a_purge_that_nobody_goes_on_with_and_ends_it(
     document, _ = await half_purged(client, monkeypatch, portions)
     assert await violations(database) == []  # somebody may still be at work
     await age(database)
-    found = [finding for check in doctor.checks().values() async for finding in check(Patient(database))]
-    assert [finding.rule for finding in found] == ["D2"] * len(found)
+    found = [finding for check in doctor.checks().values() async for finding in check(Scanner(database))]
+    assert [finding.rule for finding in found] == ["NO_DANGLING_REFERENCE"] * len(found)
     assert document in {finding.ids[0] for finding in found}
     told = (await client(REPAIR))["repair"]["findings"]
     assert [finding["ids"] for finding in told] == [list(finding.ids) for finding in found]

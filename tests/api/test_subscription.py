@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from db.database import Database
-from db.openings import Openings
+from db.chat_feed import ChatFeed
+from db.connection.database import Database
 from db.store import Store
-from marginalia.principals import LOCAL_OWNER
+from marginalia.authentication.local import LOCAL_OWNER
 from resolvers.context import Context
 from schema.build import build_schema
 from services import chats
@@ -23,9 +23,9 @@ subscription Opened($docId: ID!) {
 
 @pytest.fixture
 async def context(database: Database) -> AsyncIterator[Context]:
-    openings = Openings(database, 0.02)
-    yield Context(LOCAL_OWNER, Store(database, "local"), openings)
-    await openings.close()
+    chat_feed = ChatFeed(database, 0.02)
+    yield Context(LOCAL_OWNER, Store(database, "local"), chat_feed)
+    await chat_feed.close()
 
 
 async def test_a_chat_is_told_with_all_that_can_be_asked_of_it(database: Database, context: Context) -> None:
@@ -33,7 +33,7 @@ async def test_a_chat_is_told_with_all_that_can_be_asked_of_it(database: Databas
     section = await factories.section(database, document)
     results = await build_schema().subscribe(OPENED, {"docId": document.id}, context_value=context)
     waiting = asyncio.ensure_future(anext(results))
-    while not context.openings.followers:  # noqa: ASYNC110 - nobody tells us
+    while not context.chat_feed.followers:  # noqa: ASYNC110 - nobody tells us
         await asyncio.sleep(0.005)
     chat = await chats.ensure_section_chat(context.store, LOCAL_OWNER, document.id, section.id)
     async with asyncio.timeout(10):
@@ -49,18 +49,18 @@ async def test_a_chat_is_told_with_all_that_can_be_asked_of_it(database: Databas
         }
     }
     await results.aclose()
-    assert context.openings.followers == 0
+    assert context.chat_feed.followers == 0
 
 
 async def test_a_subscription_that_is_cancelled_is_forgotten(database: Database, context: Context) -> None:
     document = await factories.document(database)
     results = await build_schema().subscribe(OPENED, {"docId": document.id}, context_value=context)
     waiting = asyncio.ensure_future(anext(results))
-    while not context.openings.followers:  # noqa: ASYNC110 - nobody tells us
+    while not context.chat_feed.followers:  # noqa: ASYNC110 - nobody tells us
         await asyncio.sleep(0.005)
     waiting.cancel()
     await asyncio.wait([waiting])
-    assert context.openings.followers == 0
+    assert context.chat_feed.followers == 0
 
 
 async def test_a_document_that_is_not_there_is_refused_before_anything_is_told(context: Context) -> None:

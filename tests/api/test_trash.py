@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from db.database import Database
+from db.connection.database import Database
 from services.principals import Principal, Role
 from tests.api.operations import (
     TRASHED,
@@ -20,10 +20,10 @@ from tests.api.operations import (
     section_ids,
 )
 from tests.api.operations import trash as trash_both
-from tests.concurrency.together import ENSURE, place, post
 from tests.conftest import Serve
 from tests.support import factories
 from tests.support.client import Client, Served
+from tests.support.concurrent_callers import ENSURE, place, post
 from tests.support.counting import counted
 from tests.support.invariants import violations
 

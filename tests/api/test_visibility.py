@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from db.database import Database
+from db.connection.database import Database
 from db.models import ChatSession, Document, Message, Section
 from services.principals import Principal, Role
 from tests.api.operations import (

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import func, select
 
 from db import deadlines
-from db.database import Database
+from db.connection.database import Database
+from db.connection.errors import DatabaseUnavailable
 from db.deadlines import deadline
-from db.faults import Unavailable
-from db.gathering import AT_ONCE, MOST, Gathering
 from db.models import ChatSession, Document, Section
+from db.reading.coalescing import MAX_BATCH_SIZE, MAX_IN_FLIGHT, CoalescingLoader
 from db.store import Store
-from marginalia.principals import LOCAL_OWNER
+from marginalia.authentication.local import LOCAL_OWNER
 from services.chats import EnsuredChat, ensure_section_chat
 from services.outcomes import TemporarilyUnavailable
 from tests.support import factories
@@ -82,7 +82,7 @@ async def test_what_has_not_begun_by_its_deadline_never_does(database: Database)
     async def work(_session: object) -> None:
         done.append(1)
 
-    with deadline(0.01), pytest.raises(Unavailable):
+    with deadline(0.01), pytest.raises(DatabaseUnavailable):
         await opened.transact(work)
     go_on.set()
     await holding
@@ -110,7 +110,7 @@ async def test_what_has_begun_is_waited_for_unless_it_can_be_repeated(database: 
         await go_on.wait()
         ended.set()
 
-    with deadline(0.2), pytest.raises(Unavailable):
+    with deadline(0.2), pytest.raises(DatabaseUnavailable):
         await database.transact(wait, repeatable=True)
     go_on.set()
     async with asyncio.timeout(10):
@@ -127,13 +127,15 @@ async def test_who_waits_behind_many_others_waits_no_longer_than_alone() -> None
         await never.wait()
         return {key: key for key in keys}
 
-    gathering = Gathering(read)
+    gathering = CoalescingLoader(read)
     with deadline(0.01):
-        loads = [asyncio.create_task(gathering.load(f"{number}")) for number in range(MOST * AT_ONCE * 3)]
+        loads = [
+            asyncio.create_task(gathering.load(f"{number}")) for number in range(MAX_BATCH_SIZE * MAX_IN_FLIGHT * 3)
+        ]
     async with asyncio.timeout(10):
         failed = await asyncio.gather(*loads, return_exceptions=True)
-    assert {type(each) for each in failed} == {Unavailable}
-    assert len(asked) <= AT_ONCE
+    assert {type(each) for each in failed} == {DatabaseUnavailable}
+    assert len(asked) <= MAX_IN_FLIGHT
     never.set()
     assert await gathering.load("next") == "next"
-    assert len(asked) <= AT_ONCE + 1
+    assert len(asked) <= MAX_IN_FLIGHT + 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import event, text
 
-from db.database import Database
+from db.connection.database import Database
 from tests.api import operations
 from tests.edge.outages import execute
 from tests.support.client import Served

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from db.database import Database
+from db.connection.database import Database
 from tests.support import databases
 
 

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, select, text
 
-from db import message_numbers, patient, repairs
-from db.database import Database
-from db.invariants import INVARIANTS, Invariant, Rule
+from db import message_numbers
+from db.connection.database import Database
+from db.doctor import repairs, scanner
+from db.doctor.invariants import INVARIANTS, Invariant, Rule
+from db.doctor.scanner import Scanner, Violation
 from db.models import ChatSession, Message
-from db.patient import Patient, Violation
-from tests.concurrency.together import ensure, post
 from tests.support import factories
 from tests.support.client import Client
+from tests.support.concurrent_callers import ensure, post
 from tests.support.invariants import violations
 
 LARGE = 4_000
@@ -64,7 +65,7 @@ async def large(database: Database) -> Database:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SHORTEST", "FIRST", "LONGEST"):
-        monkeypatch.setattr(patient, name, STRETCH)
+        monkeypatch.setattr(scanner, name, STRETCH)
     monkeypatch.setattr(message_numbers, "PORTION", PORTION)
     monkeypatch.setattr(repairs, "PORTION", PORTION)
 
@@ -144,14 +145,14 @@ async def test_no_statement_of_a_search_visits_more_than_its_stretch(
     if analysed:
         await execute(large, "ANALYZE")
     async with measured(large) as most:
-        assert [each async for each in Patient(large).violations(invariant)] == []
+        assert [each async for each in Scanner(large).violations(invariant)] == []
         assert 0 < most() < BOUND[large.dialect]
 
 
 async def first(database: Database, rule: Rule) -> Violation:
     for invariant in INVARIANTS:
         if invariant.rule is rule:
-            async for violation in Patient(database).violations(invariant):
+            async for violation in Scanner(database).violations(invariant):
                 return violation
     raise AssertionError("Nothing was found")
 
@@ -194,7 +195,7 @@ async def test_a_large_chat_is_numbered_in_portions_and_keeps_its_order(
 ) -> None:
     await execute(large, GAPS[broken])
     before = await order(large)
-    found = [line for line in await violations(large) if line.startswith("D6 ")]
+    found = [line for line in await violations(large) if line.startswith("MESSAGES_NUMBERED ")]
     assert 1 <= len(found) <= 2  # however many numbers are wrong
     changed: list[int] = []
     transact = large.transact
@@ -207,7 +208,7 @@ async def test_a_large_chat_is_numbered_in_portions_and_keeps_its_order(
 
     monkeypatch.setattr(large, "transact", seen)
     async with measured(large) as most:
-        await Patient(large).repair(await first(large, Rule.D6))
+        await Scanner(large).repair(await first(large, Rule.MESSAGES_NUMBERED))
         assert most() < 10 * BOUND[large.dialect]
     assert len(changed) > LARGE / PORTION / 2 or "last" in broken
     assert await order(large) == before
@@ -232,11 +233,11 @@ async def test_a_numbering_that_was_ended_half_way_is_brought_to_its_end_by_the_
 
     monkeypatch.setattr(large, "transact", killed)
     with pytest.raises(KeyboardInterrupt):
-        await Patient(large).repair(await first(large, Rule.D6))
+        await Scanner(large).repair(await first(large, Rule.MESSAGES_NUMBERED))
     monkeypatch.setattr(large, "transact", transact)
     assert await order(large) == before
-    assert (await first(large, Rule.D6)).found["seq"] > portions * PORTION
-    await Patient(large).repair(await first(large, Rule.D6))
+    assert (await first(large, Rule.MESSAGES_NUMBERED)).found["seq"] > portions * PORTION
+    await Scanner(large).repair(await first(large, Rule.MESSAGES_NUMBERED))
     assert await order(large) == before
     assert await violations(large) == []
 
@@ -255,7 +256,7 @@ async def test_posts_go_on_while_a_large_chat_is_numbered(
         return done
 
     monkeypatch.setattr(large, "transact", between)
-    await Patient(large).repair(await first(large, Rule.D6))
+    await Scanner(large).repair(await first(large, Rule.MESSAGES_NUMBERED))
     assert await order(large) == before + posted
     assert len(posted) > LARGE / PORTION / 2
     assert await violations(large) == []
@@ -280,7 +281,7 @@ async def test_positions_of_a_large_document_are_set_right_where_they_are_wrong(
     async with large.read() as session:
         before = list(await session.scalars(text(placed)))
         positions_before = {row[0]: row[1] for row in await session.execute(text(where_they_are))}
-    await Patient(large).repair(await first(large, Rule.D7))
+    await Scanner(large).repair(await first(large, Rule.POSITIONS_DISTINCT))
     async with large.read() as session:
         assert list(await session.scalars(text(placed))) == before
         positions_after = {row[0]: row[1] for row in await session.execute(text(where_they_are))}
@@ -292,4 +293,4 @@ async def test_positions_of_a_large_document_are_set_right_where_they_are_wrong(
 async def test_without_an_index_of_a_key_the_search_comes_to_an_end_all_the_same(large: Database) -> None:
     await execute(large, "DROP INDEX document_sections_workspace_id_section_id_idx")
     await factories.section(large, id="sec_x", chat_session_id="chat_gone")
-    assert (await first(large, Rule.D4)).found["section_id"] == "sec_x"
+    assert (await first(large, Rule.NO_WRONG_CHAT_POINTER)).found["section_id"] == "sec_x"

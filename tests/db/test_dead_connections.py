@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
-from db import patience
-from db.database import Database
-from db.faults import Unavailable
-from db.gathering import AT_ONCE
-from db.store import Store, gathered
+from db.connection import retry
+from db.connection.database import Database
+from db.connection.errors import DatabaseUnavailable
+from db.reading.coalescing import MAX_IN_FLIGHT
+from db.store import Store, anchor_loader
 from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -21,7 +21,7 @@ SELECT = text("SELECT 1")
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CONNECT_TIMEOUT", "STATEMENT_TIMEOUT", "CLOSE_TIMEOUT"):
-        monkeypatch.setattr(patience, name, 1.0)
+        monkeypatch.setattr(retry, name, 1.0)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def proxy(database_url: str) -> AsyncIterator[Proxy]:
 
 async def test_reads_over_dead_connections_are_given_up_and_the_next_ones_work(proxy: Proxy) -> None:
     database = Database(proxy.url, lock_timeout=0.5)
-    anchors = gathered(database)
+    anchors = anchor_loader(database)
 
     async def read() -> None:
         assert (await Store(database, "local", anchors).anchor("doc_a", "sec_a")).document is None
@@ -44,8 +44,8 @@ async def test_reads_over_dead_connections_are_given_up_and_the_next_ones_work(p
     async with asyncio.timeout(30):
         await asyncio.gather(*(read_apart() for _ in range(4)))
         proxy.silence()
-        given_up = await asyncio.gather(*(read() for _ in range(AT_ONCE)), return_exceptions=True)
-        assert {type(error) for error in given_up} == {Unavailable}
+        given_up = await asyncio.gather(*(read() for _ in range(MAX_IN_FLIGHT)), return_exceptions=True)
+        assert {type(error) for error in given_up} == {DatabaseUnavailable}
         # All that were made before went with the first that did not answer.
         await asyncio.gather(read(), read_apart(), read_apart(), read_apart())
         await database.close()
@@ -57,7 +57,7 @@ async def test_writes_over_dead_connections_are_given_up_too(proxy: Proxy) -> No
     async with asyncio.timeout(30):
         await database.transact(lambda session: session.execute(SELECT))
         proxy.silence()
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             await database.transact(lambda session: session.execute(SELECT))
         await database.transact(lambda session: session.execute(SELECT))
         await database.close()

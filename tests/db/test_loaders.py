@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from sqlalchemy import update
 
-from db.database import Database
+from db.connection.database import Database
 from db.ids import is_findable
 from db.models import Document, Message
-from db.paging import Page
+from db.reading.paging import Page
 from db.store import Store, Transaction
 from tests.support import factories
 from tests.support.counting import counted

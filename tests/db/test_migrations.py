@@ -12,14 +12,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from db import revisions, structure
-from db.database import Database
+from db.connection.database import Database
+from db.doctor import schema_check
+from db.doctor.schema_check import Parts
+from db.migrations import upgrade
+from db.migrations.upgrade import Revisions, UpgradeFailed
 from db.models import Base
-from db.revisions import Revisions, UpgradeFailed
-from db.structure import Parts
 from tests.edge.outages import execute
 
-MIGRATIONS = Path(revisions.__file__).with_name("migrations")
+MIGRATIONS = Path(upgrade.__file__).parent
 VERSION_TABLE = "alembic_version"
 
 
@@ -36,7 +37,7 @@ def tables(connection: Connection) -> set[str]:
 
 def names(connection: Connection) -> Mapping[str, Parts]:
     """Return the constraints and indexes of each of our tables, with their columns."""
-    return structure.parts(connection, tables(connection) - {VERSION_TABLE})
+    return schema_check.parts(connection, tables(connection) - {VERSION_TABLE})
 
 
 def differences(connection: Connection) -> list[object]:
@@ -46,19 +47,19 @@ def differences(connection: Connection) -> list[object]:
 
 
 async def test_the_models_and_the_migrations_agree(empty: Database) -> None:
-    await revisions.upgrade(empty)
+    await upgrade.upgrade(empty)
     assert await empty.run(differences) == []
 
 
 async def test_a_migrated_database_has_the_names_that_the_models_give(empty: Database) -> None:
-    await revisions.upgrade(empty)
+    await upgrade.upgrade(empty)
     migrated = await empty.run(names)
     await empty.run(lambda connection: command.downgrade(config(connection), "base"))
     await empty.run(lambda connection: Base.metadata.create_all(connection))
     made = await empty.run(names)
     assert set(migrated) == set(Base.metadata.tables)
     assert migrated == made
-    needed = structure.needed()
+    needed = schema_check.needed()
     for table, of_table in made.items():
         # An index that PostgreSQL makes for a constraint has the name of the constraint.
         assert {name for _, name in of_table} == {name for _, name in needed[table]}
@@ -66,7 +67,7 @@ async def test_a_migrated_database_has_the_names_that_the_models_give(empty: Dat
 
 
 async def test_all_constraint_names_follow_the_convention(empty: Database) -> None:
-    await revisions.upgrade(empty)
+    await upgrade.upgrade(empty)
     endings = {
         "primary key": "_pkey",
         "foreign key": "_fkey",
@@ -83,25 +84,25 @@ async def test_all_constraint_names_follow_the_convention(empty: Database) -> No
 
 
 async def test_an_upgrade_undone_leaves_nothing(empty: Database) -> None:
-    await revisions.upgrade(empty)
+    await upgrade.upgrade(empty)
     await empty.run(lambda connection: command.downgrade(config(connection), "base"))
     assert await empty.run(tables) <= {VERSION_TABLE}
-    assert (await revisions.read(empty)).present is None
-    await revisions.upgrade(empty)
-    assert (await revisions.read(empty)).is_current
+    assert (await upgrade.read(empty)).present is None
+    await upgrade.upgrade(empty)
+    assert (await upgrade.read(empty)).is_current
 
 
 async def test_an_upgrade_says_what_there_was_before(empty: Database) -> None:
-    needed = (await revisions.read(empty)).needed
-    assert await revisions.upgrade(empty) == Revisions(None, needed)
-    assert await revisions.upgrade(empty) == Revisions(needed, needed)
-    assert (await revisions.read(empty)).is_current
+    needed = (await upgrade.read(empty)).needed
+    assert await upgrade.upgrade(empty) == Revisions(None, needed)
+    assert await upgrade.upgrade(empty) == Revisions(needed, needed)
+    assert (await upgrade.read(empty)).is_current
 
 
 async def test_a_schema_of_a_newer_version_is_served_if_it_says_so(empty: Database) -> None:
-    await revisions.upgrade(empty)
-    needed, oldest = revisions.needed(), "0001"
-    assert (await revisions.read(empty)).known
+    await upgrade.upgrade(empty)
+    needed, oldest = upgrade.needed(), "0001"
+    assert (await upgrade.read(empty)).known
     for schema, compatible_from, is_compatible in (
         (needed, None, True),
         ("9999", needed, True),
@@ -115,16 +116,16 @@ async def test_a_schema_of_a_newer_version_is_served_if_it_says_so(empty: Databa
 
 
 async def test_what_can_serve_a_schema_is_noted_beside_it(empty: Database) -> None:
-    await revisions.upgrade(empty)
+    await upgrade.upgrade(empty)
     # As migrations left it that noted nothing, and then as a version after ours has left it.
     await execute(empty, "ALTER TABLE alembic_version DROP COLUMN compatible_from")
     await execute(empty, "UPDATE alembic_version SET version_num = '9999'")
-    assert not (await revisions.read(empty)).is_compatible
-    await execute(empty, f"UPDATE alembic_version SET version_num = '{revisions.needed()}'")  # noqa: S608 - our own
-    await revisions.upgrade(empty)
+    assert not (await upgrade.read(empty)).is_compatible
+    await execute(empty, f"UPDATE alembic_version SET version_num = '{upgrade.needed()}'")  # noqa: S608 - our own
+    await upgrade.upgrade(empty)
     await execute(empty, "UPDATE alembic_version SET version_num = '9999'")
-    assert await revisions.read(empty) == Revisions("9999", revisions.needed(), "0001")
-    assert await revisions.upgrade(empty) == Revisions("9999", revisions.needed(), "0001")
+    assert await upgrade.read(empty) == Revisions("9999", upgrade.needed(), "0001")
+    assert await upgrade.upgrade(empty) == Revisions("9999", upgrade.needed(), "0001")
 
 
 def test_every_migration_says_which_code_can_serve_what_it_makes() -> None:
@@ -140,17 +141,17 @@ async def test_a_migration_gives_up_on_a_lock_that_is_held_for_too_long(empty: D
     async with empty.begin() as session:
         await session.execute(text("LOCK TABLE chat_sessions IN ROW EXCLUSIVE MODE"))
         with pytest.raises(UpgradeFailed, match="Somebody holds a lock for too long"):
-            await revisions.upgrade(empty, lock_patience=0)
-    assert (await revisions.read(empty)).present == "0001"
-    await revisions.upgrade(empty)
-    assert (await revisions.read(empty)).is_current
+            await upgrade.upgrade(empty, lock_patience=0)
+    assert (await upgrade.read(empty)).present == "0001"
+    await upgrade.upgrade(empty)
+    assert (await upgrade.read(empty)).is_current
 
 
 async def test_upgrades_at_once_of_a_fresh_database_all_succeed(empty_url: str) -> None:
     databases = [Database(empty_url) for _ in range(4)]
-    await asyncio.gather(*(revisions.upgrade(database) for database in databases))
+    await asyncio.gather(*(upgrade.upgrade(database) for database in databases))
     for database in databases:
-        assert (await revisions.read(database)).is_current
+        assert (await upgrade.read(database)).is_current
         await database.close()
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 
-from db.database import Database
-from db.faults import Unavailable
+from db.connection.database import Database
+from db.connection.errors import DatabaseUnavailable
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ async def test_who_waits_for_it_in_vain_is_told_in_time_and_leaves_nothing(
     threads = set(threading.enumerate())
     for _ in range(3):
         started = time.monotonic()
-        with pytest.raises(Unavailable, match="locked"):
+        with pytest.raises(DatabaseUnavailable, match="locked"):
             await impatient.run(journal_mode)
         assert 0.1 <= time.monotonic() - started < 4
     # What is left is at most the loop's own, for what would keep it waiting.

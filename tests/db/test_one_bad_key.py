@@ -12,12 +12,12 @@ from sqlalchemy.exc import DBAPIError
 
 from db import ids
 from db.anchors import AnchorKey
-from db.database import Database
-from db.faults import Unavailable
+from db.chat_feed import ChatFeed
+from db.connection.database import Database
+from db.connection.errors import DatabaseUnavailable
 from db.models import Base, Section
-from db.openings import Openings
-from db.paging import Connection, Page
-from db.store import Store, gathered
+from db.reading.paging import Connection, Page
+from db.store import Store, anchor_loader
 from services import nodes
 from tests.support import factories, postgres
 from tests.support.counting import counted
@@ -84,7 +84,7 @@ async def damaged(database: Database) -> tuple[str, list[str], str]:
 
 async def test_a_key_that_cannot_be_asked_for_fails_alone_among_the_operations_of_all(latin1: Database) -> None:
     document, sections = await placed(latin1, 99)
-    anchors = gathered(latin1)
+    anchors = anchor_loader(latin1)
     found = await asyncio.gather(
         *(anchors.load(AnchorKey("local", document, section)) for section in [*sections, UNREPRESENTABLE]),
         return_exceptions=True,
@@ -94,7 +94,7 @@ async def test_a_key_that_cannot_be_asked_for_fails_alone_among_the_operations_o
         anchor.section.id for anchor in good if not isinstance(anchor, BaseException) and anchor.section
     ] == sections
     assert isinstance(bad, Exception)
-    assert not isinstance(bad, Unavailable)
+    assert not isinstance(bad, DatabaseUnavailable)
 
 
 async def test_a_key_that_cannot_be_asked_for_fails_alone_among_many_nodes(latin1: Database) -> None:
@@ -122,7 +122,7 @@ async def test_a_page_that_cannot_be_asked_for_fails_alone_among_many_pages(lati
 @on_sqlite
 async def test_a_row_that_cannot_be_read_fails_alone(database: Database, damaged: tuple[str, list[str], str]) -> None:
     document, sections, bad = damaged
-    anchors = gathered(database)
+    anchors = anchor_loader(database)
     found = await asyncio.gather(
         *(anchors.load(AnchorKey("local", document, section)) for section in [*sections, bad]), return_exceptions=True
     )
@@ -132,7 +132,7 @@ async def test_a_row_that_cannot_be_read_fails_alone(database: Database, damaged
     assert [isinstance(node, Exception) for node in many] == [False] * len(sections) + [True]
 
 
-@pytest.mark.parametrize("read", [gathered, lambda database: Store(database, "local").load.sections])
+@pytest.mark.parametrize("read", [anchor_loader, lambda database: Store(database, "local").load.sections])
 async def test_what_every_key_would_meet_is_met_once(database: Database, read: Callable[[Database], object]) -> None:
     """Shows: a database with another schema is not asked once for each key."""
     async with database.begin() as session:
@@ -142,7 +142,7 @@ async def test_what_every_key_would_meet_is_met_once(database: Database, read: C
     with counted(database) as statements:
         failed = await asyncio.gather(
             *(
-                loader.load(AnchorKey("local", "doc_1", key) if read is gathered else key)  # type: ignore[attr-defined]
+                loader.load(AnchorKey("local", "doc_1", key) if read is anchor_loader else key)  # type: ignore[attr-defined]
                 for key in keys
             ),
             return_exceptions=True,
@@ -153,12 +153,12 @@ async def test_what_every_key_would_meet_is_met_once(database: Database, read: C
 
 async def test_followers_of_one_workspace_are_told_while_another_cannot_be_read(latin1: Database) -> None:
     document = await factories.document(latin1)
-    openings = Openings(latin1, 0.02)
-    ours = await openings.of("local", document.id)
-    with pytest.raises(Unavailable):
-        await openings.of("日", "doc_1")
+    chat_feed = ChatFeed(latin1, 0.02)
+    ours = await chat_feed.of("local", document.id)
+    with pytest.raises(DatabaseUnavailable):
+        await chat_feed.of("日", "doc_1")
     section = await factories.section(latin1, document)
     chat_id = await latin1.transact(lambda session: factories.open_chat(session, document, section))
     async with asyncio.timeout(10):
         assert (await anext(ours)).id == chat_id
-    await openings.close()
+    await chat_feed.close()

@@ -8,18 +8,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text, update
 
-from db import openings
-from db.database import Database
-from db.faults import Unavailable
+from db import chat_feed
+from db.chat_feed import BACKLOG, ChatFeed, ChatSubscription, SlowConsumer
+from db.chat_poll import OVERLAP
+from db.connection.database import Database
+from db.connection.errors import DatabaseUnavailable
+from db.connection.query_stats import collect_query_stats
 from db.models import Document, Section
-from db.openings import BACKLOG, FellBehind, Opened, Openings
-from db.readings import OVERLAP
-from db.tallies import tallied
-from tests.concurrency.together import many_sections
 from tests.edge.outages import gone
 from tests.support import factories
+from tests.support.concurrent_callers import many_sections
 from tests.support.counting import counted
-from tests.support.rest import assert_at_rest
+from tests.support.quiescence import assert_at_rest
 
 INTERVAL = 0.02
 NEVER = 60.0
@@ -27,8 +27,8 @@ NEVER = 60.0
 
 
 @pytest.fixture
-async def feed(database: Database) -> AsyncIterator[Openings]:
-    opened = Openings(database, INTERVAL)
+async def feed(database: Database) -> AsyncIterator[ChatFeed]:
+    opened = ChatFeed(database, INTERVAL)
     yield opened
     await opened.close()
 
@@ -57,7 +57,7 @@ async def opened(database: Database, document: Document, section: Section | None
     return await database.transact(lambda session: factories.open_chat(session, document, through))
 
 
-async def told(follower: Opened) -> str:
+async def told(follower: ChatSubscription) -> str:
     """Wait for the next chat that a follower is told, and return its id."""
     async with asyncio.timeout(10):
         return (await anext(follower)).id
@@ -75,7 +75,7 @@ async def trash(database: Database, document: Document, at: datetime | None) -> 
 
 
 async def test_a_chat_that_another_process_opens_is_told_as_it_is(
-    feed: Openings, other: Database, document: Document, section: Section
+    feed: ChatFeed, other: Database, document: Document, section: Section
 ) -> None:
     follower = await feed.of("local", document.id)
     chat_id = await opened(other, document, section)
@@ -86,7 +86,7 @@ async def test_a_chat_that_another_process_opens_is_told_as_it_is(
 
 
 async def test_each_chat_is_told_once_and_those_from_before_are_not(
-    feed: Openings, other: Database, document: Document
+    feed: ChatFeed, other: Database, document: Document
 ) -> None:
     await opened(other, document)
     early = await feed.of("local", document.id)
@@ -101,7 +101,7 @@ async def test_each_chat_is_told_once_and_those_from_before_are_not(
 async def test_a_chat_that_was_there_is_told_only_to_those_who_had_joined(
     database: Database, document: Document
 ) -> None:
-    feed = Openings(database, NEVER)
+    feed = ChatFeed(database, NEVER)
     early = await feed.of("local", document.id)
     first = await opened(database, document)
     late = await feed.of("local", document.id)
@@ -113,7 +113,7 @@ async def test_a_chat_that_was_there_is_told_only_to_those_who_had_joined(
 
 
 async def test_a_section_in_several_documents_is_told_in_each(
-    feed: Openings, database: Database, other: Database, document: Document, section: Section
+    feed: ChatFeed, database: Database, other: Database, document: Document, section: Section
 ) -> None:
     second = await factories.document(database)
     await factories.place(database, second, section)
@@ -123,7 +123,7 @@ async def test_a_section_in_several_documents_is_told_in_each(
 
 
 async def test_other_documents_and_other_workspaces_are_not_told(
-    feed: Openings, database: Database, other: Database, document: Document
+    feed: ChatFeed, database: Database, other: Database, document: Document
 ) -> None:
     await factories.workspace(database, "theirs")
     twin = await factories.document(database, workspace_id="theirs", id=document.id)
@@ -142,7 +142,7 @@ async def test_other_documents_and_other_workspaces_are_not_told(
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_a_chat_that_is_committed_after_a_later_one_is_told(
-    feed: Openings, database: Database, other: Database, document: Document, section: Section
+    feed: ChatFeed, database: Database, other: Database, document: Document, section: Section
 ) -> None:
     async with other.begin() as session:
         first = await factories.open_chat(session, document, section)
@@ -157,7 +157,7 @@ async def test_a_chat_that_is_committed_after_a_later_one_is_told(
 
 
 async def test_a_chat_may_be_committed_as_late_as_an_opening_can_take(
-    feed: Openings, database: Database, document: Document, section: Section
+    feed: ChatFeed, database: Database, document: Document, section: Section
 ) -> None:
     follower = await feed.of("local", document.id)
     now = datetime.now(UTC)
@@ -170,7 +170,7 @@ async def test_a_chat_may_be_committed_as_late_as_an_opening_can_take(
 
 
 async def test_a_document_in_the_trash_is_silent_and_speaks_again(
-    feed: Openings, database: Database, other: Database, document: Document, section: Section
+    feed: ChatFeed, database: Database, other: Database, document: Document, section: Section
 ) -> None:
     second = await factories.document(database)
     await factories.place(database, second, section)
@@ -190,7 +190,7 @@ async def test_an_outage_is_waited_out_and_what_it_hid_is_told(
     section: Section,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    feed = Openings(database, 0.1)
+    feed = ChatFeed(database, 0.1)
     follower = await feed.of("local", document.id)
     with caplog.at_level(logging.INFO, "marginalia.database"):
         async with gone(database, postgres_server):
@@ -199,7 +199,7 @@ async def test_an_outage_is_waited_out_and_what_it_hid_is_told(
             await away.close()
             # Whoever comes now waits for the next try, which fails; the one before it has been logged.
             await until(lambda: len(caplog.records) == 1)
-            with pytest.raises(Unavailable):
+            with pytest.raises(DatabaseUnavailable):
                 await feed.of("local", document.id)
         assert await told(follower) == hidden
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
@@ -212,11 +212,11 @@ async def test_an_outage_is_waited_out_and_what_it_hid_is_told(
 async def test_an_outage_is_over_soon_however_seldom_the_database_is_asked(
     database: Database, postgres_server: str, document: Document, section: Section, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openings, "LONGEST_PAUSE", 0.05)
-    feed = Openings(database, NEVER)
+    monkeypatch.setattr(chat_feed, "LONGEST_PAUSE", 0.05)
+    feed = ChatFeed(database, NEVER)
     follower = await feed.of("local", document.id)
     async with gone(database, postgres_server):
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             await feed.of("local", document.id)
     chat_id = await opened(database, document, section)
     async with asyncio.timeout(10):
@@ -228,14 +228,14 @@ async def test_an_outage_is_over_soon_however_seldom_the_database_is_asked(
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_a_reading_that_does_not_end_is_given_up(
     database: Database,
-    feed: Openings,
+    feed: ChatFeed,
     other: Database,
     document: Document,
     section: Section,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(openings, "LONGEST_READING", 0.1)
+    monkeypatch.setattr(chat_feed, "LONGEST_READING", 0.1)
     follower = await feed.of("local", document.id)
     async with other.begin() as session:
         await session.execute(text("LOCK TABLE chat_sessions IN ACCESS EXCLUSIVE MODE"))
@@ -257,7 +257,7 @@ def moved(database: Database) -> str:
 
 
 async def test_a_reader_that_is_gone_leaves_nothing_behind(
-    feed: Openings, database: Database, document: Document
+    feed: ChatFeed, database: Database, document: Document
 ) -> None:
     before = asyncio.all_tasks()
     follower = await feed.of("local", document.id)
@@ -279,7 +279,7 @@ async def test_a_reader_that_is_gone_leaves_nothing_behind(
     assert await opened(database, document) == await told(again)
 
 
-async def test_whoever_is_counted_as_a_follower_is_told(feed: Openings, database: Database, document: Document) -> None:
+async def test_whoever_is_counted_as_a_follower_is_told(feed: ChatFeed, database: Database, document: Document) -> None:
     joining = asyncio.create_task(feed.of("local", document.id))
     await asyncio.sleep(0)
     assert feed.followers == 0
@@ -288,7 +288,7 @@ async def test_whoever_is_counted_as_a_follower_is_told(feed: Openings, database
 
 
 async def test_whoever_goes_while_it_joins_leaves_nothing_behind(
-    feed: Openings, database: Database, document: Document
+    feed: ChatFeed, database: Database, document: Document
 ) -> None:
     before = asyncio.all_tasks()
     established = 0
@@ -312,7 +312,7 @@ async def test_whoever_goes_while_it_joins_leaves_nothing_behind(
 async def test_followers_share_one_statement(database: Database, document: Document) -> None:
     await factories.workspace(database, "theirs")
     places = [("local", document.id), ("local", "doc_none"), ("theirs", document.id)]
-    feed = Openings(database, NEVER)
+    feed = ChatFeed(database, NEVER)
     await opened(database, document)
     with counted(database) as statements:
         followers = await asyncio.gather(*(feed.of(*place) for place in places * 100))
@@ -331,7 +331,7 @@ async def test_followers_share_one_statement(database: Database, document: Docum
 
 
 async def test_idle_followers_cost_one_statement_each_interval(database: Database, document: Document) -> None:
-    feed = Openings(database, 0.1)
+    feed = ChatFeed(database, 0.1)
     for _ in range(20):
         await feed.of("local", document.id)
     with counted(database) as statements:
@@ -340,8 +340,8 @@ async def test_idle_followers_cost_one_statement_each_interval(database: Databas
     await feed.close()
 
 
-async def test_the_reading_counts_for_nobody(feed: Openings, database: Database, document: Document) -> None:
-    with tallied() as tally, counted(database) as statements:
+async def test_the_reading_counts_for_nobody(feed: ChatFeed, database: Database, document: Document) -> None:
+    with collect_query_stats() as tally, counted(database) as statements:
         follower = await feed.of("local", document.id)
         chat_id = await opened(database, document)
         before = tally.statements
@@ -365,7 +365,7 @@ async def many_opened(database: Database, document: Document, count: int) -> Non
 
 
 async def test_whoever_reads_is_told_all_however_many_there_are_at_once(
-    feed: Openings, database: Database, document: Document
+    feed: ChatFeed, database: Database, document: Document
 ) -> None:
     follower = await feed.of("local", document.id)
     await many_opened(database, document, BACKLOG + 1)
@@ -378,16 +378,16 @@ async def test_whoever_reads_is_told_all_however_many_there_are_at_once(
 
 
 async def test_a_follower_that_does_not_read_ends_and_holds_nobody_back(
-    feed: Openings, database: Database, document: Document, monkeypatch: pytest.MonkeyPatch
+    feed: ChatFeed, database: Database, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openings, "BEHIND", 0.0)
+    monkeypatch.setattr(chat_feed, "BEHIND", 0.0)
     slow, quick = await feed.of("local", document.id), await feed.of("local", document.id)
     half = BACKLOG // 2 + 1
     for _ in range(2):
         await many_opened(database, document, half)
         assert len({await told(quick) for _ in range(half)}) == half
     assert feed.followers == 1
-    with pytest.raises(FellBehind):
+    with pytest.raises(SlowConsumer):
         await told(slow)
     with pytest.raises(StopAsyncIteration):
         await told(slow)
@@ -395,14 +395,14 @@ async def test_a_follower_that_does_not_read_ends_and_holds_nobody_back(
 
 async def test_the_end_of_the_server_ends_all_followers(database: Database, document: Document) -> None:
     before = asyncio.all_tasks()
-    feed = Openings(database, NEVER)
+    feed = ChatFeed(database, NEVER)
     follower, waiting = [await feed.of("local", document.id) for _ in range(2)]
     task = asyncio.create_task(told(waiting))
     joining = asyncio.create_task(feed.of("local", document.id))
     await asyncio.sleep(0)
     await feed.close()
     for end in (task, joining, asyncio.create_task(told(follower)), asyncio.create_task(feed.of("local", "doc"))):
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             await end
     assert feed.followers == 0
     assert asyncio.all_tasks() == before
@@ -410,13 +410,13 @@ async def test_the_end_of_the_server_ends_all_followers(database: Database, docu
 
 
 async def test_a_fault_ends_all_followers_and_is_logged_once(
-    feed: Openings, database: Database, document: Document, caplog: pytest.LogCaptureFixture
+    feed: ChatFeed, database: Database, document: Document, caplog: pytest.LogCaptureFixture
 ) -> None:
     followers = [await feed.of("local", document.id) for _ in range(2)]
     async with database.begin() as session:
         await session.execute(text("ALTER TABLE chat_sessions RENAME TO no_longer"))
     for follower in followers:
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             await told(follower)
     assert [record.levelname for record in caplog.records if record.name == "marginalia.database"] == ["ERROR"]
     async with database.begin() as session:
@@ -426,5 +426,5 @@ async def test_a_fault_ends_all_followers_and_is_logged_once(
 
 
 def test_the_overlap_is_longer_than_an_opening_can_take() -> None:
-    statement, idle = timedelta(seconds=30), timedelta(seconds=60)  # the settings of `db/database.py`
+    statement, idle = timedelta(seconds=30), timedelta(seconds=60)  # the settings of `db/connection/database.py`
     assert statement + idle < OVERLAP

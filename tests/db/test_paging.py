@@ -7,10 +7,10 @@ from itertools import product
 from sqlalchemy import insert
 
 from db import chats, documents
-from db.cursors import Key, decode
-from db.database import Database
+from db.connection.database import Database
 from db.models import ChatSession, Message
-from db.paging import Connection, Order, Page
+from db.reading.cursors import Key, decode
+from db.reading.paging import Connection, Order, Page
 from tests.support import factories
 from tests.support.counting import counted
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from db.patience import Attempts
+from db.connection.retry import RetrySchedule
 
 RUNS = 200
 """So many that one of them certainly waits for less than half of what it may, and another one for more."""
@@ -22,7 +22,7 @@ async def test_there_are_five_attempts_with_longer_and_longer_pauses_of_any_leng
 
     monkeypatch.setattr(asyncio, "sleep", note)
     for _ in range(RUNS):
-        assert [number async for number in Attempts(eager=eager)] == [1, 2, 3, 4, 5]
+        assert [number async for number in RetrySchedule(eager=eager)] == [1, 2, 3, 4, 5]
     assert len(pauses) == RUNS * len(longest)
     for nth, most in enumerate(longest):
         at_this_one = pauses[nth :: len(longest)]

@@ -9,8 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.database import Database
-from db.faults import Unavailable
+from db.connection.database import Database
+from db.connection.errors import DatabaseUnavailable
 from db.models import Document, Placement
 from tests.support import factories
 from tests.support.counting import counted
@@ -50,7 +50,7 @@ async def test_the_connections_that_read_are_set_up_as_promised(database: Databa
 
 
 async def test_who_reads_cannot_write(database: Database) -> None:
-    with pytest.raises(Unavailable):
+    with pytest.raises(DatabaseUnavailable):
         async with database.read() as session:
             await session.execute(text("DELETE FROM documents"))
 
@@ -60,7 +60,7 @@ async def test_a_transaction_takes_the_write_lock_before_it_does_anything(
 ) -> None:
     async with database.begin() as session:
         await session.connection()  # begun, and nothing more
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             await impatient.transact(lambda other: other.execute(text("DELETE FROM documents")))
     await impatient.transact(lambda other: other.execute(text("DELETE FROM documents")))
 
@@ -107,7 +107,7 @@ async def test_who_waits_in_vain_is_told_in_time_and_may_come_again(database: Da
         await session.connection()
         for _ in range(3):
             started = time.monotonic()
-            with pytest.raises(Unavailable):
+            with pytest.raises(DatabaseUnavailable):
                 await impatient.transact(lambda other: other.execute(text("DELETE FROM documents")))
             assert 0.1 <= time.monotonic() - started < 4
     await factories.document(impatient)

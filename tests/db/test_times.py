@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from sqlalchemy import insert, select, text, update
 
-from db.database import Database
+from db.connection.database import Database
 from db.models import Base, Document
 from db.times import utcnow
 from tests.support import factories

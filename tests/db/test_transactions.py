@@ -9,14 +9,14 @@ from asyncpg.exceptions import InternalClientError
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from db import faults
-from db.database import Database
-from db.faults import Unavailable
+from db.connection import errors
+from db.connection.database import Database
+from db.connection.errors import DatabaseUnavailable
+from db.connection.retry import MAX_ATTEMPTS
 from db.models import Document
-from db.patience import ATTEMPTS
 from db.store import Store, Transaction, Undo
 from tests.support import factories
-from tests.support.rest import assert_at_rest
+from tests.support.quiescence import assert_at_rest
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -102,7 +102,9 @@ async def test_a_transaction_ends_though_nobody_waits_for_it(database: Database)
     assert await stored(database) == {"one", "two"}
 
 
-@pytest.mark.parametrize("ending", [Undo("nothing done"), Unavailable("no room")], ids=["undone", "unavailable"])
+@pytest.mark.parametrize(
+    "ending", [Undo("nothing done"), DatabaseUnavailable("no room")], ids=["undone", "unavailable"]
+)
 async def test_what_is_not_done_for_a_caller_that_is_gone_is_no_fault(
     database: Database, caplog: pytest.LogCaptureFixture, ending: Exception
 ) -> None:
@@ -186,9 +188,9 @@ async def test_a_transaction_that_always_loses_is_given_up(database: Database, s
         await session.flush()
         await session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'lost' USING ERRCODE = '{state}'; END $$"))
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(DatabaseUnavailable):
         await database.transact(work)
-    assert runs == ATTEMPTS == 5
+    assert runs == MAX_ATTEMPTS == 5
     assert await stored(database) == set()
     assert database.in_use == {"reading": 0, "writing": 0}
 
@@ -202,11 +204,11 @@ async def test_a_transaction_that_loses_but_the_last_time_counts_once(database: 
         runs += 1
         session.add(document("one"))
         await session.flush()
-        if runs < ATTEMPTS:
+        if runs < MAX_ATTEMPTS:
             await session.execute(text("DO $$ BEGIN RAISE EXCEPTION 'lost' USING ERRCODE = '40001'; END $$"))
         return runs
 
-    assert await database.transact(work) == ATTEMPTS
+    assert await database.transact(work) == MAX_ATTEMPTS
     assert await stored(database) == {"one"}
 
 
@@ -217,7 +219,7 @@ async def test_who_waits_too_long_for_a_lock_is_told_to_come_again(database: Dat
     retitle = update(Document).values(title="two")
     async with database.begin() as session:
         await session.execute(retitle)
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             await impatient.transact(lambda other: other.execute(retitle))
     await impatient.transact(lambda other: other.execute(retitle))
     await impatient.close()
@@ -227,11 +229,11 @@ async def test_who_gets_no_connection_is_told_to_come_again(database_url: str) -
     narrow = Database(database_url, pool_size=1, lock_timeout=0.1)
     async with narrow.begin() as session:
         await session.connection()
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             await narrow.transact(lambda other: other.execute(select(1)))
     async with narrow.read() as reading:
         await reading.connection()
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             async with narrow.read() as other:
                 await other.execute(select(1))
     await narrow.close()
@@ -240,4 +242,4 @@ async def test_who_gets_no_connection_is_told_to_come_again(database_url: str) -
 def test_a_connection_that_ended_while_it_was_being_made_is_no_fault() -> None:
     wrapped = Exception("as the driver of SQLAlchemy wraps it")
     wrapped.__cause__ = InternalClientError("cannot switch to state 11; another operation (2) is in progress")
-    assert faults.is_out_of_reach(DBAPIError(None, None, wrapped))
+    assert errors.is_out_of_reach(DBAPIError(None, None, wrapped))

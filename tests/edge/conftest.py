@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from marginalia import logs
-from schema.operations import Operation, Operations
+from engine.operation_cache import OperationCache, PreparedOperation
+from marginalia.observability import log_config
 from tests.edge.fields import World, make_world
 from tests.support.client import Client
 
@@ -50,7 +50,7 @@ def log() -> Iterator[Log]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     stream = StringIO()
-    logs.configure("debug", stream)
+    log_config.configure("debug", stream)
     yield Log(stream)
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -59,13 +59,13 @@ def log() -> Iterator[Log]:
 @pytest.fixture
 def slowly_read(monkeypatch: pytest.MonkeyPatch) -> float:
     """Let it take longer to find what a text means, and say by how many seconds."""
-    find, seconds = Operations.find, 0.05
+    find, seconds = OperationCache.find, 0.05
 
-    def slowly(self: Operations, text: str, name: str | None = None) -> Operation:
+    def slowly(self: OperationCache, text: str, name: str | None = None) -> PreparedOperation:
         time.sleep(seconds)
         return find(self, text, name)
 
-    monkeypatch.setattr(Operations, "find", slowly)
+    monkeypatch.setattr(OperationCache, "find", slowly)
     return seconds
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from db.database import Database
+from db.connection.database import Database
 from tests.support import postgres
 
 

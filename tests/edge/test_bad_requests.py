@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from marginalia import uploads
-from marginalia.calls import MOST_BESIDE_TEXTS, MOST_TEXTS
+from marginalia.transports.request import MOST_BESIDE_TEXTS, MOST_TEXTS
 from marginalia.uploads import LARGEST_UPLOAD
 from tests.conftest import Serve
 from tests.edge.conftest import Log

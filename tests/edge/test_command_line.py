@@ -15,10 +15,10 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from db.database import BadDatabaseUrl, Database, parse_url
-from db.faults import Unavailable
-from marginalia.cli import app
-from marginalia.serving import CannotListen, check_host
+from db.connection.database import BadDatabaseUrl, Database, parse_url
+from db.connection.errors import DatabaseUnavailable
+from marginalia.cli.commands import app
+from marginalia.server import CannotListen, check_host
 from tests.support import databases
 from tests.support.processes import ROOT, environment, run, running_server
 
@@ -156,7 +156,7 @@ def test_what_cannot_be_opened_is_out_of_reach(url: str, monkeypatch: pytest.Mon
 
     async def fail_to_open() -> None:
         database = Database(url)
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             await database.version()
         await database.close()
 

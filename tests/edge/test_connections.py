@@ -16,7 +16,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
 from websockets.frames import Opcode
 
-from marginalia.connections import HttpConnection, SocketConnection
+from marginalia.transports.uvicorn_protocols import HttpConnection, SocketConnection
 from tests.api import operations
 from tests.edge.sockets import LARGE, SECONDS, deaf, frame, socket, until_ended
 from tests.support.client import Client

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import text
 
-from db.database import Database
+from db.connection.database import Database
 from tests.edge.sockets import SECONDS
 from tests.support.processes import Server, running_process
 

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from db.database import Database
+from db.connection.database import Database
+from db.doctor.scanner import Scanner
 from db.models import Base
-from db.patient import Patient
 from marginalia import startup
 from marginalia.startup import Preparation
 from services import doctor
@@ -55,11 +55,11 @@ async def test_a_database_that_comes_into_reach_in_another_encoding_is_not_serve
 async def test_the_doctor_finds_another_encoding(latin1_url: str) -> None:
     database = Database(latin1_url)
     await database.run(Base.metadata.create_all)
-    found = [each.message async for each in doctor.checks()[doctor.ENCODING](Patient(database))]
+    found = [each.message async for each in doctor.checks()[doctor.ENCODING](Scanner(database))]
     await database.close()
     assert len(found) == 1
     assert found[0].endswith(REMEDY)
 
 
 async def test_the_doctor_has_nothing_against_a_database_that_keeps_every_text(database: Database) -> None:
-    assert [each async for each in doctor.checks()[doctor.ENCODING](Patient(database))] == []
+    assert [each async for each in doctor.checks()[doctor.ENCODING](Scanner(database))] == []

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from db.database import Database
+from db.connection.database import Database
 from tests.api import operations
 from tests.conftest import Serve
 from tests.edge.conftest import Log

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from marginalia import figures
+from marginalia.observability import metrics_workers
 from tests.edge.sockets import SECONDS
 from tests.support.processes import COMMAND, environment, running
 
-pytestmark = pytest.mark.skipif(not os.access(figures.MEMORY, os.W_OK), reason="no folder here is memory")
+pytestmark = pytest.mark.skipif(not os.access(metrics_workers.MEMORY, os.W_OK), reason="no folder here is memory")
 
 SMALL = "mount -t tmpfs -o size=4k tmpfs {folder}"
 """Makes a disk of one page."""

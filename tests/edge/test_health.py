@@ -8,16 +8,16 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from db import revisions
-from db.database import Database
-from tests.concurrency.together import ensure, post
+from db.connection.database import Database
+from db.migrations import upgrade
+from tests.checkers.faults.load import until_ready
 from tests.conftest import Serve
 from tests.edge.conftest import Log
 from tests.edge.fields import World, make_world
 from tests.edge.outages import ended, execute, gone, standing_by
-from tests.faults.load import until_ready
 from tests.support import databases, postgres
 from tests.support.client import Served
+from tests.support.concurrent_callers import ensure, post
 from tests.support.counting import counted
 from tests.support.databases import user
 from tests.support.proxy import Proxy
@@ -36,7 +36,7 @@ async def test_a_server_that_is_ready_says_on_what(client: Served) -> None:
 
     assert response.status_code == 200
     version = await client.database.version()
-    state = {"engine": client.database.dialect, "version": version, "schema": revisions.needed()}
+    state = {"engine": client.database.dialect, "version": version, "schema": upgrade.needed()}
     assert response.json() == {"ready": True, "database": state}
 
 
@@ -154,7 +154,7 @@ async def test_a_server_starts_on_what_is_not_right_yet_and_waits(serve: Serve, 
         response = await readiness(client)
         assert response.status_code == 503
         assert "schema" in response.json()["reason"]
-        await revisions.upgrade(client.database)
+        await upgrade.upgrade(client.database)
         await until_ready(client.http)
 
 

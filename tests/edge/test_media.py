@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from marginalia.media import EVENTS, GRAPHQL, JSON, MULTIPART, Accepted, negotiate
+from marginalia.transports.content_negotiation import EVENTS, GRAPHQL, JSON, MULTIPART, Accepted, negotiate
 from tests.support.client import Served
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -8,10 +8,16 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from db.database import Database
-from db.faults import Unavailable
-from db.openings import Openings
-from tests.concurrency.together import (
+from db.chat_feed import ChatFeed
+from db.connection.database import Database
+from db.connection.errors import DatabaseUnavailable
+from tests.checkers.faults.load import UNAVAILABLE, Load, first_message, until_ready
+from tests.conftest import Serve
+from tests.edge.conftest import Log
+from tests.edge.fields import make_world
+from tests.support import factories, pgbouncer, postgres
+from tests.support.client import Client
+from tests.support.concurrent_callers import (
     assert_one_chat,
     ensure,
     ensure_together,
@@ -20,12 +26,6 @@ from tests.concurrency.together import (
     post,
     until_waiting,
 )
-from tests.conftest import Serve
-from tests.edge.conftest import Log
-from tests.edge.fields import make_world
-from tests.faults.load import UNAVAILABLE, Load, first_message, until_ready
-from tests.support import factories, pgbouncer, postgres
-from tests.support.client import Client
 from tests.support.counting import counted
 from tests.support.invariants import violations
 from tests.support.pgbouncer import PgBouncer
@@ -137,7 +137,7 @@ async def test_a_write_waits_for_a_lock_no_longer_than_it_may(
 async def test_a_read_that_waits_too_long_is_given_up_and_cancelled(pooled: Database, database: Database) -> None:
     async with database.begin() as session:
         await session.execute(text("LOCK TABLE documents IN ACCESS EXCLUSIVE MODE"))
-        with pytest.raises(Unavailable):
+        with pytest.raises(DatabaseUnavailable):
             async with pooled.read() as reading:
                 await reading.execute(text("SELECT 1 FROM documents"))
         # Not even at the server it goes on: the pooler has passed the cancellation on.
@@ -198,13 +198,13 @@ async def test_a_pooler_that_is_killed_under_load_is_missed_and_served_through_w
 async def test_subscribers_are_told_through_a_pooler(pooled: Database, database: Database) -> None:
     document = await factories.document(database)
     sections = [await factories.section(database, document) for _ in range(2)]
-    openings = Openings(pooled, 0.02)
-    opened = await openings.of("local", document.id)
+    chat_feed = ChatFeed(pooled, 0.02)
+    opened = await chat_feed.of("local", document.id)
     for section, way in zip(sections, (pooled, database), strict=True):
         chat_id = await way.transact(partial(factories.open_chat, document=document, section=section))
         async with asyncio.timeout(10):
             assert (await anext(opened)).id == chat_id
-    await openings.close()
+    await chat_feed.close()
 
 
 def test_every_command_works_through_a_pooler(postgres_server: str) -> None:
@@ -220,6 +220,6 @@ def test_every_command_works_through_a_pooler(postgres_server: str) -> None:
         imported = run("import", str(ROOT / "README.md"), *through)
         assert imported.stdout.startswith("doc_"), imported
         # What the sample has on purpose is found and repaired, and then there is nothing left.
-        assert "D4" in run("doctor", "--repair", *through).stdout
+        assert "NO_WRONG_CHAT_POINTER" in run("doctor", "--repair", *through).stdout
         examined = run("doctor", *through)
         assert (examined.returncode, examined.stdout) == (0, "Nothing found.\n"), examined

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import structlog
 
-from db.database import Database
-from marginalia import logs
+from db.connection.database import Database
+from marginalia.observability import log_config
 from tests.api import operations
 from tests.edge.conftest import Log
 from tests.edge.fields import World
@@ -113,7 +113,7 @@ class Terminal(StringIO):
 
 @pytest.mark.parametrize("stream", [Terminal(), StringIO()], ids=["terminal", "file"])
 def test_a_traceback_has_no_values_of_variables(stream: StringIO, log: Log) -> None:
-    logs.configure("debug", stream)
+    log_config.configure("debug", stream)
 
     def fail(text: str) -> None:
         raise ZeroDivisionError

@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy import text
 
-from db.database import Database
-from db.patience import ATTEMPTS
-from tests.concurrency.together import ensure
+from db.connection.database import Database
+from db.connection.retry import MAX_ATTEMPTS
 from tests.conftest import Serve
 from tests.support import factories
+from tests.support.concurrent_callers import ensure
 
 UNAVAILABLE = {"__typename": "TemporarilyUnavailable"}
 
@@ -33,4 +33,4 @@ async def test_what_was_tried_again_and_what_was_given_up_is_counted(serve: Serv
         figures = (await client.http.get("/metrics")).text
 
     assert 'marginalia_database_unavailable_total{type="mutation"} 2.0' in figures
-    assert f'marginalia_retries_total{{type="mutation"}} {ATTEMPTS - 1}.0' in figures
+    assert f'marginalia_retries_total{{type="mutation"}} {MAX_ATTEMPTS - 1}.0' in figures

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from marginalia import serving
+from marginalia import server as marginalia_server
 from marginalia.startup import SOUND_SQLITE
 from tests.support.processes import ROOT, Server, environment, running_process
 
@@ -157,7 +157,7 @@ def test_a_request_that_does_not_end_does_not_keep_a_server(url: str) -> None:
 
 
 def test_the_second_piece_of_an_answer_does_not_wait_for_the_first_to_be_acknowledged() -> None:
-    with serving.listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+    with marginalia_server.listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
         caller, _ = listening.accept()
         with caller:
             assert caller.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from marginalia.media import GRAPHQL, JSON
+from marginalia.transports.content_negotiation import GRAPHQL, JSON
 from tests.conftest import Serve
 from tests.support.client import Served
 

@@ -12,10 +12,11 @@ import httpx
 import pytest
 from starlette.types import Message
 
-from db.database import Database
-from marginalia import graphql, streams
-from marginalia.principals import LOCAL_OWNER
-from marginalia.running import Answer
+from db.connection.database import Database
+from marginalia.authentication.local import LOCAL_OWNER
+from marginalia.transports import http as transports_http
+from marginalia.transports import streaming
+from marginalia.transports.runner import GraphQLResponse
 from services.principals import Principal
 from tests.api import operations
 from tests.conftest import Serve
@@ -158,15 +159,15 @@ async def test_a_subscription_tells_from_the_moment_that_its_headers_are_there(
 async def test_a_stream_says_that_it_is_still_there(
     serve: Serve, headers: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(streaming, "HEARTBEAT", 0.02)
     async with serve(event_seconds=0.02) as client:
         document = await operations.import_document(client, "# A")
         sending = asyncio.create_task(ask(client, headers, OPENED, d=document))
-        openings = client.http._transport.app.state.openings  # type: ignore[attr-defined]
-        while not openings.followers:  # noqa: ASYNC110 - nobody tells us
+        chat_feed = client.http._transport.app.state.chat_feed  # type: ignore[attr-defined]
+        while not chat_feed.followers:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)
         await asyncio.sleep(1)  # fifty times as long as the silence after which it has to speak
-        await openings.close()  # as at the end
+        await chat_feed.close()  # as at the end
         content = (await sending).content
     beat = b":\n\n" if headers is EVENTS else b"\r\nContent-Type: application/json\r\n\r\n{}\r\n--graphql"
     assert content.count(beat) >= 3
@@ -174,7 +175,7 @@ async def test_a_stream_says_that_it_is_still_there(
 
 
 async def test_heartbeats_and_answers_take_turns_and_none_comes_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "HEARTBEAT", 0.005)
+    monkeypatch.setattr(streaming, "HEARTBEAT", 0.005)
     sent: list[Message] = []
     busy = asyncio.Lock()
 
@@ -188,11 +189,11 @@ async def test_heartbeats_and_answers_take_turns_and_none_comes_after_the_end(mo
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def some() -> AsyncIterator[Answer]:
+    async def some() -> AsyncIterator[GraphQLResponse]:
         for number in range(3):
-            yield Answer({"number": number}, [])
+            yield GraphQLResponse({"number": number}, [])
 
-    await streams.stream("text/event-stream", lambda: nullcontext(some()), {}, receive, send)
+    await streaming.stream("text/event-stream", lambda: nullcontext(some()), {}, receive, send)
     pieces = [message["body"] for message in sent if message["type"] == "http.response.body"]
     assert [piece for piece in pieces if piece != b":\n\n"] == [
         *(event({"data": {"number": number}}) for number in range(3)),
@@ -224,15 +225,15 @@ async def test_who_was_moved_to_another_workspace_is_told_nothing_of_the_old_one
     sections = [await factories.section(database, document) for _ in range(2)]
     async with serve(who=who, event_seconds=0.02) as client:
         sending = asyncio.create_task(ask(client, EVENTS, OPENED, d=document.id))
-        openings = client.http._transport.app.state.openings  # type: ignore[attr-defined]
-        while not openings.followers:  # noqa: ASYNC110 - nobody tells us
+        chat_feed = client.http._transport.app.state.chat_feed  # type: ignore[attr-defined]
+        while not chat_feed.followers:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.01)
         chats = []
         for principal, section in zip((moved, LOCAL_OWNER), sections, strict=True):  # noqa: B007 - `who` tells it
             before = asked
             chats.append(await factories.chat(database, section))
             await until_asked(before + 1)
-        await openings.close()  # as at the end
+        await chat_feed.close()  # as at the end
         content = (await sending).content
     hidden, told = ({"data": {"sectionChatOpened": {"id": c.id, "section": {"id": c.section_id}}}} for c in chats)
     assert event(told) in content
@@ -245,7 +246,7 @@ async def test_who_was_moved_to_another_workspace_is_told_nothing_of_the_old_one
 async def test_a_body_of_a_get_does_not_end_its_stream(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, beginning: bytes
 ) -> None:
-    monkeypatch.setattr(graphql, "PATIENCE", 0.02)
+    monkeypatch.setattr(transports_http, "PATIENCE", 0.02)
 
     async def body() -> AsyncIterator[bytes]:
         yield beginning
@@ -257,13 +258,13 @@ async def test_a_body_of_a_get_does_not_end_its_stream(
         headers = EVENTS | {"GraphQL-Require-Preflight": "1"}
         asking = client.http.build_request("GET", "/graphql", params=query, headers=headers, content=body())
         sending = asyncio.create_task(client.http.send(asking))
-        openings = client.http._transport.app.state.openings  # type: ignore[attr-defined]
+        chat_feed = client.http._transport.app.state.chat_feed  # type: ignore[attr-defined]
         async with asyncio.timeout(SECONDS):
-            while not openings.followers:  # noqa: ASYNC110 - nobody tells us
+            while not chat_feed.followers:  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.5)
-        assert openings.followers == 1
-        await openings.close()
+        assert chat_feed.followers == 1
+        await chat_feed.close()
         assert (await sending).content.endswith(b"event: complete\ndata:\n\n")
 
 

@@ -11,7 +11,8 @@ from io import StringIO
 import pytest
 import structlog
 
-from marginalia import lines, logs
+from marginalia.cli import terminal
+from marginalia.observability import log_config
 from tests.support.processes import COMMAND, ROOT, environment
 
 HOSTILE = "\x1b[31mevil\x9b31m\x07\x7f\u202e\u2066"
@@ -82,7 +83,7 @@ def stream(request: pytest.FixtureRequest) -> Iterator[StringIO]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     into: StringIO = request.param()
-    logs.configure("debug", into)
+    log_config.configure("debug", into)
     yield into
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -96,7 +97,7 @@ def test_what_is_logged_is_shown_and_not_obeyed(stream: StringIO) -> None:
         lambda: ours.warning(f"{HOSTILE} happened"),
         lambda: ours.warning("a list", values=[HOSTILE], **{"na\x1b[31mevil": 1}),
         lambda: theirs.warning("Invalid key/value pair (%s) found.", HOSTILE),
-        lambda: logs.tell(theirs, "operation", operation=HOSTILE),
+        lambda: log_config.tell(theirs, "operation", operation=HOSTILE),
     ):
         log()
         written.append(stream.getvalue())
@@ -122,7 +123,7 @@ def test_a_traceback_that_ends_a_process_is_shown_and_not_obeyed(capsys: pytest.
     try:
         raise ValueError(HOSTILE)
     except ValueError as error:
-        lines.write_traceback(type(error), error, error.__traceback__)
+        terminal.write_traceback(type(error), error, error.__traceback__)
 
     written = capsys.readouterr().err
     assert_obeys_nothing(written)
@@ -142,4 +143,4 @@ def test_a_traceback_that_ends_a_process_is_shown_and_not_obeyed(capsys: pytest.
     ],
 )
 def test_what_is_no_plain_character_is_spelled_out(given: str, shown: str) -> None:
-    assert lines.printable(given) == shown
+    assert terminal.printable(given) == shown

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from marginalia.calls import Call
-from marginalia.trusted import REGISTERED_CHARACTERS, BadManifest, Documents, read_manifest
-from schema.operations import Refused
+from engine.operation_cache import Refused
+from engine.persisted_operations import REGISTERED_CHARACTERS, BadManifest, PersistedOperations, read_manifest
+from marginalia.transports.request import GraphQLRequest
 from tests.conftest import Serve
 from tests.edge.conftest import Log
 from tests.support.client import Served
@@ -157,15 +157,15 @@ async def test_where_the_manifest_is_preferred_others_are_run_and_noted(
 
 
 def test_what_clients_register_has_a_bound() -> None:
-    documents = Documents()
+    documents = PersistedOperations()
     texts = [f"# {number}\n" + " " * 100_000 for number in range(REGISTERED_CHARACTERS // 100_000 + 1)]
     for text in texts:
-        call = Call(text, extensions=persisted(text))
+        call = GraphQLRequest(text, extensions=persisted(text))
         assert documents.text(call) == text
         documents.remember(call)
-    assert documents.text(Call(extensions=persisted(texts[-1]))) == texts[-1]
+    assert documents.text(GraphQLRequest(extensions=persisted(texts[-1]))) == texts[-1]
     with pytest.raises(Refused, match="NotFound"):
-        documents.text(Call(extensions=persisted(texts[0])))
+        documents.text(GraphQLRequest(extensions=persisted(texts[0])))
 
 
 @pytest.mark.parametrize(

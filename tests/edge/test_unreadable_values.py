@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import text
 
-from db.database import Database
+from db.chat_feed import ChatFeed
+from db.connection.database import Database
+from db.doctor.scanner import Scanner
 from db.models import Document
-from db.openings import Openings
-from db.patient import Patient
 from services import doctor
 from tests.api import operations
 from tests.edge.conftest import Log
@@ -165,9 +165,9 @@ async def test_a_value_that_cannot_be_read_and_is_not_asked_for_does_no_harm(
 @of_engine([*IN_SQLITE, *IN_POSTGRESQL, *NOT_SHOWN])
 async def test_the_doctor_names_table_row_and_column(client: Client, database: Database, bad: Bad) -> None:
     await filled(client)
-    assert [each async for each in doctor.checks()[doctor.VALUES](Patient(database))] == []
+    assert [each async for each in doctor.checks()[doctor.VALUES](Scanner(database))] == []
     row = await put(database, bad)
-    (found,) = [each async for each in doctor.checks()[doctor.VALUES](Patient(database))]
+    (found,) = [each async for each in doctor.checks()[doctor.VALUES](Scanner(database))]
     assert f"{bad.table}.{bad.column} of the row local, " in found.message
     assert row in found.message
 
@@ -177,7 +177,7 @@ async def test_the_doctor_finds_a_row_whose_key_cannot_be_read(client: Client, d
     await filled(client)
     await factories.document(database, id="doc_0")
     await put(database, Bad("sqlite", "documents", "id", TEXT))
-    (found,) = [each async for each in doctor.checks()[doctor.VALUES](Patient(database))]
+    (found,) = [each async for each in doctor.checks()[doctor.VALUES](Scanner(database))]
     assert "documents.id of the row rowid 3" in found.message
 
 
@@ -211,12 +211,12 @@ async def test_an_export_of_what_cannot_be_read_is_a_fault_of_that_field(
 
 async def test_a_chat_whose_time_cannot_be_read_keeps_no_other_from_being_told(database: Database) -> None:
     document: Document = await factories.document(database)
-    openings = Openings(database, 60.0)
-    follower = await openings.of("local", document.id)
+    chat_feed = ChatFeed(database, 60.0)
+    follower = await chat_feed.of("local", document.id)
     chats = [await factories.chat(database, await factories.section(database, document)) for _ in range(2)]
     value = "'junk'" if database.dialect == "sqlite" else "'infinity'"
     await put(database, Bad(database.dialect, "chat_sessions", "created_at", value))
-    await openings.of("local", document.id)
+    await chat_feed.of("local", document.id)
     async with asyncio.timeout(10):
         assert {(await anext(follower)).id, (await anext(follower)).id} == {chat.id for chat in chats}
-    await openings.close()
+    await chat_feed.close()

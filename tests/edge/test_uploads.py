@@ -12,9 +12,11 @@ from starlette.types import Message
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from marginalia import app, connections
-from marginalia.calls import MOST_BESIDE_TEXTS
+from engine.complexity import Limits
+from marginalia import app
 from marginalia.settings import Settings
+from marginalia.transports import uvicorn_protocols
+from marginalia.transports.request import MOST_BESIDE_TEXTS
 from marginalia.uploads import (
     LARGEST_UPLOAD,
     SMALL_UPLOAD,
@@ -22,7 +24,6 @@ from marginalia.uploads import (
     UploadBudget,
     UploadsExhausted,
 )
-from schema.measures import Limits
 from services.inputs import CONTENT_LENGTH, MARKDOWN_LENGTH, MESSAGE_LENGTH, TITLE_LENGTH
 from tests.api import operations
 from tests.conftest import Serve
@@ -252,8 +253,8 @@ TEXT = json.dumps("x" * 300_000).encode()
 async def test_a_socket_that_takes_too_much_memory_or_time_for_a_message_ends(
     monkeypatch: pytest.MonkeyPatch, pieces: list[Frame], budget: int, code: int
 ) -> None:
-    monkeypatch.setattr(connections, "MAX_FRAGMENTS", 100)
-    monkeypatch.setattr(connections, "UPLOAD_TIMEOUT_S", 0.2 if code == 1008 else 600.0)
+    monkeypatch.setattr(uvicorn_protocols, "MAX_FRAGMENTS", 100)
+    monkeypatch.setattr(uvicorn_protocols, "UPLOAD_TIMEOUT_S", 0.2 if code == 1008 else 600.0)
     uploads = UploadBudget(budget)
     async with serving(Telling(), uploads=uploads) as (address, state), socket(address, init=False) as ours:
         ours.connection.transport.write(b"".join(piece.serialize(mask=True) for piece in pieces))

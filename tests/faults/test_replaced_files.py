@@ -10,12 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from db.database import Database
-from tests.concurrency.together import ensure, post
-from tests.faults.load import READ, UNAVAILABLE, first_message, until_ready
-from tests.faults.test_files import serving, texts
+from db.connection.database import Database
+from tests.checkers.faults.load import READ, UNAVAILABLE, first_message, until_ready
+from tests.checkers.faults.test_files import serving, texts
 from tests.support import factories
 from tests.support.client import Client
+from tests.support.concurrent_callers import ensure, post
 from tests.support.processes import Server, run, running_process, start
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -10,12 +10,12 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from db import revisions
-from db.database import Database
+from db.connection.database import Database
+from db.migrations import upgrade
 from marginalia.startup import UNREACHABLE
-from tests.concurrency.together import ensure, post
 from tests.support import factories
 from tests.support.client import Client
+from tests.support.concurrent_callers import ensure, post
 from tests.support.invariants import violations
 from tests.support.processes import COMMAND, ROOT, environment, run, running
 from tests.support.versions import newer
@@ -86,7 +86,7 @@ class Callers:
 async def test_servers_of_the_version_before_serve_on_while_and_after_the_schema_is_added_to(
     database_url: str, database: Database, anchor: tuple[str, str], tmp_path: Path
 ) -> None:
-    ours, next_version = revisions.needed(), newer(tmp_path, None, None)
+    ours, next_version = upgrade.needed(), newer(tmp_path, None, None)
     async with serving(database_url) as http:
         callers = Callers(http, anchor)
         async with callers.going_on():
@@ -118,7 +118,7 @@ async def test_a_schema_that_asks_for_newer_code_takes_older_servers_out_and_say
     database_url: str, anchor: tuple[str, str], tmp_path: Path
 ) -> None:
     # The last one alone would let ours serve; the one before does not.
-    ours, next_version = revisions.needed(), newer(tmp_path, None, "9002", None)
+    ours, next_version = upgrade.needed(), newer(tmp_path, None, "9002", None)
     reason = (
         f"The database has schema 9003, made by a newer version than this one, which has {ours}. "
         "It can be served from schema 9002 on. Use the newer version."

@@ -7,10 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from db import ids
-from db.database import Database
+from db.connection.database import Database
 from db.models import ChatSession, Document, Ensured
 from db.store import Store
-from marginalia.principals import LOCAL_OWNER
+from marginalia.authentication.local import LOCAL_OWNER
 from services import chats, documents, sections
 from services.outcomes import SectionNotInDocument, TemporarilyUnavailable
 from tests.support import factories, postgres

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from db.database import Database
+from db.connection.database import Database
 from db.models import ChatSession, Document, Message, Placement, Section
-from marginalia import legacy as command
+from marginalia.cli import legacy as command
 from services import legacy
 from services.legacy import BadFile
 from tests.api.operations import create_section, section_ids

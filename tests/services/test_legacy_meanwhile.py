@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from db.database import Database
-from db.inserts import insert_new
+from db.connection.database import Database
+from db.inserts import insert_if_absent
 from db.models import Base, ChatSession, Document, Message, Placement, Section
 from services.legacy import BadFile
 from tests.api.operations import CREATE_SECTION, create_document
-from tests.concurrency.together import until_waiting
 from tests.services.test_legacy import count, said, small, take_in
 from tests.support.client import Served
+from tests.support.concurrent_callers import until_waiting
 from tests.support.invariants import violations
 from tests.support.processes import run
 
@@ -42,7 +42,7 @@ async def holding(database: Database, row: str) -> AsyncIterator[None]:
         else Section(workspace_id="local", id=row, title="Ours", created_by="ann")
     )
     async with database.begin() as session:
-        assert await insert_new(session, added, "workspace_id", "id") is not None
+        assert await insert_if_absent(session, added, "workspace_id", "id") is not None
         yield
 
 

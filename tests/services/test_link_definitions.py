@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from db.documents import Text
+from db.documents import SectionText
 from services.link_definitions import definitions, remembered, with_targets_kept
 from services.markdown import compose, split
 from services.markdown_parser import Budget
@@ -17,10 +17,10 @@ from services.markdown_parser import Budget
 RENDERER = MarkdownIt("commonmark")
 
 
-def imported(document_id: str, markdown: str) -> list[Text]:
+def imported(document_id: str, markdown: str) -> list[SectionText]:
     """Return what is stored of a document that is imported."""
     return [
-        Text(
+        SectionText(
             passage.title,
             passage.level,
             passage.content,
@@ -30,7 +30,7 @@ def imported(document_id: str, markdown: str) -> list[Text]:
     ]
 
 
-def exported(document_id: str, texts: Sequence[Text]) -> str:
+def exported(document_id: str, texts: Sequence[SectionText]) -> str:
     return compose(with_targets_kept(texts, document_id, Budget()))
 
 
@@ -91,12 +91,12 @@ def test_a_label_that_others_use_for_nothing_stays_nothing() -> None:
 
 
 def test_a_section_keeps_to_its_own_definitions_wherever_it_was_made() -> None:
-    made = Text("One", 1, "[a]\n\n[a]: /one", {})
+    made = SectionText("One", 1, "[a]\n\n[a]: /one", {})
     assert targets(exported("doc_b", [*imported("doc_b", "[a]: /two\n"), made])) == ['href="/one"']
 
 
 def test_what_a_section_does_not_define_takes_the_definitions_of_its_document() -> None:
-    made = Text("One", 1, "[a]", {})
+    made = SectionText("One", 1, "[a]", {})
     assert targets(exported("doc_b", [*imported("doc_b", "[a]: /two\n"), made])) == ['href="/two"']
 
 
@@ -107,13 +107,13 @@ def test_front_matter_of_a_section_from_elsewhere_stays_at_the_start() -> None:
 
 def test_metadata_that_came_from_elsewhere_is_no_hindrance() -> None:
     junk: list[Any] = [None, 1, [], {}, {"a": 1}]
-    texts = [Text("One", 1, "[a]\n\n[a]: /one", {"linkDefinitions": metadata}) for metadata in junk]
+    texts = [SectionText("One", 1, "[a]\n\n[a]: /one", {"linkDefinitions": metadata}) for metadata in junk]
     assert targets(exported("doc_b", texts)) == ['href="/one"'] * 5
 
 
 def test_a_thousand_labels_that_mean_something_else_are_told_apart() -> None:
     budget = Budget()
-    made = [Text("One", 1, f"[a]\n\n[a]: /{number}", {}) for number in range(1_000)]
+    made = [SectionText("One", 1, f"[a]\n\n[a]: /{number}", {}) for number in range(1_000)]
     there = compose(with_targets_kept(made, "doc_b", budget))
     assert targets(there) == [f'href="/{number}"' for number in range(1_000)]
 

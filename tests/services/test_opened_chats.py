@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from db.database import Database
+from db.chat_feed import ChatFeed
+from db.connection.database import Database
 from db.models import ChatSession
-from db.openings import Openings
-from db.store import Store, gathered
-from marginalia.principals import LOCAL_OWNER
+from db.store import Store, anchor_loader
+from marginalia.authentication.local import LOCAL_OWNER
 from services import chats
 from services.outcomes import BadArgument, ErrorCode
 from tests.edge.outages import execute
@@ -18,18 +18,18 @@ from tests.support.counting import counted
 
 
 @pytest.fixture
-async def openings(database: Database) -> AsyncIterator[Openings]:
-    opened = Openings(database, 0.02)
+async def chat_feed(database: Database) -> AsyncIterator[ChatFeed]:
+    opened = ChatFeed(database, 0.02)
     yield opened
     await opened.close()
 
 
 async def test_the_chat_that_an_ensure_opens_is_told_and_the_one_it_finds_is_not(
-    database: Database, openings: Openings
+    database: Database, chat_feed: ChatFeed
 ) -> None:
     document = await factories.document(database)
     sections = [await factories.section(database, document) for _ in range(2)]
-    followed = await chats.opened_chats(Store(database, "local"), openings, document.id)
+    followed = await chats.opened_chats(Store(database, "local"), chat_feed, document.id)
     ensured = [
         await chats.ensure_section_chat(Store(database, "local"), LOCAL_OWNER, document.id, section.id)
         for section in (sections[0], sections[0], sections[1])
@@ -41,14 +41,14 @@ async def test_the_chat_that_an_ensure_opens_is_told_and_the_one_it_finds_is_not
 
 @pytest.mark.parametrize("document_id", ["doc_theirs", "doc_none", "", "doc_\0"])
 async def test_a_document_that_cannot_be_seen_cannot_be_followed(
-    database: Database, openings: Openings, document_id: str
+    database: Database, chat_feed: ChatFeed, document_id: str
 ) -> None:
     await factories.workspace(database, "theirs")
     await factories.document(database, workspace_id="theirs", id="doc_theirs")
     with pytest.raises(BadArgument, match="Document not found") as refused:
-        await chats.opened_chats(Store(database, "local"), openings, document_id)
+        await chats.opened_chats(Store(database, "local"), chat_feed, document_id)
     assert refused.value.code is ErrorCode.DOCUMENT_NOT_FOUND
-    assert openings.followers == 0
+    assert chat_feed.followers == 0
 
 
 async def test_what_was_told_is_shown_as_it_may_be_seen_by_then(database: Database) -> None:
@@ -74,7 +74,7 @@ async def test_what_was_told_is_shown_as_it_may_be_seen_by_then(database: Databa
 async def test_all_who_are_shown_a_chat_at_once_share_the_statement(database: Database) -> None:
     document = await factories.document(database)
     told = await factories.chat(database, await factories.section(database, document), document_id=document.id)
-    anchors = gathered(database)
+    anchors = anchor_loader(database)
 
     async def show() -> tuple[object, ...]:
         store = Store(database, "local", anchors)

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from db.faults import Unavailable
+from db.connection.errors import DatabaseUnavailable
 from services.markdown_parser import Budget, ParsingStopped
 from services.worker import Worker
 
@@ -65,7 +65,7 @@ async def test_more_than_may_wait_is_refused_at_once() -> None:
     running, _ = await begin(worker, 4)
     waiting = asyncio.create_task(worker.run(6, Budget(), lambda: "done"))
     await asyncio.sleep(0)
-    with pytest.raises(Unavailable):
+    with pytest.raises(DatabaseUnavailable):
         await worker.run(1, Budget(), lambda: None)
     await cancel(running)
     assert await waiting == "done"

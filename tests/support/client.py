@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 
-from db.database import Database
-from schema.operations import Operations
+from db.connection.database import Database
+from engine.operation_cache import OperationCache
 
 
 class Client:
@@ -41,7 +41,7 @@ class Served(Client):
     `database` and `operations` are the application's own, to count its statements and the texts that it reads.
     """
 
-    def __init__(self, http: httpx.AsyncClient, database: Database, operations: Operations) -> None:
+    def __init__(self, http: httpx.AsyncClient, database: Database, operations: OperationCache) -> None:
         super().__init__(http)
         self.database = database
         self.operations = operations

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from db.database import Database
+from db.connection.database import Database
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from sqlalchemy import text
 
-from db.database import Database
+from db.connection.database import Database
 from tests.support import postgres
 
 
@@ -34,7 +34,7 @@ async def user(database: Database, url: str, rights: str) -> AsyncIterator[str]:
         await session.execute(text(f"CREATE ROLE {name} LOGIN"))
         await session.execute(text(f"GRANT {rights} TO {name}"))
     yield urlunsplit(address._replace(netloc=f"{name}@{address.netloc.rpartition('@')[2]}"))
-    database.distrust()  # a test may have ended all connections
+    database.invalidate_connections()  # a test may have ended all connections
     async with database.begin() as session:
         await session.execute(text(f"DROP OWNED BY {name}"))
         await session.execute(text(f"DROP ROLE {name}"))

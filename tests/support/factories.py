@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import anchors, chats, ids
-from db.database import Database
+from db.connection.database import Database
 from db.models import Base, ChatSession, Document, Message, MessageRole, Placement, Section, Workspace
 
 R = TypeVar("R", bound=Base)
@@ -86,7 +86,7 @@ async def chat(database: Database, section: Section, **values: Any) -> ChatSessi
 async def open_chat(session: AsyncSession, document: Document, section: Section) -> str:
     """Open the chat of a section in a transaction, as the server does, and return its id."""
     chat_id = ids.new(ids.CHAT)
-    settled = await anchors.settle(
+    settled = await anchors.write_chats(
         session,
         document.workspace_id,
         document.id,

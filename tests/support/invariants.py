@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from db.database import Database
-from db.patient import Patient
+from db.connection.database import Database
+from db.doctor.scanner import Scanner
 from services import doctor
 
 
@@ -14,5 +14,5 @@ def of_rows() -> Mapping[str, doctor.Check]:
 
 async def violations(database: Database) -> list[str]:
     """Return a line for each finding: the rule and what it says, then what breaks it."""
-    patient = Patient(database)
+    patient = Scanner(database)
     return [f"{name}: {finding.message}" for name, check in of_rows().items() async for finding in check(patient)]

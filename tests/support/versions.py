@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from db import revisions
+from db.migrations import upgrade
 from tests.support.processes import ROOT
 
 _PACKAGES = ("marginalia", "schema", "resolvers", "services", "db")
@@ -38,7 +38,7 @@ def newer(folder: Path, *compatible_from: str | None) -> Path:
         ignored = shutil.ignore_patterns("__pycache__", "static")
         shutil.copytree(ROOT / package, folder / package, ignore=ignored)
     (folder / "marginalia/static").symlink_to(ROOT / "marginalia/static")
-    before = ours = revisions.needed()
+    before = ours = upgrade.needed()
     for number, compatible in enumerate(compatible_from, start=9001):
         text = _ADDS.format(revision=str(number), before=before, compatible_from=compatible or ours)
         (folder / f"db/migrations/versions/{number}_adds.py").write_text(

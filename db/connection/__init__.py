@@ -1,0 +1,1 @@
+"""Connections: where the database is, how it is spoken to, and what can go wrong."""

@@ -1,0 +1,132 @@
+"""SQLite: one connection that writes, and others that read."""
+
+import asyncio
+import contextlib
+import math
+import sqlite3
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from db import deadlines, unreadable
+from db.connection import errors
+from db.connection.engines import Engines
+from db.sqlite_file import SQLiteFile
+
+_STRETCH_MS = 20
+"""How many milliseconds whoever waits for a lock waits in one stretch.
+
+SQLite asks for it ever less often, at last ten times a second, and beside processes that write all the time would
+hardly ever find it free. So we wait in short stretches, one after the other.
+"""
+
+_WRITE_PRAGMAS = (
+    f"busy_timeout={_STRETCH_MS}",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "trusted_schema=OFF",
+)
+_READ_PRAGMAS = ("query_only=ON", "trusted_schema=OFF")
+
+
+def engines(url: URL, options: dict[str, Any], lock_timeout: float, *, read_only: bool = False) -> Engines:
+    """Make the engines for a file, and the folder that it is in. All that a process writes goes one way."""
+    file = SQLiteFile(Path(str(url.database)), read_only=read_only)
+    # isolation_level=None: the driver begins nothing by itself, we say when and how.
+    connect_args = {"isolation_level": None, "timeout": lock_timeout}
+    to_write, to_read = (
+        {**connect_args, "async_creator_fn": partial(_open, file, pragmas, lock_timeout)}
+        for pragmas in (_WRITE_PRAGMAS, _READ_PRAGMAS)
+    )
+    writes = create_async_engine(url, connect_args=to_write, **{**options, "pool_size": 1})
+    reads = create_async_engine(url, connect_args=to_read, **options)
+    event.listen(writes.sync_engine, "begin", _begin_within(lock_timeout))
+    for engine in (writes, reads):
+        _watch(engine.sync_engine, file)
+    return Engines(writes, reads, writes, closed=file.closed)
+
+
+async def _open(
+    file: SQLiteFile, pragmas: tuple[str, ...], lock_timeout: float, *_path: Any, **options: Any
+) -> aiosqlite.Connection:
+    """Open the file and set up the connection. Raises `FileNotFoundError`, `UnusableFile`."""
+    connection = file.connect(**options)
+    connection._thread.daemon = True  # as SQLAlchemy does
+    try:
+        await connection
+        connection.text_factory = unreadable.text
+        for pragma in pragmas:
+            await _set(connection, pragma, lock_timeout)
+        # Whatever is wrong with it, who uses the connection is told. What matters is that it has opened the log.
+        with contextlib.suppress(sqlite3.Error):
+            await connection.execute_fetchall("PRAGMA schema_version")
+        file.connected(connection)
+    except BaseException:
+        file.disconnected(connection)
+        await asyncio.shield(_end(connection))
+        raise
+    return connection
+
+
+def _watch(pool: Engine, file: SQLiteFile) -> None:
+    """Have a connection to another file than the one that is there replaced before it is used."""
+
+    def opened(connection: Any, entry: ConnectionPoolEntry) -> None:
+        entry.info[SQLiteFile] = file.opened(connection.driver_connection)
+
+    def check(_connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        if entry.info[SQLiteFile] != file.identity:
+            raise DisconnectionError("The file is another one by now")
+
+    def closing(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        file.disconnected(connection.driver_connection)
+
+    event.listen(pool, "connect", opened)
+    event.listen(pool, "checkout", check)
+    event.listen(pool, "close", closing)
+
+
+def _begin_within(lock_timeout: float) -> Callable[[Connection], None]:
+    def begin(connection: Connection) -> None:
+        patience = min(time.monotonic() + lock_timeout, deadlines.current() or math.inf)
+        while True:
+            try:
+                # A deferred transaction would fail at once when it turns from reading to writing beside another writer.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if not errors.is_locked(error) or time.monotonic() >= patience:
+                    raise
+            else:
+                return
+
+    return begin
+
+
+async def _set(connection: aiosqlite.Connection, pragma: str, lock_timeout: float) -> None:
+    patience = time.monotonic() + lock_timeout
+    while True:
+        try:
+            await connection.execute_fetchall(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError as error:
+            # A new file that somebody else is about to make, or to turn to WAL, is refused at once, not waited for.
+            if not errors.is_locked(error) or time.monotonic() >= patience:
+                raise
+            await asyncio.sleep(_STRETCH_MS / 1_000)
+        else:
+            return
+
+
+async def _end(connection: aiosqlite.Connection) -> None:
+    await connection.close()
+    # Its thread has one more thing to tell the loop, and complains on standard error if the loop is closed.
+    await asyncio.to_thread(connection._thread.join)

@@ -1,0 +1,51 @@
+"""Integrity: what an engine finds wrong with its own files, by its own check."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from db.connection import errors
+from db.models import Base
+
+MOST = 100
+"""How many complaints an engine makes at most, about each thing that it looks at."""
+
+_SQLITE_FILE = f"SELECT integrity_check FROM pragma_integrity_check({MOST}) WHERE integrity_check <> 'ok'"  # noqa: S608 - our own number
+
+# A line for each reference, however many rows break it.
+_SQLITE_REFERENCES = f"""
+    SELECT count(*) || ' rows of ' || "table" || ' refer to rows of ' || parent || ' that are not there'
+    FROM pragma_foreign_key_check GROUP BY "table", parent, fkid LIMIT {MOST}
+"""  # noqa: S608 - our own number
+
+# Wherever they are on the search path, and whoever else has tables there.
+_OURS = ", ".join(f"to_regclass('{table}')" for table in Base.metadata.tables)
+
+_POSTGRESQL_CONSTRAINTS = f"""
+    SELECT 'The constraint ' || conname || ' of ' || conrelid::regclass || ' is not valid'
+    FROM pg_constraint WHERE NOT convalidated AND conrelid IN ({_OURS})
+    ORDER BY conname LIMIT {MOST}
+"""  # noqa: S608 - our own names
+
+_POSTGRESQL_INDEXES = f"""
+    SELECT 'The index ' || c.relname || ' of ' || i.indrelid::regclass || ' is not valid'
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE NOT (i.indisvalid AND i.indisready) AND i.indrelid IN ({_OURS})
+    ORDER BY c.relname LIMIT {MOST}
+"""  # noqa: S608 - our own names
+
+_CHECKS = {
+    "sqlite": (_SQLITE_FILE, _SQLITE_REFERENCES),
+    "postgresql": (_POSTGRESQL_CONSTRAINTS, _POSTGRESQL_INDEXES),
+}
+
+
+async def engine_errors(session: AsyncSession) -> list[str]:
+    """Return a sentence for each thing that the engine finds wrong; of very much, a part."""
+    found: list[str] = []
+    for check in _CHECKS[session.get_bind().dialect.name]:
+        try:
+            with errors.translate_damage():
+                found += await session.scalars(text(check))
+        except errors.DatabaseDamaged as damaged:
+            found.append(str(damaged))
+    return found

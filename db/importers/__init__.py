@@ -1,0 +1,1 @@
+"""Importers: rows that come from elsewhere."""

@@ -1,0 +1,1 @@
+"""Migrations: the schema of the database, one step at a time."""

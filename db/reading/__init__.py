@@ -1,0 +1,1 @@
+"""Reading: loaders, pages, shared reads, and the one door for visibility."""

@@ -1,0 +1,297 @@
+"""Measures: how much an operation asks for, found in one pass over its text, and the limits it is held to."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLCompositeType,
+    GraphQLField,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    ValueNode,
+    VariableDefinitionNode,
+    VariableNode,
+    get_named_type,
+    get_nullable_type,
+    is_composite_type,
+    is_list_type,
+)
+
+from services.inputs import LARGEST_SECTIONS_PAGE, NODES, PAGE_SIZE
+
+CEILING = 10**9
+"""No measure grows beyond this: it is enough to be far over every limit."""
+
+LARGEST = max(LARGEST_SECTIONS_PAGE, NODES)
+"""The most rows that any page gives; who asks for more is told so, and gets none."""
+
+LIST_SIZE = 8
+"""How many entries a list is taken to have when nothing says how many, as those of the schema about itself."""
+
+IDS = {"ids", "sectionIds"}
+"""The arguments that say of how many things there is an answer each."""
+
+CHANGE = 10
+"""The weight of a field of a mutation, beside what is selected of its answer."""
+
+PAGE = 10
+"""The weight of a page, beside its rows: each is a part of a statement, and has to be put together."""
+
+WEIGHTS = {
+    ("Document", "markdown"): 1_000,
+    ("Section", "content"): 5,
+    ("Message", "content"): 5,
+    ("Query", "doctor"): 20_000,
+    ("Mutation", "repair"): 20_000,
+}
+"""The weights of fields that cost more than the one that a field costs."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one operation may ask for."""
+
+    characters: int = 200_000
+    """Of its text. Longer texts belong into the variables, which cost nothing to take apart."""
+    lines: int = 5_000
+    tokens: int = 3_000
+    comments: int = 500
+    name: int = 200
+    """Characters of each of its names: an answer repeats them, and so do errors, logs and metrics."""
+    selections: int = 6_000
+    """What all operations of the document select, each with all the fragments that it spreads."""
+    fragments: int = 100
+    """Fragments and other operations that are defined beside it; and as many inline fragments."""
+    depth: int = 20
+    """Fields within fields."""
+    list_depth: int = 5
+    """Lists within lists."""
+    aliases: int = 50
+    """Fields under another name, and fields that one selection names again."""
+    root_fields: int = 20
+    directives: int = 50
+    cost: int = 50_000
+    """The fields that its answer can hold, heavy ones counted more."""
+    errors: int = 50
+    """Of which an answer tells."""
+
+
+class Measure(NamedTuple):
+    """What a selection amounts to, with the fragments that it spreads, each as often as it is spread."""
+
+    width: int = 0
+    """Fields of the selection itself."""
+    own: int = 0
+    """Those of them that the schema defines, and not GraphQL itself."""
+    depth: int = 0
+    list_depth: int = 0
+    aliases: int = 0
+    directives: int = 0
+    inline: int = 0
+    """Inline fragments."""
+    cost: int = 0
+    row_cost: int = 0
+    """The cost of a row of the page that the selection is part of: of the lists in it that do not say their sizes."""
+
+    def beside(self, other: "Measure") -> "Measure":
+        """Return the measure of the two in one selection."""
+        return Measure(
+            min(self.width + other.width, CEILING),
+            min(self.own + other.own, CEILING),
+            max(self.depth, other.depth),
+            max(self.list_depth, other.list_depth),
+            min(self.aliases + other.aliases, CEILING),
+            min(self.directives + other.directives, CEILING),
+            min(self.inline + other.inline, CEILING),
+            min(self.cost + other.cost, CEILING),
+            min(self.row_cost + other.row_cost, CEILING),
+        )
+
+    def cost_of(self, rows: int) -> int:
+        """Return the cost of the selection in a page of so many rows."""
+        return min(self.cost + rows * self.row_cost, CEILING)
+
+
+@dataclass(frozen=True)
+class LimitExceeded:
+    """A limit that is passed."""
+
+    code: str
+    what: str
+    requested: int
+    limit: int
+
+
+class PageSizes:
+    """The sizes of pages that an operation gives by variables, and which of its variables those are."""
+
+    def __init__(self, variables: Iterable[VariableDefinitionNode], values: Mapping[str, Any]) -> None:
+        self.names: set[str] = set()
+        self._values = values
+        self._defaults = {definition.variable.name.value: definition.default_value for definition in variables}
+
+    def of(self, node: ValueNode | None) -> int | None:
+        """Return the size that a value means, by itself or by a variable; None: it says nothing."""
+        match node:
+            case VariableNode():
+                name = node.name.value
+                self.names.add(name)
+                return size(self._values[name]) if name in self._values else self.of(self._defaults.get(name))
+            case IntValueNode():
+                return size(int(node.value) if len(node.value) < 10 else LARGEST)
+            case ListValueNode():
+                return size(node.values)
+        return None
+
+
+def size(value: object) -> int | None:
+    """Return the size that a value means: a number, or how many entries a list has; None: it says nothing."""
+    match value:
+        case bool():
+            return None
+        case int() | float():
+            return int(min(max(value, 0), LARGEST))
+        case list() | tuple():
+            return min(len(value), LARGEST)
+    return None
+
+
+class TooManySelections(Exception):
+    """The operations of a document select more than is looked at."""
+
+
+class ComplexityAnalyzer:
+    """Measures the operations of a document, each fragment once for each operation.
+
+    They need not be valid: what does not exist is taken for a plain field.
+    """
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, most: int = Limits.selections) -> None:
+        """Look at a document; at no more than `most` fields and fragments, all operations taken together."""
+        self._schema = schema
+        self._fragments = {
+            node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
+        }
+        self._left = most
+        self._sizes = PageSizes((), {})
+        self._known: dict[str, Measure] = {}
+        self._spread_by_now: set[str] = set()
+
+    def operation(self, operation: OperationDefinitionNode, sizes: PageSizes) -> Measure:
+        """Measure an operation, with the sizes of its pages. Raises `TooManySelections`."""
+        self._sizes, self._known = sizes, {}
+        root = self._schema.get_root_type(operation.operation)
+        measured = self._selection(operation.selection_set, root)
+        variables = sum(len(definition.directives or ()) for definition in operation.variable_definitions or ())
+        measured = measured.beside(Measure(directives=len(operation.directives or ()) + variables))
+        changes = measured.width if operation.operation is OperationType.MUTATION else 0
+        return measured._replace(cost=min(measured.cost_of(LIST_SIZE) + CHANGE * changes, CEILING), row_cost=0)
+
+    def fragments(self) -> Iterator[Measure]:
+        """Measure the fragments that no operation has spread: they are validated too. Raises `TooManySelections`."""
+        self._sizes, self._known = PageSizes((), {}), {}
+        for name in self._fragments.keys() - self._spread_by_now:
+            yield self._spread(name)._replace(width=0)
+
+    def _selection(self, selection: SelectionSetNode, parent: GraphQLCompositeType | None) -> Measure:
+        self._left -= len(selection.selections)
+        if self._left < 0:
+            raise TooManySelections
+        total, seen = Measure(), set()
+        for node in selection.selections:
+            match node:
+                case FieldNode():
+                    shown_as = (node.alias or node.name).value
+                    again = shown_as in seen
+                    seen.add(shown_as)
+                    part = self._field(node, parent)
+                    if again or node.alias:
+                        part = part._replace(aliases=part.aliases + 1)
+                case FragmentSpreadNode():
+                    part = self._spread(node.name.value)
+                case InlineFragmentNode():
+                    condition = node.type_condition
+                    within = self._type(condition.name.value) if condition else parent
+                    part = self._selection(node.selection_set, within)
+                    part = part._replace(inline=min(part.inline + 1, CEILING))
+            total = total.beside(part)
+            if node.directives:
+                total = total.beside(Measure(directives=len(node.directives)))
+        return total
+
+    def _spread(self, name: str) -> Measure:
+        fragment = self._fragments.get(name)
+        if fragment is None:
+            return Measure()  # validation says so
+        if name not in self._known:
+            self._known[name] = Measure()  # what a fragment holds of itself; validation refuses it
+            self._spread_by_now.add(name)
+            measured = self._selection(fragment.selection_set, self._type(fragment.type_condition.name.value))
+            self._known[name] = measured.beside(Measure(directives=len(fragment.directives or ())))
+        return self._known[name]
+
+    def _field(self, node: FieldNode, parent: GraphQLCompositeType | None) -> Measure:
+        field = self._schema.get_field(parent, node.name.value) if parent else None
+        own = 0 if node.name.value.startswith("__") else 1
+        weight = WEIGHTS.get((parent.name if parent else "", node.name.value), 1)
+        if node.selection_set is None:
+            return Measure(width=1, own=own, depth=1, cost=weight)
+        kind = get_named_type(field.type) if field else None
+        inner = self._selection(node.selection_set, kind if is_composite_type(kind) else None)
+        rows = self._rows(node, field) if field else None
+        is_list = field is not None and is_list_type(get_nullable_type(field.type))
+        cost, row_cost = inner.cost_of(LIST_SIZE if rows is None or is_list else rows), 0
+        if is_list and rows is not None:
+            cost = rows * (weight + cost)
+        elif is_list:
+            cost, row_cost = 0, min(weight + cost, CEILING)
+        elif rows is not None:
+            cost = PAGE + max(rows, cost)  # they are read, whatever is selected of them
+        else:
+            cost = weight + cost
+        return inner._replace(
+            width=1,
+            own=own,
+            depth=inner.depth + 1,
+            list_depth=inner.list_depth + is_list,
+            cost=min(cost, CEILING),
+            row_cost=row_cost,
+        )
+
+    def _rows(self, node: FieldNode, field: GraphQLField) -> int | None:
+        # How many the lists directly beneath can have, or the field itself; None: it does not say.
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        for ids in field.args.keys() & IDS:
+            return self._sizes.of(given.get(ids))
+        if "first" not in field.args:
+            return None
+        asked = [self._sizes.of(given.get(name)) for name in ("first", "last")]
+        return max((size for size in asked if size is not None), default=PAGE_SIZE)
+
+    def _type(self, name: str) -> GraphQLCompositeType | None:
+        found = self._schema.get_type(name)
+        return found if is_composite_type(found) else None
+
+
+def excesses(measure: Measure, limits: Limits) -> Iterable[LimitExceeded]:
+    """Tell which limits a measure passes; its cost is held to its limit apart, because variables change it."""
+    for code, what, requested, limit in (
+        ("MAX_DEPTH_EXCEEDED", "fields within fields", measure.depth, limits.depth),
+        ("MAX_LIST_DEPTH_EXCEEDED", "lists within lists", measure.list_depth, limits.list_depth),
+        ("MAX_ALIASES_EXCEEDED", "aliases and repeated fields", measure.aliases, limits.aliases),
+        ("MAX_FRAGMENTS_EXCEEDED", "inline fragments", measure.inline, limits.fragments),
+        ("MAX_ROOT_FIELDS_EXCEEDED", "root fields", measure.width, limits.root_fields),
+        ("MAX_DIRECTIVES_EXCEEDED", "directives", measure.directives, limits.directives),
+    ):
+        if requested > limit:
+            yield LimitExceeded(code, what, requested, limit)

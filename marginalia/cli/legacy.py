@@ -1,0 +1,82 @@
+"""Legacy files at the command line: what was taken in, what nobody had a place for, and what is wrong with a file."""
+
+from pathlib import Path
+
+from db.connection.database import Database
+from db.connection.errors import DatabaseUnavailable
+from db.store import Store
+from marginalia import files
+from marginalia.authentication.local import LOCAL_OWNER
+from marginalia.cli.terminal import write_line
+from marginalia.files import UnreadableFile
+from services import legacy, legacy_import
+from services.legacy import BadFile, LegacyFile
+from services.legacy_import import KINDS, Imported
+
+LARGEST_FILE = 1_000_000_000
+"""How many bytes a file may have: reading it takes several times as much memory."""
+
+MOST_PROBLEMS = 20
+"""How many problems of a file are told; somebody who has mended these will look again."""
+
+
+def read(path: Path) -> LegacyFile | None:
+    """Read a file; what is wrong with it is told on standard error, and then there is none."""
+    try:
+        return legacy.read(files.read_bytes(path, most=LARGEST_FILE))
+    except UnreadableFile as error:
+        _tell(path, [str(error)])
+    except BadFile as error:
+        _tell(path, error.problems)
+    return None
+
+
+async def take_in(database: Database, path: Path, file: LegacyFile) -> bool:
+    """Take a file in and print what became of it, or what is wrong with it; tell which. Raises `DatabaseUnavailable`."""
+    try:
+        imported = await legacy_import.import_file(Store(database, LOCAL_OWNER.workspace_id), LOCAL_OWNER, file)
+    except BadFile as error:
+        _tell(path, error.problems)
+        return False
+    if any(imported.new.values()):
+        try:
+            # PostgreSQL would do so in a minute, or never; until then it plans for tables as they were before.
+            await database.analyze()
+        except DatabaseUnavailable:
+            _warn("the tables could not be analyzed; ANALYZE them, or reads may be slow for a while")
+    for field, count in sorted(file.unknown.items()):
+        _warn(f"{field} is not known and was left out, {_times(count)}")
+    if imported.placements_left:
+        left = _times(imported.placements_left)
+        _warn(f"a section that is there does not stand in a document that lists it, and stays out, {left}")
+    if imported.client_ids_dropped:
+        _warn(f"a client id was there before in the same chat and was left out, {_times(imported.client_ids_dropped)}")
+    if imported.documents_forgotten:
+        _warn(f"a chat was opened through a document that is not there, {_times(imported.documents_forgotten)}")
+    _summarize(imported)
+    return True
+
+
+def _summarize(imported: Imported) -> None:
+    for kind in KINDS:
+        write_line(f"{kind}: {imported.new[kind]:,} new, {imported.skipped[kind]:,} skipped, because they are there")
+    write_line(f"merged chats: {imported.merged_chats:,}")
+    write_line(f"pointers left as they are, though not right: {imported.pointers_left:,}")
+    if imported.pointers_left:
+        write_line("An ensure sets each right, or all at once: python -m marginalia doctor --repair")
+
+
+def _tell(path: Path, problems: list[str] | tuple[str, ...]) -> None:
+    for problem in problems[:MOST_PROBLEMS]:
+        write_line(f"{path}: {problem}", error=True)
+    if (more := len(problems) - MOST_PROBLEMS) > 0:
+        write_line(f"{path}: and {more:,} more", error=True)
+    write_line("Nothing was imported.", error=True)
+
+
+def _warn(line: str) -> None:
+    write_line(f"warning: {line}", error=True)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"

@@ -1,0 +1,1 @@
+"""Transports: GraphQL over HTTP, WebSocket, server-sent events and multipart."""

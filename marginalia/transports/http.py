@@ -1,0 +1,268 @@
+"""GraphQL over HTTP: from a request to a call, and from its answer to a response."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+
+import structlog
+from graphql import OperationType
+from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.types import Receive, Scope, Send
+
+from marginalia.disconnects import cancelled_on_disconnect
+from marginalia.transports import content_negotiation, request, streaming
+from marginalia.transports.content_negotiation import Accepted
+from marginalia.transports.request import GraphQLRequest, InvalidJSON, MalformedRequest
+from marginalia.transports.runner import GraphQLResponse, PreparedRequest, Runner
+from marginalia.uploads import (
+    LARGEST_UPLOAD,
+    BodyReader,
+    UploadBudget,
+    UploadsExhausted,
+    UploadTimeout,
+    UploadTooLarge,
+)
+from services.principals import Principal
+
+Identify = Callable[[HTTPConnection], Principal]
+"""Tells who is asking."""
+
+PREFLIGHT_HEADERS = (
+    "graphql-require-preflight",
+    "apollo-require-preflight",
+    "x-apollo-operation-name",
+    "x-requested-with",
+)
+"""Headers that a page of another origin can send only after it has asked whether it may."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+_log = structlog.stdlib.get_logger("marginalia.graphql")
+
+
+@dataclass(frozen=True)
+class HttpOptions:
+    """How requests are taken and answered."""
+
+    max_body_bytes: int = LARGEST_UPLOAD
+    max_url_bytes: int = 16_000
+    draft_statuses: bool = False
+    """Whether the status codes are those of the 2026 draft of GraphQL over HTTP, which tell more."""
+    has_explorer: bool = False
+    """Whether a browser that asks for a page is led to the explorer."""
+
+
+class HTTPRejection(Exception):
+    """The request is not one that can be answered by running something."""
+
+    def __init__(self, status: int, reason: str, code: str = "BAD_REQUEST", **headers: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.code, self.headers = status, reason, code, headers
+
+
+@dataclass
+class _Exchange:
+    """One request and the way back."""
+
+    connection: HTTPConnection
+    receive: Receive
+    send: Send
+    sent: Mapping[str, str]
+    """The headers of the request, by their names in small letters."""
+    accepted: Accepted
+    headers: dict[str, str]
+    """The headers of the answer."""
+
+    @property
+    def method(self) -> str:
+        return str(self.connection.scope["method"])
+
+    @property
+    def form(self) -> str:
+        return self.accepted.single or content_negotiation.JSON
+
+    async def respond(self, status: int, body: Mapping[str, object]) -> None:
+        content = (
+            request.encode(body).encode() + b"\n"
+        )  # for a terminal, where the prompt would stand behind the answer
+        fields = {
+            "Content-Type": f"{self.form}; charset=utf-8",
+            "Content-Length": str(len(content)),
+            **self.headers,
+        }
+        raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+        await self.send({"type": "http.response.start", "status": status, "headers": raw})
+        await self.send({"type": "http.response.body", "body": content})
+
+
+class GraphQLView:
+    """The address at which clients ask, over HTTP."""
+
+    def __init__(self, runner: Runner, identify: Identify, form: HttpOptions, budget: UploadBudget) -> None:
+        self._runner = runner
+        self._identify = identify
+        self._form = form
+        self._bodies = BodyReader(budget, form.max_body_bytes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        sent = _joined(scope["headers"])
+        accepted, name = content_negotiation.negotiate(sent.get("accept")), request_id(sent)
+        headers = {"Vary": "Accept", "X-Request-ID": name}
+        exchange = _Exchange(HTTPConnection(scope), receive, send, sent, accepted, headers)
+        if scope["method"] == "GET" and accepted.prefers_page and self._form.has_explorer:
+            await _lead_to_explorer(scope, headers, send)
+            return
+        with structlog.contextvars.bound_contextvars(request_id=name):
+            try:
+                await self._answer(exchange)
+            except HTTPRejection as refusal:
+                _log.info("request refused", status=refusal.status)
+                exchange.headers.update(refusal.headers)
+                error = {"message": refusal.reason, "extensions": {"code": refusal.code}}
+                await exchange.respond(refusal.status, {"errors": [error]})
+            except ClientDisconnect:
+                return  # nobody is left to be told
+
+    async def _answer(self, exchange: _Exchange) -> None:
+        accepted = exchange.accepted
+        call = await self._call(exchange)
+        tell_cost = exchange.sent.get("graphql-cost") == "report"
+        transport = "sse" if accepted.single is None else "http"
+        ready = self._runner.prepare(call, transport=transport, tell_cost=tell_cost)
+        try:
+            form = self._form_of(exchange, ready)
+        except HTTPRejection as refusal:
+            if isinstance(ready, PreparedRequest):
+                self._runner.refuse(ready, refusal.code, transport=transport)
+            raise
+        if form in streaming.FRAMINGS:
+            await self._stream(exchange, form, ready)
+            return
+        answer = await self._run(exchange, ready, transport) if isinstance(ready, PreparedRequest) else ready
+        await exchange.respond(self._status(answer, form), answer.body)
+
+    async def _run(self, exchange: _Exchange, ready: PreparedRequest, transport: str) -> GraphQLResponse:
+        # A mutation runs to its end: its client may be gone because the line is bad, and cannot know how far it came.
+        is_query = ready.operation.kind is OperationType.QUERY
+        with cancelled_on_disconnect(exchange.receive) if is_query else nullcontext():
+            return await self._runner.run(ready, lambda: self._identify(exchange.connection), transport=transport)
+
+    async def _call(self, exchange: _Exchange) -> GraphQLRequest:
+        if exchange.method not in ("GET", "POST"):
+            raise HTTPRejection(405, "Send a POST, or a GET for a query", Allow="GET, POST")
+        if exchange.accepted.single is None and exchange.accepted.stream is None:
+            raise HTTPRejection(
+                406,
+                f"The answer can be {content_negotiation.GRAPHQL}, {content_negotiation.JSON} or {content_negotiation.EVENTS}",
+            )
+        try:
+            if exchange.method == "GET":
+                if len(exchange.connection.scope["query_string"]) > self._form.max_url_bytes:
+                    raise HTTPRejection(414, f"The URL is longer than {self._form.max_url_bytes:,} bytes; send a POST")
+                return request.read_parameters(exchange.connection.query_params)
+            if not _is_json(exchange.sent.get("content-type", "")):
+                raise HTTPRejection(415, "The body must be application/json, in UTF-8")
+            return request.read(request.decode(await self._body(exchange.receive)))
+        except InvalidJSON as error:
+            raise HTTPRejection(400, str(error)) from None
+        except MalformedRequest as error:
+            raise HTTPRejection(422 if self._form.draft_statuses else 400, str(error)) from None
+
+    async def _body(self, receive: Receive) -> bytearray:
+        try:
+            return await self._bodies.read(receive)
+        except UploadTooLarge:
+            raise HTTPRejection(413, f"The body is longer than {self._form.max_body_bytes:,} bytes") from None
+        except UploadTimeout:
+            raise HTTPRejection(408, "The rest of the body did not come in time") from None
+        except UploadsExhausted:
+            reason = "Too many long bodies are being read; please try again"
+            raise HTTPRejection(503, reason, "TEMPORARILY_UNAVAILABLE", **{"Retry-After": "1"}) from None
+
+    def _form_of(self, exchange: _Exchange, ready: PreparedRequest | GraphQLResponse) -> str:
+        """Return the form of the answer, and refuse what may not be run in this way."""
+        accepted = exchange.accepted
+        kind = ready.operation.kind if isinstance(ready, PreparedRequest) else None
+        if exchange.method == "GET" and isinstance(ready, PreparedRequest):
+            if kind is OperationType.MUTATION:
+                raise HTTPRejection(405, "A mutation is sent by POST", Allow="POST")
+            # What the schema says about itself, without any data, is told to whoever asks.
+            if ready.operation.reads_data and not _cannot_be_forged(exchange.sent):
+                names = f"{PREFLIGHT_HEADERS[0].title()}: 1"
+                raise HTTPRejection(400, f"A GET needs a header that pages elsewhere cannot send, as {names}", "CSRF")
+        if kind is OperationType.SUBSCRIPTION:
+            if accepted.stream is None:
+                raise HTTPRejection(
+                    406, f"A subscription is answered as {content_negotiation.EVENTS}, or over a WebSocket"
+                )
+            return accepted.stream
+        if accepted.single is None or (accepted.prefers_stream and accepted.stream):
+            return accepted.stream or content_negotiation.JSON
+        return accepted.single
+
+    async def _stream(self, exchange: _Exchange, form: str, ready: PreparedRequest | GraphQLResponse) -> None:
+        transport = "sse" if form == content_negotiation.EVENTS else "multipart"
+        answers = (
+            streaming.one(ready)
+            if isinstance(ready, GraphQLResponse)
+            else lambda: self._runner.answers(ready, lambda: self._identify(exchange.connection), transport=transport)
+        )
+        await streaming.stream(form, answers, exchange.headers, exchange.receive, exchange.send)
+
+    def _status(self, answer: GraphQLResponse, form: str) -> int:
+        if form == content_negotiation.JSON:
+            return 200  # the older form, in which a status says nothing of the operation
+        if not self._form.draft_statuses:
+            return 200 if answer.executed else 400
+        if answer.executed:
+            return 294 if answer.errors else 200
+        return 400 if answer.code == "GRAPHQL_PARSE_FAILED" else 422
+
+
+async def _lead_to_explorer(scope: Scope, headers: Mapping[str, str], send: Send) -> None:
+    # Relative: the address may have a prefix that only a proxy knows.
+    location = "../graphiql" if scope["path"].endswith("/") else "graphiql"
+    fields = {**headers, "Location": location, "Content-Length": "0"}
+    raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+    await send({"type": "http.response.start", "status": 303, "headers": raw})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _cannot_be_forged(headers: Mapping[str, str]) -> bool:
+    return (
+        any(name in headers for name in PREFLIGHT_HEADERS)
+        or _is_json(headers.get("content-type", ""))
+        # Browsers send it by themselves and let no page set it.
+        or headers.get("sec-fetch-site") == "same-origin"
+    )
+
+
+def request_id(headers: Mapping[str, str]) -> str:
+    """Return the name that a request has in the log: the one that it came with, or a new one."""
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else os.urandom(12).hex()
+
+
+@lru_cache(maxsize=100)
+def _is_json(content_type: str) -> bool:
+    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    charsets = [part.partition("=")[2].strip('" ') for part in parameters if part.startswith("charset")]
+    # A comma means that it was sent twice, and who knows which of the two counted on the way.
+    return (
+        kind == "application/json"
+        and "," not in content_type
+        and all(charset in ("utf-8", "utf8") for charset in charsets)
+    )
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    # Lines of the same name are one list: RFC 9110, 5.3.
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        joined[key] = f"{joined[key]}, {text}" if key in joined else text
+    return joined

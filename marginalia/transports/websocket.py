@@ -1,0 +1,238 @@
+"""Sockets: operations over a WebSocket, by the protocol graphql-transport-ws."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from graphql import GraphQLError
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
+
+from engine import execution
+from marginalia.origins import AllowedOrigins, OriginRefusals
+from marginalia.transports import request
+from marginalia.transports.http import Identify, request_id
+from marginalia.transports.request import GraphQLRequest
+from marginalia.transports.runner import GraphQLResponse, Runner
+from marginalia.uploads import LARGEST_UPLOAD
+
+PROTOCOL = "graphql-transport-ws"
+
+LONGEST_ID = 1_000
+"""How many characters the id of an operation may have: it is kept, and comes back with every message."""
+
+GONE = (WebSocketDisconnect, WebSocketDisconnected)
+"""Nobody can be told any more, because the client went, or because the socket was closed before."""
+
+_log = structlog.stdlib.get_logger("marginalia.graphql")
+
+
+@dataclass(frozen=True)
+class SocketLimits:
+    """What one socket may have."""
+
+    operations: int = 100
+    """At once."""
+    message_bytes: int = LARGEST_UPLOAD
+    init_seconds: float = 10.0
+    """Until it introduces itself."""
+
+
+class ProtocolError(Exception):
+    """The client broke the protocol: the socket is closed with the code that the protocol has for it."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+class SocketView:
+    """The address at which clients ask, over WebSockets."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        identify: Identify,
+        limits: SocketLimits,
+        allowed: AllowedOrigins,
+        refusals: OriginRefusals,
+    ) -> None:
+        self._runner = runner
+        self._identify = identify
+        self._limits = limits
+        self._allowed = allowed
+        self._refusals = refusals
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket to its end."""
+        websocket = WebSocket(scope, receive, send)
+        headers = websocket.headers
+        if not self._allowed.allows_socket(headers.get("origin"), headers.get("host")):
+            text = self._refusals.explain("socket refused", headers["origin"])
+            await PlainTextResponse(text, 403)(scope, receive, send)
+            return
+        offered = PROTOCOL in scope["subprotocols"]
+        await websocket.accept(PROTOCOL if offered else None)
+        if not offered:
+            await websocket.close(4406, "Subprotocol not acceptable")
+            return
+        with structlog.contextvars.bound_contextvars(request_id=request_id(websocket.headers)):
+            await _Socket(websocket, self._runner, self._identify, self._limits).serve()
+
+
+class _Socket:
+    """One client's socket, and its operations."""
+
+    def __init__(self, websocket: WebSocket, runner: Runner, identify: Identify, limits: SocketLimits) -> None:
+        self._websocket = websocket
+        self._runner = runner
+        self._identify = identify
+        self._limits = limits
+        self._initialised = False
+        self._operations: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        """Those whose id is free again while they are still at work: to say their last word, or to stop."""
+
+    async def serve(self) -> None:
+        """Take messages until the client goes or breaks the protocol, then end its operations."""
+        try:
+            async with asyncio.timeout(self._limits.init_seconds):
+                while not self._initialised:
+                    await self._take(await self._message())
+            while True:
+                await self._take(await self._message())
+        except TimeoutError:
+            await self._close(4408, "Connection initialisation timeout")
+        except ProtocolError as closed:
+            await self._close(closed.code, closed.reason)
+        except GONE:
+            pass
+        finally:
+            await self._end_operations()
+
+    async def _message(self) -> dict[str, Any]:
+        received = await self._websocket.receive()
+        if received["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(received.get("code", 1005))
+        text = received.get("text")
+        if text is None:
+            raise ProtocolError(4400, "A message must be text")
+        if len(text) > self._limits.message_bytes:
+            raise ProtocolError(1009, "A message is too big")
+        try:
+            message = request.decode(text)
+        except request.InvalidJSON:
+            raise ProtocolError(4400, "A message must be JSON") from None
+        if not isinstance(message, dict):
+            raise ProtocolError(4400, "A message must be an object")
+        return message
+
+    async def _take(self, message: dict[str, Any]) -> None:
+        match message:
+            case {"type": "connection_init" | "ping" | "pong" as kind, "payload": payload} if not _is_object(payload):
+                raise ProtocolError(4400, f"The payload of {kind} must be an object")
+            case {"type": "connection_init"}:
+                await self._init()
+            case {"type": "ping"}:
+                await self._send({"type": "pong"})
+            case {"type": "pong"}:
+                pass
+            case {"type": "subscribe", "id": str(name), "payload": payload} if name:
+                await self._subscribe(name, payload)
+            case {"type": "complete", "id": str(name)}:
+                if operation := self._free(name):
+                    operation.cancel()
+            case _:
+                raise ProtocolError(4400, "A message is not one of the protocol")
+
+    async def _init(self) -> None:
+        if self._initialised:
+            raise ProtocolError(4429, "Too many initialisation requests")
+        self._initialised = True
+        await self._send({"type": "connection_ack"})
+
+    async def _subscribe(self, name: str, payload: object) -> None:
+        if not self._initialised:
+            raise ProtocolError(4401, "Unauthorized")
+        if len(name) > LONGEST_ID:
+            raise ProtocolError(4400, f"An id has more than {LONGEST_ID:,} characters")
+        if name in self._operations:
+            raise ProtocolError(4409, f"Subscriber for {name[:50]} already exists")
+        try:
+            call = request.read(payload)
+        except request.MalformedRequest as error:
+            raise ProtocolError(4400, str(error)) from None
+        most = self._limits.operations
+        # Until there is room, and until the refusal is sent, no message is read: whoever does not read cannot write.
+        while self._ending and len(self._operations) + len(self._ending) >= most:
+            await asyncio.wait(self._ending, return_when=asyncio.FIRST_COMPLETED)
+        if len(self._operations) >= most:
+            refusal = _error("TOO_MANY_OPERATIONS", f"There are {most:,} operations on this socket already")
+            await self._send({"type": "error", "id": name, "payload": [refusal]})
+        else:
+            self._operations[name] = asyncio.create_task(self._operate(name, call))
+
+    async def _operate(self, name: str, call: GraphQLRequest) -> None:
+        try:
+            await self._answer(name, call)
+        except GONE:
+            pass
+        except Exception as fault:  # here it can be told for the last time
+            error = execution.mask(GraphQLError("The operation failed"), fault)
+            with suppress(*GONE):
+                await self._last(name, {"type": "error", "payload": [error.formatted]})
+
+    async def _answer(self, name: str, call: GraphQLRequest) -> None:
+        ready = self._runner.prepare(call, transport="websocket")
+        if isinstance(ready, GraphQLResponse):
+            await self._last(name, {"type": "error", "payload": ready.body["errors"]})
+            return
+        async with self._runner.answers(
+            ready, lambda: self._identify(self._websocket), transport="websocket"
+        ) as answers:
+            async for answer in answers:
+                if not answer.executed:
+                    await self._last(name, {"type": "error", "payload": answer.body["errors"]})
+                    return
+                await self._send({"type": "next", "id": name, "payload": answer.body})
+        await self._last(name, {"type": "complete"})
+
+    async def _last(self, name: str, message: dict[str, Any]) -> None:
+        # The id is free for another operation from the moment that the client can know of the end of this one.
+        self._free(name)
+        await self._send({**message, "id": name})
+
+    def _free(self, name: str) -> asyncio.Task[None] | None:
+        operation = self._operations.pop(name, None)
+        if operation:
+            self._ending.add(operation)
+            operation.add_done_callback(self._ending.discard)
+        return operation
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self._websocket.send_text(request.encode(message))
+
+    async def _close(self, code: int, reason: str) -> None:
+        _log.info("socket closed", code=code)
+        # The protocol has room for 123 bytes, and the reason may hold what a client sent.
+        short = reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
+        with suppress(*GONE):
+            await self._websocket.close(code, short)
+
+    async def _end_operations(self) -> None:
+        tasks = [*self._operations.values(), *self._ending]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+def _is_object(payload: object) -> bool:
+    return payload is None or isinstance(payload, dict)
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"message": message, "extensions": {"code": code}}

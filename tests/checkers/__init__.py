@@ -1,0 +1,1 @@
+"""Checkers: what users would lose sleep over, proved on real databases and processes."""

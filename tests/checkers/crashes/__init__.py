@@ -1,0 +1,1 @@
+"""Crashes: servers that are killed under load, and what they had acknowledged."""

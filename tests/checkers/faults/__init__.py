@@ -1,0 +1,1 @@
+"""Faults: databases, files and callers that fail at any step."""

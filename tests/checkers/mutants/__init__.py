@@ -1,0 +1,1 @@
+"""Mutants: the checkers fail where a safeguard is taken out."""

@@ -1,0 +1,1 @@
+"""Processes: several server processes on one database."""

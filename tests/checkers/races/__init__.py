@@ -1,0 +1,1 @@
+"""Races: two or more callers who meet at one section."""

@@ -1,0 +1,1 @@
+"""Stateful: random calls in any order, beside a model that answers the same."""

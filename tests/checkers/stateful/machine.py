@@ -1,0 +1,253 @@
+"""The machine: calls in any order on a database and on the model, which answer the same and come to the same."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from sqlalchemy import text, update
+
+from db import workspaces
+from db.connection.database import Database
+from db.models import ChatSession, Message, Section
+from db.purges import Purged
+from db.store import Store
+from services import chats, documents, messages, sections, trash
+from services.chats import ChatsOfDocument, ChatsOfSections
+from services.principals import Principal, Role
+from tests.checkers.stateful.model import Model
+
+T = TypeVar("T")
+
+DOCUMENTS = st.sampled_from(["doc_one", "doc_two", "doc_three"])
+SECTIONS = st.sampled_from(["sec_one", "sec_two", "sec_three", "sec_four"])
+ROLES = st.sampled_from([Role.READER, Role.COMMENTER])
+
+CONTENTS = (
+    "SELECT id, deleted_at IS NOT NULL FROM documents WHERE workspace_id = :w ORDER BY id",
+    "SELECT id, deleted_at IS NOT NULL, chat_session_id FROM sections WHERE workspace_id = :w ORDER BY id",
+    "SELECT document_id, section_id FROM document_sections WHERE workspace_id = :w ORDER BY document_id, position",
+    "SELECT section_id, id, document_id, last_seq FROM chat_sessions WHERE workspace_id = :w ORDER BY section_id",
+    "SELECT c.section_id, m.seq, m.content, m.client_id FROM messages m"
+    " JOIN chat_sessions c ON c.workspace_id = m.workspace_id AND c.id = m.chat_id"
+    " WHERE m.workspace_id = :w ORDER BY c.section_id, m.seq",
+)
+
+_numbers = itertools.count()
+
+
+def kind(answer: object) -> str:
+    """Say what an answer is, as the model does."""
+    match answer:
+        case ChatSession():
+            return str(answer.ensured)
+        case Message():
+            return f"Message {answer.seq}"
+        case Purged():
+            return f"Purged {answer.section_count} {answer.chat_count} {answer.message_count}"
+        case _:
+            return type(answer).__name__
+
+
+class Machine(RuleBasedStateMachine):
+    """Calls in a workspace of its own, which is compared with the model after each of them."""
+
+    def __init__(self, runner: asyncio.Runner, database: Database, answers: Counter[str]) -> None:
+        super().__init__()
+        self._runner, self._database, self._answers = runner, database, answers
+        self._workspace = f"workspace-{next(_numbers)}"
+        self._model = Model()
+        self._run(workspaces.ensure(database, self._workspace))
+
+    @initialize()
+    def begin(self) -> None:
+        """Have something to begin with, or most calls would be about nothing."""
+        for document in ("doc_one", "doc_two"):
+            self.create_document(document)
+        for section in ("sec_one", "sec_two", "sec_three"):
+            self.create_section("doc_one", section)
+        self.place("doc_two", "sec_two")
+        for role in (Role.READER, Role.COMMENTER):
+            self.ensure("doc_one", "sec_two", role)
+
+    @rule(document=DOCUMENTS)
+    def create_document(self, document: str) -> None:
+        answer = self._call(documents.create_document, "A document", None, document)
+        assert kind(answer) == self._model.create_document(document)
+
+    @rule(document=DOCUMENTS, section=SECTIONS)
+    def create_section(self, document: str, section: str) -> None:
+        answer = self._call(sections.create_section, document, "A section", "Text", 2, section)
+        assert kind(answer) == self._model.create_section(document, section)
+
+    @rule(document=DOCUMENTS, section=SECTIONS)
+    def place(self, document: str, section: str) -> None:
+        assert kind(self._call(sections.place_section, document, section)) == self._model.place(document, section)
+
+    @rule(document=DOCUMENTS, section=SECTIONS)
+    def remove(self, document: str, section: str) -> None:
+        """Take a section out, and ask for its chat there, as another one that may be about to would."""
+        assert kind(self._call(sections.remove_section, document, section)) == self._model.remove(document, section)
+        self.ensure(document, section, Role.COMMENTER)
+
+    @rule(document=DOCUMENTS, section=SECTIONS, role=ROLES)
+    def ensure(self, document: str, section: str, role: Role) -> None:
+        answer = self._call(chats.ensure_section_chat, document, section, role=role)
+        self._agree(document, section, role, answer)
+
+    @rule(document=DOCUMENTS, asked=st.lists(SECTIONS, max_size=6), role=ROLES)
+    def ensure_many(self, document: str, asked: list[str], role: Role) -> None:
+        answer = self._call(chats.ensure_section_chats, document, asked, role=role)
+        if self._model.visible(document) is None:
+            assert kind(answer) == "DocumentNotFound"
+            return
+        assert isinstance(answer, ChatsOfSections)
+        for section, each in zip(asked, answer.results, strict=True):
+            self._agree(document, section, role, each)
+
+    @rule(document=DOCUMENTS, role=ROLES)
+    def ensure_all(self, document: str, role: Role) -> None:
+        answer = self._call(chats.ensure_document_chats, document, role=role)
+        visible = self._model.visible(document)
+        if visible is None:
+            assert kind(answer) == "DocumentNotFound"
+            return
+        assert isinstance(answer, ChatsOfDocument)
+        opened = self._chats()
+        done = [
+            self._model.ensure(document, section, role >= Role.COMMENTER, opened.get(section, "none"))
+            for section in visible
+        ]
+        counts = [done.count(how) for how in ("CREATED", "FOUND", "REPAIRED", "Forbidden")]
+        assert counts == [answer.created_count, answer.found_count, answer.repaired_count, answer.refused_count]
+
+    @rule(
+        number=st.integers(0, 5),
+        contents=st.lists(st.sampled_from(["One", "Two"]), min_size=1, max_size=3),
+        client_id=st.sampled_from([None, "first", "second"]),
+    )
+    def post(self, number: int, contents: list[str], client_id: str | None) -> None:
+        """Post to one of the chats that there are, or were, several times with one client id or none."""
+        there = [section.chat.id for section in self._model.sections.values() if section.chat]
+        known = [*there, *self._model.purged_chats[-1:], "chat_none"]
+        chat_id = known[number % len(known)]
+        for content in contents:
+            answer = self._call(messages.post_message, chat_id, content, client_id, role=Role.COMMENTER)
+            assert kind(answer) == self._model.post(chat_id, content, client_id)
+
+    @rule(document=DOCUMENTS)
+    def trash_document(self, document: str) -> None:
+        answer = self._call(trash.trash_document, document)
+        assert kind(answer) == ("Document" if document in self._model.documents else "DocumentNotFound")
+        if document in self._model.documents:
+            self._model.documents[document].trashed = True
+
+    @rule(document=DOCUMENTS)
+    def restore_document(self, document: str) -> None:
+        answer = self._call(trash.restore_document, document)
+        assert kind(answer) == ("Document" if document in self._model.documents else "DocumentNotFound")
+        if document in self._model.documents:
+            self._model.documents[document].trashed = False
+
+    @rule(document=DOCUMENTS, trashed=st.booleans())
+    def purge_document(self, document: str, trashed: bool) -> None:
+        if trashed:
+            self.trash_document(document)
+        answer = self._call(trash.purge_document, document, role=Role.OWNER)
+        assert kind(answer) == self._model.purge_document(document)
+
+    @rule(section=SECTIONS)
+    def trash_section(self, section: str) -> None:
+        answer = self._call(trash.trash_section, section)
+        assert kind(answer) == ("Section" if section in self._model.sections else "SectionNotFound")
+        if section in self._model.sections:
+            self._model.sections[section].trashed = True
+
+    @rule(section=SECTIONS)
+    def restore_section(self, section: str) -> None:
+        answer = self._call(trash.restore_section, section)
+        assert kind(answer) == ("Section" if section in self._model.sections else "SectionNotFound")
+        if section in self._model.sections:
+            self._model.sections[section].trashed = False
+
+    @rule(section=SECTIONS, trashed=st.booleans())
+    def purge_section(self, section: str, trashed: bool) -> None:
+        if trashed:
+            self.trash_section(section)
+        answer = self._call(trash.purge_section, section, role=Role.OWNER)
+        assert kind(answer) == self._model.purge_section(section)
+
+    @rule(
+        section=SECTIONS, other=SECTIONS, how=st.sampled_from(["empty", "dangling", "another's"]), asked=st.booleans()
+    )
+    def break_pointer(self, section: str, other: str, how: str, asked: bool) -> None:
+        """Point a section to nothing, to a chat that is not there, or to the chat of another section."""
+        if section not in self._model.sections:
+            return
+        chat = self._model.sections[other].chat if other in self._model.sections else None
+        pointer = {"empty": None, "dangling": "chat_none"}.get(how, chat.id if chat else None)
+        self._model.sections[section].pointer = pointer
+        self._run(self._point(section, pointer))
+        for document, row in self._model.documents.items():
+            if asked and section in row.sections:
+                self.ensure(document, section, Role.READER)
+
+    @invariant()
+    def there_is_what_the_model_says(self) -> None:
+        """Compare all rows of the workspace with the model."""
+        model = self._model
+        documents, sections = sorted(model.documents.items()), sorted(model.sections.items())
+        chats = [(key, section.chat) for key, section in sections if section.chat is not None]
+        assert self._run(self._contents()) == [
+            [(key, document.trashed) for key, document in documents],
+            [(key, section.trashed, section.pointer) for key, section in sections],
+            [(key, each) for key, document in documents for each in document.sections],
+            [(key, chat.id, chat.opened_through, len(chat.messages)) for key, chat in chats],
+            [(key, number, *posted) for key, chat in chats for number, posted in enumerate(chat.messages, 1)],
+        ]
+
+    def teardown(self) -> None:
+        """Set the pointers right that were broken by hand, of all sections that can be asked for."""
+        for document, row in self._model.documents.items():
+            self._call(trash.restore_document, document)
+            for section in row.sections:
+                self._call(trash.restore_section, section)
+                self._call(chats.ensure_section_chat, document, section)
+
+    def _agree(self, document: str, section: str, role: Role, answer: object) -> None:
+        chat_id = answer.id if isinstance(answer, ChatSession) else "none"
+        assert kind(answer) == self._model.ensure(document, section, role >= Role.COMMENTER, chat_id)
+        if isinstance(answer, ChatSession):
+            chat = self._model.sections[section].chat
+            assert chat is not None
+            assert (answer.id, answer.section_id, answer.last_seq) == (chat.id, section, len(chat.messages))
+
+    def _call(self, use_case: Any, *arguments: object, role: Role = Role.EDITOR) -> object:
+        principal = Principal("somebody", self._workspace, role)
+        answer = self._run(use_case(Store(self._database, self._workspace), principal, *arguments))
+        self._answers[kind(answer).split()[0]] += 1
+        return answer
+
+    def _chats(self) -> dict[str, str]:
+        return {section: chat for section, chat, *_ in self._run(self._contents())[3]}
+
+    async def _contents(self) -> list[Any]:
+        """Read all rows of the workspace, by one statement for each table."""
+        async with self._database.read() as session:
+            return [
+                [tuple(row) for row in await session.execute(text(query), {"w": self._workspace})] for query in CONTENTS
+            ]
+
+    async def _point(self, section_id: str, pointer: str | None) -> None:
+        point = update(Section).where(Section.workspace_id == self._workspace, Section.id == section_id)
+        async with self._database.begin() as session:
+            await session.execute(point.values(chat_session_id=pointer))
+
+    def _run(self, awaitable: Awaitable[T]) -> T:
+        async def run() -> T:
+            return await awaitable
+
+        return self._runner.run(run())

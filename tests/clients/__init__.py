@@ -1,0 +1,1 @@
+"""Clients: the GraphQL clients and the browser that our users come with."""

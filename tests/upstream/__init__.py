@@ -1,0 +1,1 @@
+"""Upstream: what we assume of the libraries that we work around."""
