@@ -34,7 +34,7 @@ def read(path: Path) -> LegacyFile | None:
 async def take_in(database: Database, path: Path, file: LegacyFile) -> bool:
     """Take a file in and print what became of it, or what is wrong with it; tell which. Raises `DatabaseUnavailable`."""
     try:
-        imported = await legacy_import.import_file(Store(database, LOCAL_OWNER.workspace_id), LOCAL_OWNER, file)
+        imported = await legacy_import.import_file(Store(database, LOCAL_OWNER), file)
     except BadFile as error:
         _tell(path, error.problems)
         return False

@@ -1,0 +1,3 @@
+"""What the tests of the transports are written with."""
+
+from tests.edge.conftest import log as log
