@@ -73,13 +73,15 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await preparation.begin()
-        async with metrics.told():
-            yield
-        await preparation.end()
-        await openings.close()
-        await database.close()
-        if spans:
-            await asyncio.to_thread(spans.end)
+        try:
+            async with metrics.told():
+                yield
+        finally:
+            await preparation.end()
+            await openings.close()
+            await database.close()
+            if spans:
+                await asyncio.to_thread(spans.end)
 
     app = Starlette(
         routes=[
