@@ -2,9 +2,9 @@
 
 import time
 
+from engine.complexity import Limits
+from engine.operation_cache import OperationCache, Refused, hold_to_cost
 from schema.build import build_schema
-from schema.measures import Limits
-from schema.operations import OperationCache, Refused, hold_to_cost
 from tests.edge.big_operations import HOSTILE
 
 TIMES = 5

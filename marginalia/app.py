@@ -17,6 +17,8 @@ from starlette.types import Lifespan
 
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
+from engine.operation_cache import OperationCache
+from engine.persisted_operations import PersistedOperations, read_manifest
 from marginalia import explorer
 from marginalia.authentication.local import local_owner
 from marginalia.observability import log_config, tracing
@@ -33,9 +35,7 @@ from marginalia.transports.runner import Observer, Runner
 from marginalia.transports.security_headers import SecurityHeaders
 from marginalia.transports.uploads import LARGEST_UPLOAD, UPLOADS_AT_ONCE, UploadBudget
 from marginalia.transports.websocket import SocketLimits, SocketView
-from marginalia.trusted import PersistedOperations, read_manifest
 from schema.build import build_schema
-from schema.operations import OperationCache
 
 _log = structlog.stdlib.get_logger("marginalia.app")
 

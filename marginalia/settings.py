@@ -17,14 +17,14 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from engine.complexity import Limits
+from engine.persisted_operations import Trust
 from marginalia import files
 from marginalia.files import UnreadableFile
 from marginalia.transports import origins
 from marginalia.transports.uploads import LARGEST_UPLOAD
 from marginalia.transports.uvicorn_protocols import KEEP_ALIVE_S
 from marginalia.transports.websocket import SocketLimits
-from marginalia.trusted import Trust
-from schema.measures import Limits
 
 ENV_FILE = Path(".env")
 

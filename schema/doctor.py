@@ -10,16 +10,16 @@ enum_of(
     invariants.Rule,
     "The rules that the data of a workspace keeps, whatever happens.",
     {
-        invariants.Rule.D1: "A section has one chat.",
-        invariants.Rule.D2: "A chat has its section, a placement its document and its section, a message its chat. "
+        invariants.Rule.ONE_CHAT_PER_SECTION: "A section has one chat.",
+        invariants.Rule.NO_DANGLING_REFERENCE: "A chat has its section, a placement its document and its section, a message its chat. "
         "A purge that was begun is at its end.",
-        invariants.Rule.D3: "What a row names lies in its own workspace.",
-        invariants.Rule.D4: "A section points to its own chat, or to none.",
-        invariants.Rule.D5: "A section that has a chat points to one.",
-        invariants.Rule.D6: "The messages of a chat are numbered 1, 2, 3 ... to its last, and a client id of an author "
+        invariants.Rule.ONE_WORKSPACE: "What a row names lies in its own workspace.",
+        invariants.Rule.NO_WRONG_CHAT_POINTER: "A section points to its own chat, or to none.",
+        invariants.Rule.NO_MISSING_CHAT_POINTER: "A section that has a chat points to one.",
+        invariants.Rule.MESSAGES_NUMBERED: "The messages of a chat are numbered 1, 2, 3 ... to its last, and a client id of an author "
         "names one of them.",
-        invariants.Rule.D7: "The positions in a document are distinct and well formed.",
-        invariants.Rule.D8: "The database finds its own files sound. Only the command line asks it.",
+        invariants.Rule.POSITIONS_DISTINCT: "The positions in a document are distinct and well formed.",
+        invariants.Rule.DATABASE_SOUND: "The database finds its own files sound. Only the command line asks it.",
     },
 )
 

@@ -16,10 +16,10 @@ from services.principals import Principal
 MOST = 100
 """How many findings an answer has at most."""
 
-VALUES = f"{Rule.D8} every value is one of its column"
-ENCODING = f"{Rule.D8} the database keeps every text"
-STRUCTURE = f"{Rule.D8} no table, constraint or index of ours is missing"
-ENGINE = f"{Rule.D8} the engine's own check is clean"
+VALUES = f"{Rule.DATABASE_SOUND} every value is one of its column"
+ENCODING = f"{Rule.DATABASE_SOUND} the database keeps every text"
+STRUCTURE = f"{Rule.DATABASE_SOUND} no table, constraint or index of ours is missing"
+ENGINE = f"{Rule.DATABASE_SOUND} the engine's own check is clean"
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ async def _broken(patient: Scanner, invariant: Invariant) -> AsyncGenerator[Find
             if patient.workspace_id is not None:
                 raise
             # The others can be looked for all the same: each reads other files.
-            yield Finding(Rule.D8, f"{invariant.rule} cannot be looked for to the end: {damaged}")
+            yield Finding(Rule.DATABASE_SOUND, f"{invariant.rule} cannot be looked for to the end: {damaged}")
 
 
 async def _bad_values(patient: Scanner) -> AsyncGenerator[Finding, None]:
@@ -124,14 +124,16 @@ async def _bad_values(patient: Scanner) -> AsyncGenerator[Finding, None]:
             try:
                 async for bad in found:
                     where = f"{bad.table}.{bad.column} of the row {bad.row}"
-                    yield Finding(Rule.D8, f"The value in {where} cannot be read: {bad.wrong}", (bad.row,))
+                    yield Finding(Rule.DATABASE_SOUND, f"The value in {where} cannot be read: {bad.wrong}", (bad.row,))
             except DatabaseDamaged as damaged:
-                yield Finding(Rule.D8, f"The values of {table.name} cannot be looked at to the end: {damaged}")
+                yield Finding(
+                    Rule.DATABASE_SOUND, f"The values of {table.name} cannot be looked at to the end: {damaged}"
+                )
 
 
 async def _unfit_encoding(patient: Scanner) -> AsyncGenerator[Finding, None]:
     if unfit := await patient.unfit_encoding():
-        yield Finding(Rule.D8, unfit)
+        yield Finding(Rule.DATABASE_SOUND, unfit)
 
 
 async def _lacking(patient: Scanner) -> AsyncGenerator[Finding, None]:
@@ -140,12 +142,12 @@ async def _lacking(patient: Scanner) -> AsyncGenerator[Finding, None]:
     except DatabaseDamaged as damaged:
         lacking = [f"The structure cannot be looked at: {damaged}"]
     for lack in lacking:
-        yield Finding(Rule.D8, lack)
+        yield Finding(Rule.DATABASE_SOUND, lack)
 
 
 async def _complaints(patient: Scanner) -> AsyncGenerator[Finding, None]:
     for complaint in await patient.complaints():
-        yield Finding(Rule.D8, complaint)
+        yield Finding(Rule.DATABASE_SOUND, complaint)
 
 
 def _finding(violation: Violation) -> Finding:

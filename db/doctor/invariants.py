@@ -29,14 +29,14 @@ Query = Select[*tuple[Any, ...]]
 class Rule(StrEnum):
     """The rules that a database keeps, by the names that they have in our texts."""
 
-    D1 = "D1"
-    D2 = "D2"
-    D3 = "D3"
-    D4 = "D4"
-    D5 = "D5"
-    D6 = "D6"
-    D7 = "D7"
-    D8 = "D8"
+    ONE_CHAT_PER_SECTION = "ONE_CHAT_PER_SECTION"
+    NO_DANGLING_REFERENCE = "NO_DANGLING_REFERENCE"
+    ONE_WORKSPACE = "ONE_WORKSPACE"
+    NO_WRONG_CHAT_POINTER = "NO_WRONG_CHAT_POINTER"
+    NO_MISSING_CHAT_POINTER = "NO_MISSING_CHAT_POINTER"
+    MESSAGES_NUMBERED = "MESSAGES_NUMBERED"
+    POSITIONS_DISTINCT = "POSITIONS_DISTINCT"
+    DATABASE_SOUND = "DATABASE_SOUND"
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _gaps(within: Sequence[ColumnElement[bool]]) -> Query:
 # In this order: what a repair leaves to do, a later one does. When chats have been merged, pointers are next.
 INVARIANTS = (
     Invariant(
-        Rule.D1,
+        Rule.ONE_CHAT_PER_SECTION,
         "a section has one chat",
         _CHATS,
         select(
@@ -179,7 +179,7 @@ INVARIANTS = (
         ("section_id",),
     ),
     Invariant(
-        Rule.D2,
+        Rule.NO_DANGLING_REFERENCE,
         "a chat without messages has its section",
         _CHATS,
         select(ChatSession.workspace_id, ChatSession.id.label("chat_id"), ChatSession.section_id.label("section_id"))
@@ -191,7 +191,7 @@ INVARIANTS = (
         ("chat_id",),
     ),
     Invariant(
-        Rule.D2,
+        Rule.NO_DANGLING_REFERENCE,
         "a chat with messages has its section",
         _CHATS,
         select(ChatSession.workspace_id, ChatSession.id.label("chat_id"), ChatSession.section_id.label("section_id"))
@@ -200,7 +200,7 @@ INVARIANTS = (
         "Chat {chat_id}, which has messages, belongs to section {section_id}, which is gone",
     ),
     Invariant(
-        Rule.D2,
+        Rule.NO_DANGLING_REFERENCE,
         "a placement has its document and its section",
         _PLACEMENTS,
         select(Placement.workspace_id, Placement.document_id, Placement.section_id)
@@ -213,7 +213,7 @@ INVARIANTS = (
         ("document_id", "section_id"),
     ),
     Invariant(
-        Rule.D2,
+        Rule.NO_DANGLING_REFERENCE,
         "a message has its chat",
         _MESSAGES,
         select(Message.workspace_id, Message.id.label("message_id"), Message.chat_id)
@@ -222,7 +222,7 @@ INVARIANTS = (
         "Message {message_id} belongs to chat {chat_id}, which is gone",
     ),
     Invariant(
-        Rule.D2,
+        Rule.NO_DANGLING_REFERENCE,
         "a document whose purge was begun is gone",
         _DOCUMENTS,
         select(Document.workspace_id, Document.id.label("document_id")).where(*_abandoned(Document)),
@@ -232,7 +232,7 @@ INVARIANTS = (
         ("document_id",),
     ),
     Invariant(
-        Rule.D2,
+        Rule.NO_DANGLING_REFERENCE,
         "a section whose purge was begun is gone",
         _SECTIONS,
         select(Section.workspace_id, Section.id.label("section_id")).where(*_abandoned(Section)),
@@ -241,9 +241,9 @@ INVARIANTS = (
         purges.go_on_with_section,
         ("section_id",),
     ),
-    # The rest of D3 follows from D2, which looks in the row's own workspace only.
+    # The rest of ONE_WORKSPACE follows from NO_DANGLING_REFERENCE, which looks in the row's own workspace only.
     Invariant(
-        Rule.D3,
+        Rule.ONE_WORKSPACE,
         "a chat was opened through a document of its workspace",
         _CHATS,
         select(ChatSession.workspace_id, ChatSession.id.label("chat_id"), ChatSession.document_id)
@@ -255,7 +255,7 @@ INVARIANTS = (
         ("chat_id",),
     ),
     Invariant(
-        Rule.D4,
+        Rule.NO_WRONG_CHAT_POINTER,
         "a pointer names the chat of its section",
         _SECTIONS,
         select(Section.workspace_id, Section.id.label("section_id"), Section.chat_session_id.label("chat_id"))
@@ -270,7 +270,7 @@ INVARIANTS = (
         ("section_id",),
     ),
     Invariant(
-        Rule.D5,
+        Rule.NO_MISSING_CHAT_POINTER,
         "a section with a chat points to one",
         _SECTIONS,
         select(Section.workspace_id, Section.id.label("section_id"), _its_chat.label("chat_id")).where(
@@ -282,7 +282,7 @@ INVARIANTS = (
         ("section_id",),
     ),
     Invariant(
-        Rule.D6,
+        Rule.MESSAGES_NUMBERED,
         "the messages of a chat are numbered 1, 2, 3 without a gap",
         _NUMBERS,
         _gaps,
@@ -293,7 +293,7 @@ INVARIANTS = (
         once_per_parent=True,
     ),
     Invariant(
-        Rule.D6,
+        Rule.MESSAGES_NUMBERED,
         "the last number of a chat is that of its last message",
         _CHATS,
         select(
@@ -308,7 +308,7 @@ INVARIANTS = (
         ("chat_id", "posted"),
     ),
     Invariant(
-        Rule.D6,
+        Rule.MESSAGES_NUMBERED,
         "an author's client id names one message of a chat",
         _MESSAGES,
         select(Message.workspace_id, Message.id.label("message_id"), Message.chat_id).where(
@@ -320,7 +320,7 @@ INVARIANTS = (
         ("chat_id", "message_id"),
     ),
     Invariant(
-        Rule.D7,
+        Rule.POSITIONS_DISTINCT,
         "the positions in a document are distinct fractional keys",
         _PLACEMENTS,
         select(Placement.workspace_id, Placement.document_id, Placement.section_id).where(
@@ -333,4 +333,4 @@ INVARIANTS = (
         once_per_parent=True,
     ),
 )
-"""What the rules say of rows; D8 is the engine's own check."""
+"""What the rules say of rows; DATABASE_SOUND is the engine's own check."""

@@ -19,6 +19,7 @@ from db.connection.errors import ConnectionRejected, DatabaseUnavailable
 from db.migrations import upgrade as migrations_upgrade
 from db.models import Document
 from db.store import Store
+from engine.persisted_operations import BadManifest, read_manifest
 from marginalia import files, server, terminal
 from marginalia.authentication.local import LOCAL_OWNER
 from marginalia.cli import demo, doctor, legacy, output
@@ -27,7 +28,6 @@ from marginalia.observability import log_config, metrics_workers
 from marginalia.settings import BadSettings, Settings, read_settings
 from marginalia.startup import NotReady, check, prepare, warn_of_many_writers
 from marginalia.terminal import write_line
-from marginalia.trusted import BadManifest, read_manifest
 from schema.build import sdl
 from services import documents
 from services.inputs import MARKDOWN_LENGTH

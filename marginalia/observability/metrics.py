@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
+from engine.operation_cache import OperationCache
 from marginalia.observability import metrics_workers
 from marginalia.transports.runner import OperationRecord
-from schema.operations import OperationCache
 
 INTERVAL = 1.0
 """How many seconds pass before a process tells the others again what is kept elsewhere."""

@@ -19,12 +19,12 @@ from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from db.connection.query_stats import QueryStats, collect_query_stats
 from db.store import Store, anchor_loader
+from engine import execution
+from engine.execution import ExecutionLimits, Result
+from engine.operation_cache import OperationCache, PreparedOperation, Refused, hold_to_cost
+from engine.persisted_operations import PersistedOperations
 from marginalia.transports.request import GraphQLRequest
-from marginalia.trusted import PersistedOperations
 from resolvers.context import Context
-from schema import execution
-from schema.execution import ExecutionLimits, Result
-from schema.operations import OperationCache, PreparedOperation, Refused, hold_to_cost
 from services.principals import Principal
 
 PrincipalProvider = Callable[[], Principal]

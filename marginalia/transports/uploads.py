@@ -5,8 +5,8 @@ import asyncio
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from engine.complexity import Limits
 from marginalia.transports.request import MOST_BESIDE_TEXTS
-from schema.measures import Limits
 from services.inputs import MARKDOWN_LENGTH
 
 ESCAPED_BYTES = 12

@@ -11,13 +11,13 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
+from engine import execution
 from marginalia.transports import request
 from marginalia.transports.http import Identify, request_id
 from marginalia.transports.origins import AllowedOrigins, OriginRefusals
 from marginalia.transports.request import GraphQLRequest
 from marginalia.transports.runner import GraphQLResponse, Runner
 from marginalia.transports.uploads import LARGEST_UPLOAD
-from schema import execution
 
 PROTOCOL = "graphql-transport-ws"
 

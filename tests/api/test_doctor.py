@@ -65,7 +65,7 @@ async def test_a_pointer_to_nothing_is_told_and_repaired_once(client: Client, da
         "hasMore": False,
         "findings": [
             {
-                "rule": "D4",
+                "rule": "NO_WRONG_CHAT_POINTER",
                 "message": f"Section {section.id} points to chat_gone, which is no chat of it",
                 "ids": [section.id, "chat_gone"],
                 "repair": "point it to its chat, or to none where it has none",
@@ -86,11 +86,11 @@ async def test_what_needs_a_person_is_told_and_not_repaired(client: Client, data
         await session.execute(text("UPDATE messages SET chat_id = 'chat_gone'"))
     told = (await examined(client))["findings"]
     assert [(finding["rule"], finding["ids"], finding["repair"]) for finding in told] == [
-        ("D2", ["msg_1", "chat_gone"], None),
-        ("D6", ["chat_1"], "take over the number of the last message"),
+        ("NO_DANGLING_REFERENCE", ["msg_1", "chat_gone"], None),
+        ("MESSAGES_NUMBERED", ["chat_1"], "take over the number of the last message"),
     ]
-    assert [finding["rule"] for finding in (await repaired(client))["findings"]] == ["D6"]
-    assert [finding["rule"] for finding in (await examined(client))["findings"]] == ["D2"]
+    assert [finding["rule"] for finding in (await repaired(client))["findings"]] == ["MESSAGES_NUMBERED"]
+    assert [finding["rule"] for finding in (await examined(client))["findings"]] == ["NO_DANGLING_REFERENCE"]
 
 
 async def test_an_answer_has_a_hundred_findings_and_the_next_repair_goes_on(client: Client, database: Database) -> None:

@@ -145,7 +145,7 @@ async def test_the_doctor_tells_of_a_purge_that_nobody_goes_on_with_and_ends_it(
     assert await violations(database) == []  # somebody may still be at work
     await age(database)
     found = [finding for check in doctor.checks().values() async for finding in check(Scanner(database))]
-    assert [finding.rule for finding in found] == ["D2"] * len(found)
+    assert [finding.rule for finding in found] == ["NO_DANGLING_REFERENCE"] * len(found)
     assert document in {finding.ids[0] for finding in found}
     told = (await client(REPAIR))["repair"]["findings"]
     assert [finding["ids"] for finding in told] == [list(finding.ids) for finding in found]

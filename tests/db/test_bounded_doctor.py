@@ -194,7 +194,7 @@ async def test_a_large_chat_is_numbered_in_portions_and_keeps_its_order(
 ) -> None:
     await execute(large, GAPS[broken])
     before = await order(large)
-    found = [line for line in await violations(large) if line.startswith("D6 ")]
+    found = [line for line in await violations(large) if line.startswith("MESSAGES_NUMBERED ")]
     assert 1 <= len(found) <= 2  # however many numbers are wrong
     changed: list[int] = []
     transact = large.transact
@@ -207,7 +207,7 @@ async def test_a_large_chat_is_numbered_in_portions_and_keeps_its_order(
 
     monkeypatch.setattr(large, "transact", seen)
     async with measured(large) as most:
-        await Scanner(large).repair(await first(large, Rule.D6))
+        await Scanner(large).repair(await first(large, Rule.MESSAGES_NUMBERED))
         assert most() < 10 * BOUND[large.dialect]
     assert len(changed) > LARGE / PORTION / 2 or "last" in broken
     assert await order(large) == before
@@ -232,11 +232,11 @@ async def test_a_numbering_that_was_ended_half_way_is_brought_to_its_end_by_the_
 
     monkeypatch.setattr(large, "transact", killed)
     with pytest.raises(KeyboardInterrupt):
-        await Scanner(large).repair(await first(large, Rule.D6))
+        await Scanner(large).repair(await first(large, Rule.MESSAGES_NUMBERED))
     monkeypatch.setattr(large, "transact", transact)
     assert await order(large) == before
-    assert (await first(large, Rule.D6)).found["seq"] > portions * PORTION
-    await Scanner(large).repair(await first(large, Rule.D6))
+    assert (await first(large, Rule.MESSAGES_NUMBERED)).found["seq"] > portions * PORTION
+    await Scanner(large).repair(await first(large, Rule.MESSAGES_NUMBERED))
     assert await order(large) == before
     assert await violations(large) == []
 
@@ -255,7 +255,7 @@ async def test_posts_go_on_while_a_large_chat_is_numbered(
         return done
 
     monkeypatch.setattr(large, "transact", between)
-    await Scanner(large).repair(await first(large, Rule.D6))
+    await Scanner(large).repair(await first(large, Rule.MESSAGES_NUMBERED))
     assert await order(large) == before + posted
     assert len(posted) > LARGE / PORTION / 2
     assert await violations(large) == []
@@ -280,7 +280,7 @@ async def test_positions_of_a_large_document_are_set_right_where_they_are_wrong(
     async with large.read() as session:
         before = list(await session.scalars(text(placed)))
         positions_before = {row[0]: row[1] for row in await session.execute(text(where_they_are))}
-    await Scanner(large).repair(await first(large, Rule.D7))
+    await Scanner(large).repair(await first(large, Rule.POSITIONS_DISTINCT))
     async with large.read() as session:
         assert list(await session.scalars(text(placed))) == before
         positions_after = {row[0]: row[1] for row in await session.execute(text(where_they_are))}
@@ -292,4 +292,4 @@ async def test_positions_of_a_large_document_are_set_right_where_they_are_wrong(
 async def test_without_an_index_of_a_key_the_search_comes_to_an_end_all_the_same(large: Database) -> None:
     await execute(large, "DROP INDEX document_sections_workspace_id_section_id_document_id_idx")
     await factories.section(large, id="sec_x", chat_session_id="chat_gone")
-    assert (await first(large, Rule.D4)).found["section_id"] == "sec_x"
+    assert (await first(large, Rule.NO_WRONG_CHAT_POINTER)).found["section_id"] == "sec_x"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from engine.operation_cache import OperationCache, PreparedOperation
 from marginalia.observability import log_config
-from schema.operations import OperationCache, PreparedOperation
 from tests.edge.fields import World, make_world
 from tests.support.client import Client
 

@@ -56,14 +56,33 @@ def test_an_import_is_healed_by_the_doctor(database_url: str) -> None:
     looked = doctor(database_url)
     assert looked.returncode == 1
     assert looked.stdout.splitlines() == [
-        "D4  Section sec_42 points to chat_c-1, which is no chat of it [workspace local]",
+        "NO_WRONG_CHAT_POINTER  Section sec_42 points to chat_c-1, which is no chat of it [workspace local]",
         "    --repair would: point it to its chat, or to none where it has none.",
-        "D4  Section sec_rules points to chat_c-lost, which is no chat of it [workspace local]",
+        "NO_WRONG_CHAT_POINTER  Section sec_rules points to chat_c-lost, which is no chat of it [workspace local]",
         "    --repair would: point it to its chat, or to none where it has none.",
-        "2 found (D4: 2), 0 repaired, 2 left.",
+        "2 found (NO_WRONG_CHAT_POINTER: 2), 0 repaired, 2 left.",
     ]
-    assert [line[:2] for line in looked.stderr.splitlines()] == [
-        *("D1", "D2", "D2", "D2", "D2", "D2", "D2", "D3", "D4", "D5", "D6", "D6", "D6", "D7", "D8", "D8", "D8", "D8")
+    assert [line.split(maxsplit=1)[0] for line in looked.stderr.splitlines()] == [
+        *(
+            "ONE_CHAT_PER_SECTION",
+            "NO_DANGLING_REFERENCE",
+            "NO_DANGLING_REFERENCE",
+            "NO_DANGLING_REFERENCE",
+            "NO_DANGLING_REFERENCE",
+            "NO_DANGLING_REFERENCE",
+            "NO_DANGLING_REFERENCE",
+            "ONE_WORKSPACE",
+            "NO_WRONG_CHAT_POINTER",
+            "NO_MISSING_CHAT_POINTER",
+            "MESSAGES_NUMBERED",
+            "MESSAGES_NUMBERED",
+            "MESSAGES_NUMBERED",
+            "POSITIONS_DISTINCT",
+            "DATABASE_SOUND",
+            "DATABASE_SOUND",
+            "DATABASE_SOUND",
+            "DATABASE_SOUND",
+        )
     ]
     assert execute(database_url, pointers) == as_they_were
 
@@ -71,7 +90,7 @@ def test_an_import_is_healed_by_the_doctor(database_url: str) -> None:
     assert repaired.returncode == 1
     first, _, last = map(json.loads, repaired.stdout.splitlines())
     assert first == {
-        "rule": "D4",
+        "rule": "NO_WRONG_CHAT_POINTER",
         "workspace": "local",
         "message": "Section sec_42 points to chat_c-1, which is no chat of it",
         "ids": ["sec_42", "chat_c-1"],
@@ -79,7 +98,7 @@ def test_an_import_is_healed_by_the_doctor(database_url: str) -> None:
         "repaired": True,
         "hindrance": None,
     }
-    assert last == {"summary": {"findings": 2, "repaired": 2, "left": 0, "by_rule": {"D4": 2}}}
+    assert last == {"summary": {"findings": 2, "repaired": 2, "left": 0, "by_rule": {"NO_WRONG_CHAT_POINTER": 2}}}
     assert execute(database_url, pointers) == [None, "chat_c-2", "chat_c-1"]
 
     clean = doctor(database_url, "--repair")
@@ -137,7 +156,7 @@ def test_a_file_that_is_damaged_is_told_about_and_the_rest_of_it_looked_at(datab
     ended = doctor(database_url, "--repair", "--json")
     assert ended.returncode == 1
     findings = [json.loads(line) for line in ended.stdout.splitlines()][:-1]
-    assert {finding["rule"] for finding in findings} == {"D4", "D8"}
+    assert {finding["rule"] for finding in findings} == {"NO_WRONG_CHAT_POINTER", "DATABASE_SOUND"}
     assert any("malformed" in finding["message"] for finding in findings)
     assert "Traceback" not in ended.stderr
 

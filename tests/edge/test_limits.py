@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from engine.complexity import Limits
+from engine.operation_cache import KEPT_CHARACTERS, OperationCache, Refused
 from schema.build import build_schema
-from schema.measures import Limits
-from schema.operations import KEPT_CHARACTERS, OperationCache, Refused
 from tests.api import operations
 from tests.conftest import Serve
 from tests.support.client import Served

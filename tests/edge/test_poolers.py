@@ -220,6 +220,6 @@ def test_every_command_works_through_a_pooler(postgres_server: str) -> None:
         imported = run("import", str(ROOT / "README.md"), *through)
         assert imported.stdout.startswith("doc_"), imported
         # What the sample has on purpose is found and repaired, and then there is nothing left.
-        assert "D4" in run("doctor", "--repair", *through).stdout
+        assert "NO_WRONG_CHAT_POINTER" in run("doctor", "--repair", *through).stdout
         examined = run("doctor", *through)
         assert (examined.returncode, examined.stdout) == (0, "Nothing found.\n"), examined

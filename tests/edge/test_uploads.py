@@ -12,12 +12,12 @@ from starlette.types import Message
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
+from engine.complexity import Limits
 from marginalia import app
 from marginalia.settings import Settings
 from marginalia.transports import uvicorn_protocols
 from marginalia.transports.request import MOST_BESIDE_TEXTS
 from marginalia.transports.uploads import LARGEST_UPLOAD, SMALL_UPLOAD, BodyReader, UploadBudget, UploadsExhausted
-from schema.measures import Limits
 from services.inputs import CONTENT_LENGTH, MARKDOWN_LENGTH, MESSAGE_LENGTH, TITLE_LENGTH
 from tests.api import operations
 from tests.conftest import Serve

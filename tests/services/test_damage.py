@@ -36,7 +36,7 @@ async def by_hand(database: Database, *statements: str) -> None:
         file.commit()
 
 
-async def told(database: Database, rule: Rule = Rule.D8) -> list[str]:
+async def told(database: Database, rule: Rule = Rule.DATABASE_SOUND) -> list[str]:
     """Return what the doctor tells of a rule, having looked for everything."""
     return [
         finding.message
@@ -81,9 +81,9 @@ async def test_without_a_table_the_rest_is_looked_at_and_repaired(database: Data
     await execute(database, "DROP TABLE messages")
     lines = await told(database)
     assert "The table messages is not there" in lines
-    assert [line for line in lines if "D6 cannot be looked for to the end" in line]
+    assert [line for line in lines if "MESSAGES_NUMBERED cannot be looked for to the end" in line]
     assert await mended(database) == (1, [])
-    assert await told(database, Rule.D4) == []
+    assert await told(database, Rule.NO_WRONG_CHAT_POINTER) == []
 
 
 async def test_what_cannot_be_repaired_is_told_with_what_is_in_the_way(database: Database) -> None:
@@ -97,8 +97,8 @@ async def test_what_cannot_be_repaired_is_told_with_what_is_in_the_way(database:
     done, hindrances = await mended(database)
     assert done
     assert [hindrance for hindrance in hindrances if "messages" in hindrance] == hindrances != []
-    assert await told(database, Rule.D4) == []
-    assert len(await told(database, Rule.D1)) == 1
+    assert await told(database, Rule.NO_WRONG_CHAT_POINTER) == []
+    assert len(await told(database, Rule.ONE_CHAT_PER_SECTION)) == 1
 
 
 @on_sqlite
@@ -129,7 +129,7 @@ async def test_a_text_that_is_none_is_told_and_repaired_where_the_rules_say_what
     assert await told(database) == [
         "The value in sections.chat_session_id of the row local, sec_1 cannot be read: it is not UTF-8"
     ]
-    assert [len(await told(database, rule)) for rule in (Rule.D4, Rule.D7)] == [1, 1]
+    assert [len(await told(database, rule)) for rule in (Rule.NO_WRONG_CHAT_POINTER, Rule.POSITIONS_DISTINCT)] == [1, 1]
     done, hindrances = await mended(database)
     assert (done > 0, hindrances) == (True, [])
     assert await told(database) == []
@@ -154,7 +154,7 @@ async def test_what_one_may_not_read_or_change_is_told(database: Database, datab
         opened = Database(theirs)
         await check(opened)
         assert [line for line in await told(opened) if "permission denied for table messages" in line]
-        assert len(await told(opened, Rule.D4)) == 1
+        assert len(await told(opened, Rule.NO_WRONG_CHAT_POINTER)) == 1
         assert await mended(opened) == (0, ["permission denied for table sections"])
         await opened.close()
 
@@ -191,7 +191,7 @@ async def test_numbers_that_are_none_or_are_too_low_become_right(database: Datab
     )
     done, hindrances = await mended(database)
     assert (done > 0, hindrances) == (True, [])
-    assert await told(database, Rule.D6) == []
+    assert await told(database, Rule.MESSAGES_NUMBERED) == []
     async with database.read() as session:
         rows = await session.execute(select(Message.seq, Message.content).order_by(Message.seq))
         numbers = {content: seq for seq, content in rows}

@@ -63,7 +63,13 @@ async def test_what_is_found_is_repaired_or_left_to_a_person(database: Database,
     findings = await repaired(database)
     left = [finding.message for finding in findings if finding.repair is None]
     assert [finding.message for finding in await found(database)] == left
-    assert bool(left) == (broken in {"D2 a chat with messages has its section", "D2 a message has its chat"})
+    assert bool(left) == (
+        broken
+        in {
+            "NO_DANGLING_REFERENCE a chat with messages has its section",
+            "NO_DANGLING_REFERENCE a message has its chat",
+        }
+    )
     assert await one(database, func.count(Message.id)) == messages
     # Again, on what is right by now: nothing happens.
     for finding in findings:
@@ -87,8 +93,8 @@ async def test_chats_of_a_section_are_merged_into_the_oldest_in_the_order_of_tim
     findings = await repaired(database)
 
     assert [(finding.rule, finding.ids) for finding in findings] == [
-        (Rule.D1, [section.id, "chat_a", "chat_b"]),
-        (Rule.D1, [section.id, "chat_c", "chat_b"]),
+        (Rule.ONE_CHAT_PER_SECTION, [section.id, "chat_a", "chat_b"]),
+        (Rule.ONE_CHAT_PER_SECTION, [section.id, "chat_c", "chat_b"]),
     ]
     words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     assert await contents(database, chats["b"]) == list(enumerate(words, 1))
@@ -116,7 +122,7 @@ async def test_messages_are_numbered_in_their_order_although_no_two_may_share_a_
         for content, seq in {"a": -7, "d": 2_000_000_000, "c": 3, "b": 2}.items():
             await session.execute(update(Message).where(Message.content == content).values(seq=seq))
     findings = await repaired(database)
-    assert [finding.rule for finding in findings] == [Rule.D5, Rule.D6]
+    assert [finding.rule for finding in findings] == [Rule.NO_MISSING_CHAT_POINTER, Rule.MESSAGES_NUMBERED]
     told = f"The messages of chat {chat.id} are not numbered without a gap: -7 does not follow the number before it"
     assert findings[1].message == told
     assert await contents(database, chat) == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
@@ -146,7 +152,7 @@ async def test_a_section_in_the_trash_is_pointed_to_its_chat_too(database: Datab
     section = await factories.section(database, deleted_at=TRASHED, chat_session_id="chat_gone")
     chat = await factories.chat(database, section)
     (finding,) = await repaired(database)
-    assert (finding.rule, finding.ids) == (Rule.D4, [section.id, "chat_gone"])
+    assert (finding.rule, finding.ids) == (Rule.NO_WRONG_CHAT_POINTER, [section.id, "chat_gone"])
     assert await one(database, Section.chat_session_id) == chat.id
 
 
@@ -175,12 +181,14 @@ async def test_a_table_is_walked_along_in_stretches_and_each_row_found_once(
             pointer = "chat_gone" if n % 2 else None
             await factories.section(database, document, id=f"sec_{n}", chat_session_id=pointer)
     ids = [(finding.workspace_id, finding.rule, finding.ids[0]) for finding in await found(database)]
-    pointers = [(name, "D4", f"sec_{n}") for name in ("another", "local", "other") for n in (1, 3, 5)]
-    assert [each for each in ids if each[1] == "D4"] == pointers
-    assert [(name, rule) for name, rule, _ in ids if rule != "D4"] == [
-        ("another", "D7"),
-        ("local", "D7"),
-        ("other", "D7"),
+    pointers = [
+        (name, "NO_WRONG_CHAT_POINTER", f"sec_{n}") for name in ("another", "local", "other") for n in (1, 3, 5)
+    ]
+    assert [each for each in ids if each[1] == "NO_WRONG_CHAT_POINTER"] == pointers
+    assert [(name, rule) for name, rule, _ in ids if rule != "NO_WRONG_CHAT_POINTER"] == [
+        ("another", "POSITIONS_DISTINCT"),
+        ("local", "POSITIONS_DISTINCT"),
+        ("other", "POSITIONS_DISTINCT"),
     ]
 
 
@@ -209,7 +217,7 @@ async def test_what_the_engine_says_of_itself_is_told(database: Database) -> Non
             text("ALTER TABLE sections ADD CONSTRAINT sections_level_check CHECK (level BETWEEN 1 AND 6) NOT VALID")
         )
     (finding,) = await found(database)
-    assert finding == Finding(Rule.D8, "The constraint sections_level_check of sections is not valid")
+    assert finding == Finding(Rule.DATABASE_SOUND, "The constraint sections_level_check of sections is not valid")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -222,5 +230,5 @@ async def test_references_to_rows_that_are_gone_are_told_in_a_line(database: Dat
         for pragma in ("query_only = OFF", "foreign_keys = OFF"):
             await connection.exec_driver_sql(f"PRAGMA {pragma}")
         await session.execute(text("DELETE FROM sections"))
-    told = [finding.message for finding in await found(database) if finding.rule == Rule.D8]
+    told = [finding.message for finding in await found(database) if finding.rule == Rule.DATABASE_SOUND]
     assert told == ["3 rows of chat_sessions refer to rows of sections that are not there"]

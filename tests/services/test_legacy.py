@@ -99,21 +99,21 @@ async def test_the_sample_is_taken_in_as_the_documentation_says(client: Client, 
         "2024-01-31T12:00:00+00:00",
         "2023-04-02T07:00:00+00:00",
     )
-    assert {finding[:2] for finding in await violations(database)} == {"D4"}
+    assert {finding.split(maxsplit=1)[0] for finding in await violations(database)} == {"NO_WRONG_CHAT_POINTER"}
 
 
 @pytest.mark.parametrize("heal", ["ensure", "repair"])
 @pytest.mark.parametrize(
     ("state", "rules", "answer"),
     [
-        ("pointer to nothing, and a chat", ["D4"], "REPAIRED"),
-        ("pointer to nothing, and no chat", ["D4"], "CREATED"),
-        ("pointer to the chat of another section, and a chat", ["D4"], "REPAIRED"),
-        ("pointer to the chat of another section, and no chat", ["D4"], "CREATED"),
-        ("chat without pointer", ["D5"], "REPAIRED"),
-        ("section in the trash", ["D4"], "SectionNotFound"),
-        ("document in the trash", ["D4"], "DocumentNotFound"),
-        ("two chats, and a pointer to the newer", ["D4"], "REPAIRED"),
+        ("pointer to nothing, and a chat", ["NO_WRONG_CHAT_POINTER"], "REPAIRED"),
+        ("pointer to nothing, and no chat", ["NO_WRONG_CHAT_POINTER"], "CREATED"),
+        ("pointer to the chat of another section, and a chat", ["NO_WRONG_CHAT_POINTER"], "REPAIRED"),
+        ("pointer to the chat of another section, and no chat", ["NO_WRONG_CHAT_POINTER"], "CREATED"),
+        ("chat without pointer", ["NO_MISSING_CHAT_POINTER"], "REPAIRED"),
+        ("section in the trash", ["NO_WRONG_CHAT_POINTER"], "SectionNotFound"),
+        ("document in the trash", ["NO_WRONG_CHAT_POINTER"], "DocumentNotFound"),
+        ("two chats, and a pointer to the newer", ["NO_WRONG_CHAT_POINTER"], "REPAIRED"),
         ("two chats, and a pointer to the older", [], "FOUND"),
     ],
 )

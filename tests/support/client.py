@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from db.connection.database import Database
-from schema.operations import OperationCache
+from engine.operation_cache import OperationCache
 
 
 class Client:

@@ -16,28 +16,28 @@ _MESSAGE = "INSERT INTO messages"
 _MESSAGE += " (workspace_id, id, chat_id, seq, role, author, content, client_id, created_at, updated_at)"
 
 BROKEN = {
-    "D1 a section has one chat": f"{_CHAT}"  # noqa: S608 - our own names
+    "ONE_CHAT_PER_SECTION a section has one chat": f"{_CHAT}"  # noqa: S608 - our own names
     " SELECT workspace_id, 'chat_2', section_id, 0, created_by, created_at, updated_at FROM chat_sessions",
-    "D2 a chat without messages has its section": f"{_CHAT}"  # noqa: S608 - our own names
+    "NO_DANGLING_REFERENCE a chat without messages has its section": f"{_CHAT}"  # noqa: S608 - our own names
     " SELECT workspace_id, 'chat_2', 'sec_gone', 0, created_by, created_at, updated_at FROM chat_sessions",
-    "D2 a chat with messages has its section": "UPDATE chat_sessions SET section_id = 'sec_gone'",
-    "D2 a placement has its document and its section": "UPDATE document_sections SET document_id = 'doc_gone'",
-    "D2 a message has its chat": f"{_MESSAGE}"  # noqa: S608 - our own names
+    "NO_DANGLING_REFERENCE a chat with messages has its section": "UPDATE chat_sessions SET section_id = 'sec_gone'",
+    "NO_DANGLING_REFERENCE a placement has its document and its section": "UPDATE document_sections SET document_id = 'doc_gone'",
+    "NO_DANGLING_REFERENCE a message has its chat": f"{_MESSAGE}"  # noqa: S608 - our own names
     " SELECT workspace_id, 'msg_2', 'chat_gone', 1, role, author, content, NULL, created_at, updated_at FROM messages",
-    "D2 a document whose purge was begun is gone": "INSERT INTO documents"
+    "NO_DANGLING_REFERENCE a document whose purge was begun is gone": "INSERT INTO documents"
     " (workspace_id, id, title, tags, metadata, version, created_by, deleted_at, created_at, updated_at)"
     " SELECT workspace_id, 'doc_2', '', tags, metadata, version, created_by, '1970-01-01 00:00:00.000000', created_at,"
     " '2026-01-01 00:00:00.000000' FROM documents",
-    "D2 a section whose purge was begun is gone": "UPDATE sections"
+    "NO_DANGLING_REFERENCE a section whose purge was begun is gone": "UPDATE sections"
     " SET deleted_at = '1970-01-01 00:00:00.000000', updated_at = '2026-01-01 00:00:00.000000' WHERE id = 'sec_2'",
-    "D3 a chat was opened through a document of its workspace": "UPDATE chat_sessions SET document_id = 'doc_gone'",
-    "D4 a pointer names the chat of its section": "UPDATE sections SET chat_session_id = 'chat_1'",
-    "D5 a section with a chat points to one": "UPDATE sections SET chat_session_id = NULL",
-    "D6 the messages of a chat are numbered 1, 2, 3 without a gap": "UPDATE messages SET seq = 2",
-    "D6 the last number of a chat is that of its last message": "UPDATE chat_sessions SET last_seq = 2",
-    "D6 an author's client id names one message of a chat": f"{_MESSAGE}"  # noqa: S608 - our own names
+    "ONE_WORKSPACE a chat was opened through a document of its workspace": "UPDATE chat_sessions SET document_id = 'doc_gone'",
+    "NO_WRONG_CHAT_POINTER a pointer names the chat of its section": "UPDATE sections SET chat_session_id = 'chat_1'",
+    "NO_MISSING_CHAT_POINTER a section with a chat points to one": "UPDATE sections SET chat_session_id = NULL",
+    "MESSAGES_NUMBERED the messages of a chat are numbered 1, 2, 3 without a gap": "UPDATE messages SET seq = 2",
+    "MESSAGES_NUMBERED the last number of a chat is that of its last message": "UPDATE chat_sessions SET last_seq = 2",
+    "MESSAGES_NUMBERED an author's client id names one message of a chat": f"{_MESSAGE}"  # noqa: S608 - our own names
     " SELECT workspace_id, 'msg_2', chat_id, 2, role, author, content, client_id, created_at, updated_at FROM messages",
-    "D7 the positions in a document are distinct fractional keys": "INSERT INTO document_sections"
+    "POSITIONS_DISTINCT the positions in a document are distinct fractional keys": "INSERT INTO document_sections"
     " (workspace_id, document_id, section_id, position, is_copy, created_at, updated_at)"
     " SELECT workspace_id, document_id, 'sec_2', position, is_copy, created_at, updated_at FROM document_sections",
 }

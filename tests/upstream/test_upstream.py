@@ -20,9 +20,9 @@ from uvicorn.server import ServerState
 from websockets.exceptions import InvalidState
 from websockets.frames import Opcode
 
+from engine.complexity import Limits
+from engine.operation_cache import OperationCache, Refused
 from schema.build import build_schema
-from schema.measures import Limits
-from schema.operations import OperationCache, Refused
 from tests.edge.conftest import Log
 from tests.edge.sockets import frame, handshake
 

@@ -72,7 +72,7 @@ async def test_without_its_constraint_a_section_gets_several_chats(
     assert kinds(answers)["CREATED"] > 1
     with pytest.raises(AssertionError):
         await assert_one_chat(database, section.id, answers)
-    assert any(line.startswith("D1") for line in await violations(database))
+    assert any(line.startswith("ONE_CHAT_PER_SECTION") for line in await violations(database))
 
 
 @postgresql

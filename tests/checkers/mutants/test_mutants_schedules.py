@@ -62,7 +62,7 @@ async def test_a_second_chat_is_found_where_the_constraint_is_gone(database: Dat
     async with staged(database_url) as stage:
         with without(stage, "ON CONFLICT ON CONSTRAINT chat_sessions_section_key DO NOTHING"):
             played = await first_wrong(stage, "in both", "ensure a | ensure b")
-    assert any(line.startswith("D1") for line in played.wrong)
+    assert any(line.startswith("ONE_CHAT_PER_SECTION") for line in played.wrong)
     assert [o.answer.kind for o in played.history if o.answer].count("CREATED") == 2
 
 

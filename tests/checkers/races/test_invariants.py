@@ -9,12 +9,14 @@ from db.doctor.invariants import INVARIANTS
 from tests.support.corruption import BROKEN, fill, unconstrain
 from tests.support.invariants import violations
 
-LAST = "D6 the last number of a chat is that of its last message"
+LAST = "MESSAGES_NUMBERED the last number of a chat is that of its last message"
 
 ALSO = {
-    "D2 a chat with messages has its section": {"D4 a pointer names the chat of its section"},
-    "D6 the messages of a chat are numbered 1, 2, 3 without a gap": {LAST},
-    "D6 an author's client id names one message of a chat": {LAST},
+    "NO_DANGLING_REFERENCE a chat with messages has its section": {
+        "NO_WRONG_CHAT_POINTER a pointer names the chat of its section"
+    },
+    "MESSAGES_NUMBERED the messages of a chat are numbered 1, 2, 3 without a gap": {LAST},
+    "MESSAGES_NUMBERED an author's client id names one message of a chat": {LAST},
 }
 """What cannot but break along with it."""
 
@@ -44,7 +46,7 @@ async def test_every_position_behind_which_there_is_no_room_is_found(database: D
     await fill(database)
     async with database.begin() as session:
         await session.execute(text("UPDATE document_sections SET position = :position"), {"position": position})
-    assert [line[:2] for line in await violations(database)] == ["D7"]
+    assert [line.split(maxsplit=1)[0] for line in await violations(database)] == ["POSITIONS_DISTINCT"]
 
 
 @pytest.mark.parametrize("position", ["a0", "Zz", "b00", "a0V", "a01", "Y00", "zzzzzzzzzzzzzzzzzzzzzzzzzzz"])

@@ -61,7 +61,7 @@ async def said(database: Database, chat_id: str) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("into", ["chat_old", "chat_new"])
 async def test_a_merge_waits_for_one_who_posts_and_takes_the_message_over(database: Database, into: str) -> None:
     section, old, _ = await two_chats(database)
-    async with repairing(database, Rule.D1) as session:
+    async with repairing(database, Rule.ONE_CHAT_PER_SECTION) as session:
         await factories.post(session, into, "three")
     assert await said(database, old.id) == [(1, "one"), (2, "two"), (3, "three")]
     assert await chat_ids(database, section.id) == [old.id]
@@ -70,7 +70,7 @@ async def test_a_merge_waits_for_one_who_posts_and_takes_the_message_over(databa
 
 async def test_a_merge_waits_for_one_who_opens_another_chat_and_merges_it_too(database: Database) -> None:
     section, old, _ = await two_chats(database)
-    async with repairing(database, Rule.D1) as session:
+    async with repairing(database, Rule.ONE_CHAT_PER_SECTION) as session:
         owned = {"workspace_id": "local", "section_id": section.id, "created_by": "somebody"}
         session.add(ChatSession(**owned, id=ids.new(ids.CHAT)))
         await session.flush()
@@ -83,7 +83,7 @@ async def test_a_numbering_waits_for_one_who_posts_and_numbers_the_message_too(d
     section = await factories.section(database, chat_session_id="chat_old")
     chat = await factories.chat(database, section, id="chat_old", last_seq=5)
     await say(database, chat, "one", "two")
-    async with repairing(database, Rule.D6) as session:
+    async with repairing(database, Rule.MESSAGES_NUMBERED) as session:
         assert await factories.post(session, chat.id, "three") == 6
     assert await said(database, chat.id) == [(1, "one"), (2, "two"), (3, "three")]
     assert await violations(database) == []
@@ -93,7 +93,7 @@ async def test_new_positions_wait_for_one_who_places_a_section_and_give_it_one_t
     document = await factories.document(database)
     standing = [(await factories.section(database, document, id=f"sec_{n}")).id for n in range(2)]
     late = await factories.section(database, id="sec_late")
-    async with repairing(database, Rule.D7) as session:
+    async with repairing(database, Rule.POSITIONS_DISTINCT) as session:
         assert await documents.bump_version(session, "local", document.id)
         await documents.append(session, "local", document.id, late.id)
     async with database.read() as session:

@@ -7,8 +7,8 @@ from graphql import DocumentNode, OperationDefinitionNode, parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.complexity import CEILING, ComplexityAnalyzer, Measure, PageSizes
 from schema.build import build_schema
-from schema.measures import CEILING, ComplexityAnalyzer, Measure, PageSizes
 
 SCHEMA = build_schema()._schema
 

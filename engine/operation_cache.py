@@ -23,7 +23,7 @@ from graphql import (
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
-from schema.measures import (
+from engine.complexity import (
     LARGEST,
     ComplexityAnalyzer,
     LimitExceeded,

@@ -21,9 +21,9 @@ from graphql import (
 from db.chat_feed import SlowConsumer
 from db.connection.errors import DatabaseUnavailable
 from db.reading.unreadable import Unreadable
+from engine.complexity import Limits
+from engine.operation_cache import PreparedOperation, Refused, client_error
 from resolvers.context import Context
-from schema.measures import Limits
-from schema.operations import PreparedOperation, Refused, client_error
 from services.outcomes import BadArgument, ErrorCode
 
 _log = structlog.stdlib.get_logger("marginalia.graphql")

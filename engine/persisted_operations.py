@@ -10,10 +10,10 @@ from pathlib import Path
 
 import structlog
 
+from engine.operation_cache import refused
 from marginalia import files
 from marginalia.files import UnreadableFile
 from marginalia.transports.request import GraphQLRequest
-from schema.operations import refused
 
 REGISTERED_CHARACTERS = 1_000_000
 """How many characters the texts that clients register may have, all in all."""
