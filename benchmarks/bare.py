@@ -54,7 +54,7 @@ def from_environment() -> Starlette:
             "__typename": "ChatSession",
             "id": row["id"],
             "ensured": "FOUND",
-            "createdAt": row["created_at"].isoformat(),
+            "createdAt": row["created_at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "messageCount": row["last_seq"],
             "section": {"id": row["section_id"], "title": row["section_title"], "level": row["level"]},
             "document": row["document_id"] and {"id": row["document_id"], "title": row["document_title"]},

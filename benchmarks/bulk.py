@@ -19,7 +19,7 @@ from tests.support.concurrent_callers import ENSURE
 BULK = """
 mutation ($docId: ID!, $sectionIds: [ID!]!) {
   ensureSectionChats(docId: $docId, sectionIds: $sectionIds) {
-    ... on EnsuredSectionChats { results { __typename ... on ChatSession { id ensured } } }
+    ... on EnsureSectionChatsSuccess { results { ensured chat { id } } }
   }
 }
 """
@@ -47,7 +47,7 @@ async def by_calls_at_once(client: Client, document: str, sections: list[str]) -
 
 
 def _insist(*results: dict[str, str]) -> None:
-    if any(result["__typename"] != "ChatSession" for result in results):
+    if any("ensured" not in result for result in results):
         raise WrongAnswer(str(results))
 
 

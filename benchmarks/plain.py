@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any
 
 import strawberry
@@ -43,7 +42,7 @@ class ChatSession:
 
     id: strawberry.ID
     ensured: str
-    created_at: datetime
+    created_at: str
     of_section: strawberry.Private[str]
     of_document: strawberry.Private[str]
 
@@ -88,7 +87,7 @@ class Mutation:
         return ChatSession(
             id=chat["id"],
             ensured="FOUND",
-            created_at=chat["created_at"],
+            created_at=chat["created_at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             of_section=chat["section_id"],
             of_document=chat["document_id"],
         )

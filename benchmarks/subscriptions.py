@@ -26,7 +26,7 @@ from tests.support.client import Client
 AT_ONCE = 100
 """How many short subscriptions run on one socket at once: as many as it may have."""
 
-OPENED = "subscription ($d: ID!) { sectionChatOpened(docId: $d) { id section { id title } document { id } } }"
+OPENED = "subscription ($d: ID!) { sectionChatOpened(docId: $d) { chat { id section { id title } document { id } } } }"
 
 
 class Socket:

@@ -87,7 +87,9 @@ async def in_document(session: AsyncSession, workspace_id: str, document_id: str
         select(Placement.document_id, Placement.position, Section.id, Section.chat_session_id)
         .join(Section, visibility.placed_section())
         .where(
-            Placement.workspace_id == workspace_id, Placement.document_id == document_id, Section.deleted_at.is_(None)
+            Placement.workspace_id == workspace_id,
+            Placement.document_id == document_id,
+            visibility.readable_section(workspace_id),
         )
         .subquery("standing")
     )
@@ -99,7 +101,7 @@ async def in_document(session: AsyncSession, workspace_id: str, document_id: str
             ChatSession,
             and_(ChatSession.workspace_id == workspace_id, ChatSession.section_id == standing.c.id),
         )
-        .where(Document.workspace_id == workspace_id, Document.id == document_id, Document.deleted_at.is_(None))
+        .where(visibility.readable_document(workspace_id), Document.id == document_id)
         .order_by(standing.c.position, standing.c.id)
     )
     found = rows.all()
@@ -144,9 +146,8 @@ async def _point(session: AsyncSession, workspace_id: str, section_ids: Sequence
         select(Section.id.label("section_id"), ChatSession.id.label("chat_id"))
         .join(ChatSession, visibility.chat_of_section())
         .where(
-            Section.workspace_id == workspace_id,
+            visibility.readable_section(workspace_id),
             any_of(Section.id, section_ids),
-            Section.deleted_at.is_(None),
             Section.chat_session_id.is_distinct_from(ChatSession.id),
         )
         # In one order for all, so that two who set the same pointers do not wait for each other.
@@ -223,6 +224,7 @@ def _open_under_write_lock() -> Executable:
 
 def _anchored(asked: FromClause) -> Select[Any]:
     """Select the sections that are asked for, as far as they stand in the document, each with the id for its chat."""
+    workspace = bindparam("workspace", type_=Text())
     return (
         select(Section.workspace_id, Section.id.label("section_id"), Document.id.label("document_id"), asked.c.chat_id)
         .select_from(asked)
@@ -230,10 +232,9 @@ def _anchored(asked: FromClause) -> Select[Any]:
         .join(Placement, visibility.placed_section())
         .join(Document, visibility.placed_in_document())
         .where(
-            Section.workspace_id == bindparam("workspace", type_=Text()),
-            Section.deleted_at.is_(None),
+            visibility.readable_section(workspace),
+            visibility.readable_document(Section.workspace_id),
             Document.id == bindparam("document", type_=Text()),
-            Document.deleted_at.is_(None),
         )
     )
 
@@ -265,15 +266,13 @@ def _anchors(dialect: str) -> Select[Any]:
     document, section, placement = documents.c, sections.c, placements.c
     document = join(
         documents,
-        document.workspace_id == asked.c.workspace_id,
+        visibility.readable_document(asked.c.workspace_id, document),
         document.id == asked.c.document_id,
-        document.deleted_at.is_(None),
     )
     section = join(
         sections,
-        section.workspace_id == asked.c.workspace_id,
+        visibility.readable_section(asked.c.workspace_id, section),
         section.id == asked.c.section_id,
-        section.deleted_at.is_(None),
     )
     join(
         placements,
@@ -284,10 +283,9 @@ def _anchors(dialect: str) -> Select[Any]:
     chat = join(chats, chats.c.workspace_id == section.workspace_id, chats.c.section_id == section.id)
     join(
         opened_through,
-        opened_through.c.workspace_id == chat.workspace_id,
+        visibility.readable_document(chat.workspace_id, opened_through.c),
         opened_through.c.id == chat.document_id,
         opened_through.c.id != asked.c.document_id,  # mostly it is that one, and need not be read twice
-        opened_through.c.deleted_at.is_(None),
     )
     return select(asked.c.number, *(column for part in parts for column in part.c)).select_from(joined)
 

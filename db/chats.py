@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import ChatSession, Message, Section
+from db.models import ChatSession, Message
 from db.reading import visibility
 from db.reading.paging import Connection, Edge, Order, Page, read_pages
 from db.reading.unreadable import Unreadable
@@ -50,7 +50,7 @@ async def next_number(session: AsyncSession, workspace_id: str, chat_id: str) ->
         .where(
             ChatSession.workspace_id == workspace_id,
             ChatSession.id == chat_id,
-            exists().where(visibility.chat_of_section(), Section.deleted_at.is_(None)),
+            exists().where(visibility.chat_of_section(), visibility.readable_section(workspace_id)),
         )
         .values(last_seq=ChatSession.last_seq + 1, updated_at=utcnow())
         .returning(ChatSession.last_seq)

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, delete, func, insert, select, true, update
+from sqlalchemy import Row, Select, delete, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from db import positions
 from db.inserts import values
 from db.models import Document, Placement, Section
 from db.reading import visibility
+from db.reading.cursors import cursor
 from db.reading.paging import Connection, Edge, Order, Page, read_page, read_pages
 from db.reading.sql_arrays import any_of, planned_apart
 from db.reading.unreadable import Unreadable
@@ -32,7 +33,7 @@ class SectionText(NamedTuple):
     title: str | None
     level: int
     content: str
-    details: Mapping[str, Any]
+    link_definitions: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,12 @@ class SectionEdge(Edge[Section]):
     """A section as it stands in one document: an edge of `Document.sections`."""
 
     position: str
-    is_copy: bool
+
+
+def edge(section: Section, placement: Placement) -> SectionEdge:
+    """Return the edge of a section as it stands in a document."""
+    key = (placement.position, placement.section_id)
+    return SectionEdge(section, cursor(READING_ORDER.name, READING_ORDER.types, key), placement.position)
 
 
 async def page(session: AsyncSession, workspace_id: str, page: Page) -> Connection[Document]:
@@ -78,10 +84,27 @@ async def sections(
         visibility.sections(workspace_id).join(Placement, visibility.placed_section()).add_columns(Placement),
         READING_ORDER,
         page,
-        lambda row, cursor: SectionEdge(row.Section, cursor, row.Placement.position, row.Placement.is_copy),
+        lambda row, _cursor: edge(row.Section, row.Placement),
         parent=Placement.document_id,
         parents=document_ids,
     )
+
+
+async def count(session: AsyncSession, workspace_id: str) -> int:
+    """Count the documents of a workspace."""
+    return await session.scalar(visibility.documents(workspace_id).with_only_columns(func.count())) or 0
+
+
+async def count_of_sections(session: AsyncSession, workspace_id: str, section_ids: Sequence[str]) -> Mapping[str, int]:
+    """Count, for each section, the documents it stands in."""
+    query = visibility.documents(workspace_id).join(Placement, visibility.placed_in_document())
+    return await _count_by(session, query, Placement.section_id, section_ids)
+
+
+async def count_sections(session: AsyncSession, workspace_id: str, document_ids: Sequence[str]) -> Mapping[str, int]:
+    """Count, for each document, its sections."""
+    query = visibility.sections(workspace_id).join(Placement, visibility.placed_section())
+    return await _count_by(session, query, Placement.document_id, document_ids)
 
 
 async def texts(
@@ -94,7 +117,9 @@ async def texts(
         .where(any_of(Placement.document_id, document_ids))
         .order_by(*READING_ORDER.columns)
         # Columns, not rows of the ORM: there can be very many.
-        .with_only_columns(Placement.document_id, Section.title, Section.level, Section.content, Section.details)
+        .with_only_columns(
+            Placement.document_id, Section.title, Section.level, Section.content, Section.link_definitions
+        )
     )
     found: dict[str, list[SectionText]] = {document_id: [] for document_id in document_ids}
     for part in rows.partitions(FETCH_SIZE):
@@ -130,7 +155,7 @@ async def bump_version(session: AsyncSession, workspace_id: str, document_id: st
     """
     touched = await session.execute(
         update(Document)
-        .where(Document.workspace_id == workspace_id, Document.id == document_id, Document.deleted_at.is_(None))
+        .where(visibility.readable_document(workspace_id), Document.id == document_id)
         .values(version=Document.version + 1, updated_at=utcnow())
         .returning(Document.id)
         .execution_options(synchronize_session=False)
@@ -142,7 +167,7 @@ async def hold_section(session: AsyncSession, workspace_id: str, section_id: str
     """Keep a section from being removed until the transaction ends; False: there is no such section."""
     held = await session.execute(
         select(Section.id)
-        .where(Section.workspace_id == workspace_id, Section.id == section_id, Section.deleted_at.is_(None))
+        .where(visibility.readable_section(workspace_id), Section.id == section_id)
         .with_for_update(read=True, key_share=True)
     )
     return held.first() is not None
@@ -175,6 +200,14 @@ async def remove_placement(session: AsyncSession, workspace_id: str, document_id
         return False
     await session.execute(delete(Placement).where(*standing).execution_options(synchronize_session=False))
     return True
+
+
+async def _count_by(
+    session: AsyncSession, query: Select[Any], parent: InstrumentedAttribute[str], parents: Sequence[str]
+) -> Mapping[str, int]:
+    counting = query.where(any_of(parent, parents)).with_only_columns(parent, func.count()).group_by(parent)
+    rows = await session.execute(counting)
+    return dict(row._tuple() for row in rows)
 
 
 def _edge(row: Row[Any], cursor: str | Unreadable) -> Edge[Document]:

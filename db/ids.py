@@ -3,6 +3,7 @@
 from ulid import ULID
 
 DOCUMENT, SECTION, CHAT, MESSAGE = "doc_", "sec_", "chat_", "msg_"
+USER, WORKSPACE = "user_", "ws_"
 
 _LONGEST = 256  # no id that we store comes near it
 

@@ -134,6 +134,8 @@ class Document(Owned):
     tags: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
     details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
     version: Mapped[int] = mapped_column(server_default=text("1"))
+    # Of the call that created it under an id of the caller's, so that its retry is recognised.
+    creation_digest: Mapped[str | None]
     created_by: Mapped[str]
     deleted_at: Mapped[datetime | None]
 
@@ -160,6 +162,10 @@ class Section(Owned):
     version: Mapped[int] = mapped_column(server_default=text("1"))
     # No foreign key here: the pointer may name a chat that is gone, and ensure repairs it.
     chat_session_id: Mapped[str | None]
+    # Of other sections of the document it was imported with: what its links need in other documents.
+    link_definitions: Mapped[dict[str, Any] | None]
+    # As of a document.
+    creation_digest: Mapped[str | None]
     created_by: Mapped[str]
     deleted_at: Mapped[datetime | None]
 

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db import anchors, chats, documents, trash
 from db.anchors import Anchor, AnchorKey, SectionChat
 from db.connection.database import Database
-from db.connection.database import Undo as Undo
 from db.doctor.scanner import Scanner
 from db.ids import is_findable
 from db.models import Document, Message
+from db.principals import Principal
 from db.reading.bisection import read_each
 from db.reading.coalescing import CoalescingLoader
 from db.reading.loaders import Loaders
@@ -44,10 +44,11 @@ class Store:
     Made anew for every operation, so that nothing read for one is shown to another.
     """
 
-    def __init__(self, database: Database, workspace_id: str, shared: AnchorLoader | None = None) -> None:
-        """Reach a workspace; operations that share what gathers anchors share the statements that read them."""
-        self.workspace_id = workspace_id
-        self.load = Loaders(database, workspace_id)
+    def __init__(self, database: Database, principal: Principal, shared: AnchorLoader | None = None) -> None:
+        """Reach the workspace of a principal; operations that share an anchor loader share its statements."""
+        self.principal = principal
+        self.workspace_id = principal.workspace_id
+        self.load = Loaders(database, principal.workspace_id)
         self._database = database
         self._anchors = shared or anchor_loader(database)
 
@@ -84,6 +85,16 @@ class Store:
         async with self._database.read() as session:
             return await documents.page(session, self.workspace_id, page)
 
+    async def count_documents(self) -> int:
+        """Count the workspace's documents. Raises `DatabaseUnavailable`."""
+        async with self._database.read() as session:
+            return await documents.count(session, self.workspace_id)
+
+    async def count_trashed(self, kind: type[Trashable]) -> int:
+        """Count what the workspace has in the trash. Raises `DatabaseUnavailable`."""
+        async with self._database.read() as session:
+            return await trash.count(session, self.workspace_id, kind)
+
     async def trashed(self, kind: type[Trashable], page: Page) -> Connection[Trashable]:
         """Read a page of what the workspace has in the trash. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
@@ -105,7 +116,7 @@ class Store:
         return self._database.lock_timeout
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]], *, repeatable: bool = False) -> T:
-        """Run `work` in one transaction, which its end commits and an exception or `Undo` undoes.
+        """Run `work` in one transaction, which its end commits and an exception or an `Outcome` rolls back.
 
         Raises `DatabaseUnavailable`.
 

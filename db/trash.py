@@ -8,7 +8,7 @@ within a table by their keys, so that nobody waits for each other.
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.ids import is_findable
@@ -37,6 +37,12 @@ async def page(session: AsyncSession, workspace_id: str, kind: type[Trashable], 
     """Read a page of what a workspace has in the trash, the latest first."""
     trashed = select(kind).where(kind.workspace_id == workspace_id, kind.deleted_at > PURGING)
     return await read_page(session, trashed, LATEST_FIRST[kind], page, lambda row, cursor: Edge(row[0], cursor))
+
+
+async def count(session: AsyncSession, workspace_id: str, kind: type[Trashable]) -> int:
+    """Count what a workspace has in the trash."""
+    trashed = select(func.count()).where(kind.workspace_id == workspace_id, kind.deleted_at > PURGING)
+    return await session.scalar(trashed) or 0
 
 
 async def is_trashed(session: AsyncSession, workspace_id: str, kind: type[Trashable], row_id: str) -> bool:

@@ -27,19 +27,11 @@ from graphql import (
     is_list_type,
 )
 
-from services.inputs import LARGEST_SECTIONS_PAGE, NODES, PAGE_SIZE
-
 CEILING = 10**9
 """No measure grows beyond this: it is enough to be far over every limit."""
 
-LARGEST = max(LARGEST_SECTIONS_PAGE, NODES)
-"""The most rows that any page gives; who asks for more is told so, and gets none."""
-
 LIST_SIZE = 8
 """How many entries a list is taken to have when nothing says how many, as those of the schema about itself."""
-
-IDS = {"ids", "sectionIds"}
-"""The arguments that say of how many things there is an answer each."""
 
 CHANGE = 10
 """The weight of a field of a mutation, beside what is selected of its answer."""
@@ -47,14 +39,8 @@ CHANGE = 10
 PAGE = 10
 """The weight of a page, beside its rows: each is a part of a statement, and has to be put together."""
 
-WEIGHTS = {
-    ("Document", "markdown"): 1_000,
-    ("Section", "content"): 5,
-    ("Message", "content"): 5,
-    ("Query", "doctor"): 20_000,
-    ("Mutation", "repair"): 20_000,
-}
-"""The weights of fields that cost more than the one that a field costs."""
+COST = "cost"
+"""The key in the extensions of a schema's field under which it says what it costs, where that is more than 1."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +69,11 @@ class Limits:
     cost: int = 50_000
     """The fields that its answer can hold, heavy ones counted more."""
     errors: int = 50
-    """Of which an answer tells."""
+    """How many errors an answer lists."""
+    page_size: int = 20
+    """How many items a page has where the operation does not say."""
+    largest_page: int = 500
+    """The most items that any page or list of ids may ask for; the schema refuses more, so more costs no more."""
 
 
 class Measure(NamedTuple):
@@ -135,7 +125,10 @@ class LimitExceeded:
 class PageSizes:
     """The sizes of pages that an operation gives by variables, and which of its variables those are."""
 
-    def __init__(self, variables: Iterable[VariableDefinitionNode], values: Mapping[str, Any]) -> None:
+    def __init__(
+        self, variables: Iterable[VariableDefinitionNode], values: Mapping[str, Any], largest: int = Limits.largest_page
+    ) -> None:
+        self._largest = largest
         self.names: set[str] = set()
         self._values = values
         self._defaults = {definition.variable.name.value: definition.default_value for definition in variables}
@@ -146,23 +139,30 @@ class PageSizes:
             case VariableNode():
                 name = node.name.value
                 self.names.add(name)
-                return size(self._values[name]) if name in self._values else self.of(self._defaults.get(name))
+                return (
+                    size(self._values[name], self._largest)
+                    if name in self._values
+                    else self.of(self._defaults.get(name))
+                )
             case IntValueNode():
-                return size(int(node.value) if len(node.value) < 10 else LARGEST)
+                return size(int(node.value) if len(node.value) < 10 else self._largest, self._largest)
             case ListValueNode():
-                return size(node.values)
+                return size(node.values, self._largest)
         return None
 
 
-def size(value: object) -> int | None:
-    """Return the size that a value means: a number, or how many entries a list has; None: it says nothing."""
+def size(value: object, largest: int) -> int | None:
+    """Return the size that a value means: a number, or how many entries a list has; None: it says nothing.
+
+    A size beyond the `largest` counts as that.
+    """
     match value:
         case bool():
             return None
         case int() | float():
-            return int(min(max(value, 0), LARGEST))
+            return int(min(max(value, 0), largest))
         case list() | tuple():
-            return min(len(value), LARGEST)
+            return min(len(value), largest)
     return None
 
 
@@ -176,14 +176,15 @@ class ComplexityAnalyzer:
     They need not be valid: what does not exist is taken for a plain field.
     """
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, most: int = Limits.selections) -> None:
-        """Look at a document; at no more than `most` fields and fragments, all operations taken together."""
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, limits: Limits = Limits()) -> None:
+        """Look at a document; at no more fields and fragments than its `limits` let all operations select together."""
+        self._limits = limits
         self._schema = schema
         self._fragments = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
-        self._left = most
-        self._sizes = PageSizes((), {})
+        self._left = limits.selections
+        self._sizes = PageSizes((), {}, self._limits.largest_page)
         self._known: dict[str, Measure] = {}
         self._spread_by_now: set[str] = set()
 
@@ -199,7 +200,7 @@ class ComplexityAnalyzer:
 
     def fragments(self) -> Iterator[Measure]:
         """Measure the fragments that no operation has spread: they are validated too. Raises `TooManySelections`."""
-        self._sizes, self._known = PageSizes((), {}), {}
+        self._sizes, self._known = PageSizes((), {}, self._limits.largest_page), {}
         for name in self._fragments.keys() - self._spread_by_now:
             yield self._spread(name)._replace(width=0)
 
@@ -243,7 +244,7 @@ class ComplexityAnalyzer:
     def _field(self, node: FieldNode, parent: GraphQLCompositeType | None) -> Measure:
         field = self._schema.get_field(parent, node.name.value) if parent else None
         own = 0 if node.name.value.startswith("__") else 1
-        weight = WEIGHTS.get((parent.name if parent else "", node.name.value), 1)
+        weight = field.extensions.get(COST, 1) if field else 1
         if node.selection_set is None:
             return Measure(width=1, own=own, depth=1, cost=weight)
         kind = get_named_type(field.type) if field else None
@@ -271,12 +272,13 @@ class ComplexityAnalyzer:
     def _rows(self, node: FieldNode, field: GraphQLField) -> int | None:
         # How many the lists directly beneath can have, or the field itself; None: it does not say.
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
-        for ids in field.args.keys() & IDS:
-            return self._sizes.of(given.get(ids))
+        for name, argument in field.args.items():
+            if is_list_type(get_nullable_type(argument.type)):  # an answer for each of its entries
+                return self._sizes.of(given.get(name))
         if "first" not in field.args:
             return None
         asked = [self._sizes.of(given.get(name)) for name in ("first", "last")]
-        return max((size for size in asked if size is not None), default=PAGE_SIZE)
+        return max((size for size in asked if size is not None), default=self._limits.page_size)
 
     def _type(self, name: str) -> GraphQLCompositeType | None:
         found = self._schema.get_type(name)

@@ -1,14 +1,12 @@
 """Execution: from an operation that is ready to its results, with errors as clients may see them."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, TypeGuard, cast
 
-import structlog
 from graphql import (
     ExecutionResult,
     Executor,
@@ -18,15 +16,10 @@ from graphql import (
     create_source_event_stream,
 )
 
-from db.chat_feed import SlowConsumer
-from db.connection.errors import DatabaseUnavailable
-from db.reading.unreadable import Unreadable
+from engine import errors
 from engine.complexity import Limits
+from engine.errors import Describe, nothing_expected
 from engine.operation_cache import PreparedOperation, Refused, client_error
-from resolvers.context import Context
-from services.outcomes import BadArgument, ErrorCode
-
-_log = structlog.stdlib.get_logger("marginalia.graphql")
 
 
 @dataclass(frozen=True)
@@ -46,10 +39,12 @@ class ExecutionLimits:
     hide_suggestions: bool = False
     hide_schema: bool = False
     """Whether no error names a type or a field of the schema."""
+    describe: Describe = nothing_expected
+    """Tells the exceptions that clients may see from faults."""
 
 
 async def execute(
-    operation: PreparedOperation, variables: Mapping[str, Any], context: Context, bounds: ExecutionLimits
+    operation: PreparedOperation, variables: Mapping[str, Any], context: object, bounds: ExecutionLimits
 ) -> Result:
     """Run a query or a mutation within its time. Raises `Refused` if the variables are not what it declares."""
     executor = _executor(operation, variables, bounds)
@@ -66,7 +61,7 @@ async def execute(
 async def subscribe(
     operation: PreparedOperation,
     variables: Mapping[str, Any],
-    context: Callable[[], Context],
+    context: Callable[[], object],
     bounds: ExecutionLimits,
 ) -> AsyncIterator[AsyncGenerator[Result, None]]:
     """Begin a subscription and give its results, each made within its time; leaving the block ends it.
@@ -95,59 +90,16 @@ async def subscribe(
                 if result.errors or any(value is not None for value in (result.data or {}).values()):
                     yield result  # otherwise whoever is asking by now may see nothing of it
         except Exception as error:  # of the source, whatever it is: the stream ends with it
-            yield Result(None, present([GraphQLError("The subscription has ended", original_error=error)]))
+            yield Result(
+                None,
+                errors.present([GraphQLError("The subscription has ended", original_error=error)], bounds.describe),
+            )
 
     async with aclosing(cast(AsyncGenerator[Any, None], source)) as events, aclosing(results(events)) as shown:
         yield shown
 
 
-def present(errors: Sequence[GraphQLError]) -> Sequence[GraphQLError]:
-    """Log each error for what it is, and mask it in place where it is a fault; clients see their own in full."""
-    for error in errors:
-        match error.original_error:
-            case GraphQLError(nodes=None):
-                # The value of a field is none of its type; what clients do wrong stands in their text. The sentence
-                # of graphql-core quotes the value, which may be somebody's text.
-                mask(error, Unreadable("The value of a field is none of its type"))
-            case None | GraphQLError():
-                _tell(error, "BAD_REQUEST")
-            case BadArgument(code=code):
-                _tell(error, code or "BAD_USER_INPUT")
-            case SlowConsumer():
-                error.message = "Too many events were waiting for you, please subscribe again"
-                _tell(error, "FELL_BEHIND")
-            case DatabaseUnavailable(retry_after_ms=retry_after_ms) as unavailable:
-                _log.warning("unavailable", reason=str(unavailable))
-                error.message = "Temporarily unavailable, please retry"
-                error.extensions = {"code": ErrorCode.TEMPORARILY_UNAVAILABLE, "retryAfterMs": retry_after_ms}
-            case fault:
-                mask(error, fault)
-    return errors
-
-
-def mask(error: GraphQLError, fault: BaseException) -> GraphQLError:
-    """Log a fault of ours in full, and leave of it for the client an id that is in the log."""
-    fault_id = uuid.uuid4().hex
-    path = ".".join(map(str, error.path or ()))
-    _log.error("fault", fault_id=fault_id, path=path, exc_info=fault)
-    error.message = f"Internal error {fault_id}"
-    error.extensions = {"code": "INTERNAL", "faultId": fault_id}
-    return error
-
-
-def _first(errors: Sequence[GraphQLError], most: int) -> Sequence[GraphQLError]:
-    if (more := len(errors) - most) <= 0:
-        return errors
-    _log.info("more errors", count=more)
-    return [*errors[:most], GraphQLError(f"There are {more:,} more errors", extensions={"code": "TOO_MANY_ERRORS"})]
-
-
-def _tell(error: GraphQLError, code: str) -> None:
-    # What the client did is in the line of the operation; the text of the error can quote what was sent.
-    error.extensions = {"code": code, **(error.extensions or {})}
-
-
-def _executor(operation: PreparedOperation, variables: Mapping[str, Any], bounds: ExecutionLimits) -> Executor[Context]:
+def _executor(operation: PreparedOperation, variables: Mapping[str, Any], bounds: ExecutionLimits) -> Executor[Any]:
     executor = Executor.build(
         operation.schema,
         operation.document,
@@ -191,7 +143,7 @@ def _too_long(seconds: float, kind: OperationType) -> GraphQLError:
     return GraphQLError(told, extensions={"code": "TIMEOUT"})
 
 
-async def _completed(executor: Executor[Context], bounds: ExecutionLimits) -> Result:
+async def _completed(executor: Executor[Any], bounds: ExecutionLimits) -> Result:
     try:
         async with asyncio.timeout(bounds.seconds):
             result = executor.execute_operation()
@@ -202,10 +154,10 @@ async def _completed(executor: Executor[Context], bounds: ExecutionLimits) -> Re
     result = cast(ExecutionResult, result)
     if bounds.hide_schema:
         _hide_types(result.errors or ())
-    return Result(result.data, present(_first(result.errors or (), bounds.errors)))
+    return Result(result.data, errors.present(errors.first(result.errors or (), bounds.errors), bounds.describe))
 
 
-def _hide_types(errors: Sequence[GraphQLError]) -> None:
-    for error in errors:
+def _hide_types(found: Sequence[GraphQLError]) -> None:
+    for error in found:
         if isinstance(error.original_error, GraphQLError | None):  # graphql-core's own, about an argument
             error.message = "An argument does not match its type"

@@ -24,7 +24,6 @@ from graphql import (
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
 from engine.complexity import (
-    LARGEST,
     ComplexityAnalyzer,
     LimitExceeded,
     Limits,
@@ -92,6 +91,7 @@ class PreparedOperation:
     node: OperationDefinitionNode
     sizes: tuple[str, ...]
     """The variables that say how long a page is."""
+    limits: Limits
     reads_data: bool
     """Whether it selects more than what the schema says about itself."""
     _costs: dict[tuple[Any, ...], int] = field(default_factory=dict, repr=False)
@@ -109,11 +109,13 @@ class PreparedOperation:
     def cost(self, variables: Mapping[str, Any]) -> int:
         """Return what it costs with these variables."""
         # As `PageSizes` reads them: null is not the same as absent, which leaves it to the default.
-        given = tuple(size(variables[name]) if name in variables else _ABSENT for name in self.sizes)
+        given = tuple(
+            size(variables[name], self.limits.largest_page) if name in variables else _ABSENT for name in self.sizes
+        )
         cost = self._costs.get(given)
         if cost is None:
-            sizes = PageSizes(self.node.variable_definitions or (), variables)
-            cost = ComplexityAnalyzer(self.schema, self.document).operation(self.node, sizes).cost
+            sizes = PageSizes(self.node.variable_definitions or (), variables, self.limits.largest_page)
+            cost = ComplexityAnalyzer(self.schema, self.document, self.limits).operation(self.node, sizes).cost
             if len(self._costs) < KEPT_COSTS:
                 self._costs[given] = cost
         return cost
@@ -225,16 +227,16 @@ class OperationCache:
             raise Refused(
                 _excess(LimitExceeded("MAX_FRAGMENTS_EXCEEDED", "definitions", others, self.limits.fragments))
             )
-        measuring = ComplexityAnalyzer(self._schema, document, self.limits.selections)
+        measuring = ComplexityAnalyzer(self._schema, document, self.limits)
         found: list[LimitExceeded] = []
         operations: dict[str | None, PreparedOperation] = {}
         try:
             for node in nodes:
-                sizes = PageSizes(node.variable_definitions or (), {})
+                sizes = PageSizes(node.variable_definitions or (), {}, self.limits.largest_page)
                 measured = measuring.operation(node, sizes)
                 found.extend(excesses(measured, self.limits))
                 operation = PreparedOperation(
-                    self._schema, document, node, tuple(sorted(sizes.names)), measured.own > 0
+                    self._schema, document, node, tuple(sorted(sizes.names)), self.limits, measured.own > 0
                 )
                 operations[operation.name] = operation
             for measured in measuring.fragments():
@@ -254,17 +256,19 @@ class OperationCache:
             raise Refused(*(client_error(error, "GRAPHQL_VALIDATION_FAILED") for error in disclosed(errors)))
 
 
-def hold_to_cost(operation: PreparedOperation, variables: Mapping[str, Any], limit: int) -> int:
+def hold_to_cost(operation: PreparedOperation, variables: Mapping[str, Any], limits: Limits) -> int:
     """Return what an operation costs with these variables. Raises `Refused` if it is more than the limit.
 
     A list that is longer than any that is answered is refused here, before each of its entries is looked at.
     """
     for name in operation.sizes:
-        if isinstance(given := variables.get(name), list) and len(given) > LARGEST:
-            raise refused("BAD_USER_INPUT", f"A list has {len(given):,} entries, at most {LARGEST} are allowed")
+        if isinstance(given := variables.get(name), list) and len(given) > limits.largest_page:
+            raise refused(
+                "BAD_USER_INPUT", f"A list has {len(given):,} entries, at most {limits.largest_page} are allowed"
+            )
     cost = operation.cost(variables)
-    if cost > limit:
-        raise Refused(_excess(LimitExceeded("MAX_COST_EXCEEDED", "cost", cost, limit)))
+    if cost > limits.cost:
+        raise Refused(_excess(LimitExceeded("MAX_COST_EXCEEDED", "cost", cost, limits.cost)))
     return cost
 
 

@@ -6,28 +6,22 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
 
 import structlog
 
 from engine.operation_cache import refused
-from marginalia import files
-from marginalia.files import UnreadableFile
-from marginalia.transports.request import GraphQLRequest
+from engine.request import GraphQLRequest
 
 REGISTERED_CHARACTERS = 1_000_000
 """How many characters the texts that clients register may have, all in all."""
 
-LARGEST_MANIFEST = 100_000_000
-"""How many bytes a manifest may have."""
-
 _HASH = re.compile(r"[0-9a-f]{64}")
 
-_log = structlog.stdlib.get_logger("marginalia.graphql")
+_log = structlog.stdlib.get_logger("engine")
 
 
 class BadManifest(ValueError):
-    """The file is no manifest; the text is one line for the person who starts the server."""
+    """The text is no manifest; the message says why, and begins with a verb."""
 
 
 class Trust(StrEnum):
@@ -127,22 +121,22 @@ class PersistedOperations:
             self._characters -= len(oldest)
 
 
-def read_manifest(file: Path) -> Mapping[str, str]:
+def parse_manifest(text: str) -> Mapping[str, str]:
     """Read a manifest as graphql-codegen, relay-compiler or Apollo's generator writes it. Raises `BadManifest`."""
     try:
-        match json.loads(files.read_text(file, most=LARGEST_MANIFEST)):
+        match json.loads(text):
             case {"format": "apollo-persisted-query-manifest", "operations": list(operations)}:
                 found = {operation["id"]: operation["body"] for operation in operations}
             case dict(found):
                 pass
             case _:
-                raise BadManifest(f"{file} is no manifest: it holds no JSON object.")
-    except UnreadableFile as error:
-        raise BadManifest(f"The manifest {file} {error}.") from None
+                raise BadManifest("is no manifest: it holds no JSON object.")
+    except BadManifest:
+        raise
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise BadManifest(f"{file} is no manifest of trusted documents.") from None
+        raise BadManifest("is no manifest of trusted documents.") from None
     if not all(isinstance(name, str) and isinstance(text, str) and text for name, text in found.items()):
-        raise BadManifest(f"{file} is no manifest: each id must stand for the text of a document.")
+        raise BadManifest("is no manifest: each id must stand for the text of a document.")
     return found
 
 

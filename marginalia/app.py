@@ -18,9 +18,10 @@ from starlette.types import Lifespan
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from engine.operation_cache import OperationCache
-from engine.persisted_operations import PersistedOperations, read_manifest
+from engine.persisted_operations import PersistedOperations
 from marginalia import explorer
 from marginalia.authentication.local import local_owner
+from marginalia.manifest import read_manifest
 from marginalia.observability import log_config, tracing
 from marginalia.observability.access_log import access_log
 from marginalia.observability.health import Readiness, livez

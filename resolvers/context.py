@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import strawberry
 
 from db.chat_feed import ChatFeed
+from db.principals import Principal
 from db.store import Store
-from services.principals import Principal
 
 
 @dataclass(frozen=True)

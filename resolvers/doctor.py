@@ -1,13 +1,12 @@
-"""The doctor: what is wrong with the data of a workspace, and setting it right."""
+"""The doctor: what is wrong with the data of a workspace, and repairing it."""
 
 from resolvers.context import Info
-from services import doctor
-from services.doctor import Examined, Repaired
+from services.doctor import DoctorResult, RepairResult, examine_workspace, repair_workspace
 
 
-async def examine(info: Info) -> Examined:
-    return await doctor.examine_workspace(info.context.store, info.context.principal)
+async def doctor(info: Info) -> DoctorResult:
+    return await examine_workspace(info.context.store)
 
 
-async def repair(info: Info) -> Repaired:
-    return await doctor.repair_workspace(info.context.store, info.context.principal)
+async def repair(info: Info) -> RepairResult:
+    return await repair_workspace(info.context.store)

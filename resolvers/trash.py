@@ -1,44 +1,53 @@
-"""The trash: what is put into it, taken back, and taken away for good."""
+"""The trash: what is moved there, restored, and purged."""
 
 from db.models import Document, Section
 from db.reading.paging import Connection
 from db.trash import LATEST_FIRST
-from resolvers.arguments import After, DocId, First, SectionId
+from resolvers.arguments import After, Before, DocId, First, Last, SectionId
 from resolvers.context import Info
-from services import inputs, trash
+from services import trash
 from services.paging import page
-from services.trash import MovedDocument, MovedSection, PurgedDocument, PurgedSection
+from services.trash import (
+    PurgeDocumentResult,
+    PurgeSectionResult,
+    RestoreDocumentResult,
+    RestoreSectionResult,
+    TrashDocumentResult,
+    TrashSectionResult,
+)
 
 
-async def trashed_documents(info: Info, first: First = inputs.PAGE_SIZE, after: After = None) -> Connection[Document]:
-    asked = page(LATEST_FIRST[Document], first, after)
-    return await trash.trashed(info.context.store, info.context.principal, Document, asked)
+async def trashed_documents(
+    info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+) -> Connection[Document]:
+    return await trash.trashed(info.context.store, Document, page(LATEST_FIRST[Document], first, after, last, before))
 
 
-async def trashed_sections(info: Info, first: First = inputs.PAGE_SIZE, after: After = None) -> Connection[Section]:
-    asked = page(LATEST_FIRST[Section], first, after)
-    return await trash.trashed(info.context.store, info.context.principal, Section, asked)
+async def trashed_sections(
+    info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+) -> Connection[Section]:
+    return await trash.trashed(info.context.store, Section, page(LATEST_FIRST[Section], first, after, last, before))
 
 
-async def trash_document(info: Info, doc_id: DocId) -> MovedDocument:
-    return await trash.trash_document(info.context.store, info.context.principal, doc_id)
+async def trash_document(info: Info, doc_id: DocId) -> TrashDocumentResult:
+    return await trash.trash_document(info.context.store, doc_id)
 
 
-async def restore_document(info: Info, doc_id: DocId) -> MovedDocument:
-    return await trash.restore_document(info.context.store, info.context.principal, doc_id)
+async def restore_document(info: Info, doc_id: DocId) -> RestoreDocumentResult:
+    return await trash.restore_document(info.context.store, doc_id)
 
 
-async def purge_document(info: Info, doc_id: DocId) -> PurgedDocument:
-    return await trash.purge_document(info.context.store, info.context.principal, doc_id)
+async def purge_document(info: Info, doc_id: DocId) -> PurgeDocumentResult:
+    return await trash.purge_document(info.context.store, doc_id)
 
 
-async def trash_section(info: Info, section_id: SectionId) -> MovedSection:
-    return await trash.trash_section(info.context.store, info.context.principal, section_id)
+async def trash_section(info: Info, section_id: SectionId) -> TrashSectionResult:
+    return await trash.trash_section(info.context.store, section_id)
 
 
-async def restore_section(info: Info, section_id: SectionId) -> MovedSection:
-    return await trash.restore_section(info.context.store, info.context.principal, section_id)
+async def restore_section(info: Info, section_id: SectionId) -> RestoreSectionResult:
+    return await trash.restore_section(info.context.store, section_id)
 
 
-async def purge_section(info: Info, section_id: SectionId) -> PurgedSection:
-    return await trash.purge_section(info.context.store, info.context.principal, section_id)
+async def purge_section(info: Info, section_id: SectionId) -> PurgeSectionResult:
+    return await trash.purge_section(info.context.store, section_id)

@@ -1,52 +1,79 @@
-"""The schema: the roots put together."""
+"""The schema: the roots put together, and made as cheap to execute as graphql-core allows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from inspect import signature
-from typing import Any, cast
+from typing import Any, cast, get_args, get_type_hints
 
 import strawberry
 from graphql import (
     GraphQLField,
     GraphQLObjectType,
+    GraphQLUnionType,
+    Undefined,
     get_named_type,
     is_input_object_type,
     is_specified_scalar_type,
 )
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
+from strawberry.types.union import StrawberryUnion
 
+from engine.complexity import COST
+from resolvers.arguments import Prefixed
 from schema.roots import Mutation, Query, Subscription
+from schema.scalars import SCALARS
 from schema.view import EVENT
+
+DESCRIPTION = """A chat in the margin of every section of every document.
+
+A document is an ordered arrangement of sections, and a section can stand in several documents. Each section has at most
+one chat: ensureSectionChat returns it, and opens it on first use. Mutations answer with a union of a success and typed
+errors that share the interface Error. Lists are Relay connections with cursors."""
 
 
 def build_schema() -> strawberry.Schema:
-    """Build the schema; everything in it is made here, nothing by import."""
+    """Build the schema; everything in it is made here, nothing by import.
+
+    Raises `TypeError` for a field that declares permissions or extensions, which nothing would apply.
+    """
     schema = strawberry.Schema(
-        query=Query, mutation=Mutation, subscription=Subscription, config=StrawberryConfig(sort_schema=True)
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        config=StrawberryConfig(sort_schema=True, scalar_map=SCALARS),
     )
+    schema._schema.description = DESCRIPTION
     # Strawberry's own fails for lists and non-null types, which have no extensions.
     introspected = cast(GraphQLObjectType, schema._schema.type_map["__Type"])
     introspected.fields["isOneOf"].resolve = lambda kind, _info: kind.is_one_of if is_input_object_type(kind) else None
     for kind in schema._schema.type_map.values():
         if isinstance(kind, GraphQLObjectType):
-            _shorten(schema, kind)
+            _simplify(schema, kind)
+        elif isinstance(kind, GraphQLUnionType):
+            _list_success_first(schema, kind)
     return schema
 
 
 def sdl() -> str:
     """Return the schema as clients know it, in the form of the committed `schema.graphql`."""
-    return build_schema().as_str() + "\n"
+    # Strawberry's printer leaves out the description of the schema itself.
+    roots = "schema {\n  query: Query\n  mutation: Mutation\n  subscription: Subscription\n}"
+    return f'"""\n{DESCRIPTION}\n"""\n{roots}\n\n{build_schema().as_str()}\n'
 
 
-def _shorten(schema: strawberry.Schema, kind: GraphQLObjectType) -> None:
-    """Let graphql-core read attributes and call resolvers itself.
+def _simplify(schema: strawberry.Schema, kind: GraphQLObjectType) -> None:
+    """Let graphql-core read attributes and call resolvers directly.
 
-    Strawberry's way to them has several calls for each field, which took a tenth of the time of a hot ensure. All that
-    our resolvers use of `info` is the context, which graphql-core's has as well.
+    Strawberry calls several functions for each field, which took a tenth of the time of a hot ensure. All that our
+    resolvers use of `info` is the context, which graphql-core's has as well.
     """
     definition = schema.get_type_by_name(kind.name)
     for field in getattr(definition, "fields", ()):
+        if field.permission_classes or field.extensions:
+            raise TypeError(f"{kind.name}.{field.python_name} has permissions or extensions, which nothing applies")
         ours = kind.fields[schema.config.name_converter.get_graphql_name(field)]
+        ours.extensions[COST] = field.metadata.get(COST, 1)
+        _leave_out_null_defaults(ours)
         if field.base_resolver is None:
             ours.resolve = _attribute(field.python_name)
         elif field.is_subscription:
@@ -59,6 +86,20 @@ def _shorten(schema: strawberry.Schema, kind: GraphQLObjectType) -> None:
             ours.resolve = _resolver(field.base_resolver.wrapped_func)
 
 
+def _leave_out_null_defaults(field: GraphQLField) -> None:
+    # Absent is not null: the resolver's own default says what absent means.
+    for argument in field.args.values():
+        if argument.default_value is None:
+            argument.default_value = Undefined
+
+
+def _list_success_first(schema: strawberry.Schema, union: GraphQLUnionType) -> None:
+    # As declared, which sorting has changed.
+    declared = cast(StrawberryUnion, schema.get_type_by_name(union.name))
+    order = [cast(Any, member).__strawberry_definition__.name for member in declared.types]
+    union.types = tuple(sorted(union.types, key=lambda member: order.index(member.name)))
+
+
 def _attribute(name: str) -> Callable[..., Any]:
     return lambda source, _info: getattr(source, name)
 
@@ -69,6 +110,33 @@ def _name_arguments(schema: strawberry.Schema, field: StrawberryField, ours: Gra
 
 
 def _resolver(resolve: Any) -> Callable[..., Any]:
-    if next(iter(signature(resolve).parameters)) == "root":
+    prefixes = dict(_prefixes(resolve))
+    is_method = next(iter(signature(resolve).parameters)) == "root"
+    if prefixes and is_method:
+        return lambda root, info, **arguments: resolve(root, info, **_with_prefixes(prefixes, arguments))
+    if prefixes:
+        return lambda _root, info, **arguments: resolve(info, **_with_prefixes(prefixes, arguments))
+    if is_method:
         return cast(Callable[..., Any], resolve)
     return lambda _root, info, **arguments: resolve(info, **arguments)
+
+
+def _prefixes(resolve: Any) -> Iterator[tuple[str, str]]:
+    for name, annotation in get_type_hints(resolve, include_extras=True).items():
+        for part in get_args(annotation):
+            if isinstance(part, Prefixed):
+                yield name, part.prefix
+
+
+def _with_prefixes(prefixes: Mapping[str, str], arguments: dict[str, Any]) -> dict[str, Any]:
+    for name, prefix in prefixes.items():
+        match arguments.get(name):
+            case str(given):
+                arguments[name] = _with_prefix(prefix, given)
+            case list(several):
+                arguments[name] = [_with_prefix(prefix, given) for given in several]
+    return arguments
+
+
+def _with_prefix(prefix: str, given: str) -> str:
+    return given if not given or given.startswith(prefix) else prefix + given

@@ -74,17 +74,26 @@ class Forbidden(View, Error):
 
     represents = outcomes.Forbidden
 
-    subject_id: strawberry.ID | None = field("The id of what may not be changed; null: the workspace itself.")
+    subject_id: strawberry.ID | None = field("The id of what may not be changed; null for the workspace itself.")
 
 
-@strawberry.type(description="An argument that cannot be accepted.")
+@strawberry.type(description="Why one argument cannot be accepted.")
+class InputViolation(View):
+    """One reason of InvalidInput."""
+
+    represents = outcomes.Violation
+
+    path: list[str] = field("The names that lead to it: the argument, then the fields of input objects.")
+    message: str = field("Why it cannot be accepted, for people, without the name of the argument.")
+
+
+@strawberry.type(description="Arguments that cannot be accepted. Nothing was changed.")
 class InvalidInput(View, Error):
     """A limit that was passed, or a form that was not kept."""
 
     represents = outcomes.InvalidInput
 
-    argument: str = field("The name of the argument.")
-    reason: str = field("Why it cannot be accepted.")
+    violations: list[InputViolation] = field("Each argument that cannot be accepted, and why; never empty.")
 
 
 @strawberry.type(description="The id chosen for something new is in use.")
@@ -93,7 +102,7 @@ class IdTaken(View, Error):
 
     represents = outcomes.IdTaken
 
-    id: strawberry.ID = field("The id that is in use.")
+    taken_id: strawberry.ID = field("The id that is in use, with its prefix.")
 
 
 @strawberry.type(description="It is not in the trash, and only what is in there is taken away for good.")
@@ -102,8 +111,8 @@ class NotInTrash(View, Error):
 
     represents = outcomes.NotInTrash
 
-    # Never null; but of Forbidden it may be, and GraphQL lets nobody select both beside each other unless they agree.
-    subject_id: strawberry.ID | None = field("The id of what is not in the trash.")
+    # Nullable as in Forbidden: GraphQL lets nobody select the two beside each other unless their types agree.
+    subject_id: strawberry.ID | None = field("The id of what is not in the trash; never null.")
 
 
 @strawberry.type(description="The client id was used in this chat before, for a message with other text.")
@@ -113,8 +122,7 @@ class ClientIdConflict(View, Error):
     represents = outcomes.ClientIdConflict
 
     chat_id: strawberry.ID = field("The id of the chat session.")
-    # Never null. But of a message it may be, and GraphQL lets nobody select both beside each other unless they agree.
-    client_id: str | None = field("The client id.")
+    client_id: str = field("The client id.")
     message_id: strawberry.ID = field("The id of the message that has it.")
 
 

@@ -1,136 +1,39 @@
-"""Results: what each mutation can answer, the success first."""
+"""Results: the union that a root field answers with, derived from what its use case returns."""
 
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from functools import reduce
+from inspect import signature
+from operator import or_
+from typing import Annotated, Any, get_args
 
 import strawberry
 
-from resolvers.chats import ensured_document
-from schema.chats import ChatSession, Message
-from schema.doctor import Examination
-from schema.documents import Document
-from schema.errors import (
-    ChatSessionNotFound,
-    ClientIdConflict,
-    DocumentNotFound,
-    Forbidden,
-    IdTaken,
-    InvalidInput,
-    NotInTrash,
-    SectionNotFound,
-    SectionNotInDocument,
-    TemporarilyUnavailable,
-)
-from schema.sections import Placement, Section
-from schema.trash import Purged
-from schema.view import View, field, resolved_by
-from services.chats import ChatsOfDocument, ChatsOfSections
-
-EnsureSectionChatResult = Annotated[
-    ChatSession | DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden | TemporarilyUnavailable,
-    strawberry.union("EnsureSectionChatResult", description="The chat of the section, or why there is none."),
-]
+from engine.complexity import COST
+from schema import errors as errors  # the views of the outcomes have to be known here
+from schema.view import View
 
 
-@strawberry.type(description="What became of the ensures of many sections.")
-class EnsuredSectionChats(View):
-    """The answer to a bulk ensure."""
+def result_of(resolver: Callable[..., Any], description: str, *, answer: str, cost: int = 1) -> Any:
+    """Declare a root field whose type is the union of what its resolver's use case answers.
 
-    represents = ChatsOfSections
-
-    results: list[EnsureSectionChatResult | None] = field(
-        "One result for each id, in the order of the ids; null where one cannot be shown, for which there is an error."
+    The union has the name of the field with `Result` behind it, and the views of the answers in their order; `answer`
+    is its description.
+    """
+    name = "".join(part.capitalize() for part in resolver.__name__.split("_"))
+    views = [_view_of(kind) for kind in get_args(signature(resolver).return_annotation)]
+    members: Any = reduce(or_, views)
+    union: Any = Annotated[members, strawberry.union(f"{name}Result", description=answer)]
+    return strawberry.field(
+        resolver=resolver, description=description, graphql_type=union | None, metadata={COST: cost}
     )
 
 
-@strawberry.type(description="What became of an ensure of all sections of a document.")
-class EnsuredDocumentChats(View):
-    """The answer to an ensure of a whole document."""
-
-    represents = ChatsOfDocument
-
-    document: Document | None = resolved_by(ensured_document, "The document; its sections have their chats.")
-    created_count: int = field("How many chats were opened.")
-    found_count: int = field("How many were there.")
-    repaired_count: int = field("How many were there, but their section did not point to them; now it does.")
-    refused_count: int = field("How many sections have no chat that you could open.")
+def _view_of(kind: type) -> type[View]:
+    (view,) = (view for view in _views(View) if vars(view).get("represents") is kind)
+    return view
 
 
-EnsureSectionChatsResult = Annotated[
-    EnsuredSectionChats | DocumentNotFound | InvalidInput | TemporarilyUnavailable,
-    strawberry.union("EnsureSectionChatsResult", description="A result for each section, or why there is none."),
-]
-
-EnsureDocumentChatsResult = Annotated[
-    EnsuredDocumentChats | DocumentNotFound | TemporarilyUnavailable,
-    strawberry.union("EnsureDocumentChatsResult", description="How many chats there are now, or why none were opened."),
-]
-
-PostMessageResult = Annotated[
-    Message | ChatSessionNotFound | InvalidInput | ClientIdConflict | Forbidden | TemporarilyUnavailable,
-    strawberry.union("PostMessageResult", description="The message with its number, or why it was not added."),
-]
-
-ImportDocumentResult = Annotated[
-    Document | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable,
-    strawberry.union("ImportDocumentResult", description="The new document, or why it was not made."),
-]
-
-CreateDocumentResult = Annotated[
-    Document | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable,
-    strawberry.union("CreateDocumentResult", description="The new document, or why it was not made."),
-]
-
-CreateSectionResult = Annotated[
-    Section | DocumentNotFound | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable,
-    strawberry.union("CreateSectionResult", description="The new section, or why it was not made."),
-]
-
-PlaceSectionResult = Annotated[
-    Placement | DocumentNotFound | SectionNotFound | Forbidden | TemporarilyUnavailable,
-    strawberry.union("PlaceSectionResult", description="Where the section stands, or why it was not placed."),
-]
-
-RemoveSectionResult = Annotated[
-    Section | DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden | TemporarilyUnavailable,
-    strawberry.union("RemoveSectionResult", description="The section, which is kept, or why it was not taken out."),
-]
-
-TrashDocumentResult = Annotated[
-    Document | DocumentNotFound | Forbidden | TemporarilyUnavailable,
-    strawberry.union("TrashDocumentResult", description="The document, which is in the trash now, or why it is not."),
-]
-
-RestoreDocumentResult = Annotated[
-    Document | DocumentNotFound | Forbidden | TemporarilyUnavailable,
-    strawberry.union("RestoreDocumentResult", description="The document, which is back, or why it is not."),
-]
-
-PurgeDocumentResult = Annotated[
-    Purged | DocumentNotFound | NotInTrash | Forbidden | TemporarilyUnavailable,
-    strawberry.union("PurgeDocumentResult", description="What is gone for good, or why it is not."),
-]
-
-TrashSectionResult = Annotated[
-    Section | SectionNotFound | Forbidden | TemporarilyUnavailable,
-    strawberry.union("TrashSectionResult", description="The section, which is in the trash now, or why it is not."),
-]
-
-RestoreSectionResult = Annotated[
-    Section | SectionNotFound | Forbidden | TemporarilyUnavailable,
-    strawberry.union("RestoreSectionResult", description="The section, which is back, or why it is not."),
-]
-
-PurgeSectionResult = Annotated[
-    Purged | SectionNotFound | NotInTrash | Forbidden | TemporarilyUnavailable,
-    strawberry.union("PurgeSectionResult", description="What is gone for good, or why it is not."),
-]
-
-DoctorResult = Annotated[
-    Examination | Forbidden,
-    strawberry.union("DoctorResult", description="What was found, or why nothing was looked for."),
-]
-
-RepairResult = Annotated[
-    Examination | Forbidden | TemporarilyUnavailable,
-    strawberry.union("RepairResult", description="What was found and is right now, or why nothing was repaired."),
-]
+def _views(base: type[View]) -> Iterator[type[View]]:
+    for view in base.__subclasses__():
+        yield view
+        yield from _views(view)

@@ -4,16 +4,31 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
+from strawberry.scalars import JSON
 
 from db import models
-from db.reading import paging
 from resolvers import sections as resolvers
-from schema.documents import Document, DocumentConnection
-from schema.nodes import Node, PageInfo
-from schema.view import View, field, resolved_by
+from resolvers import users
+from schema.documents import Document, DocumentSectionEdge
+from schema.nodes import Connection, Node
+from schema.results import result_of
+from schema.users import User
+from schema.view import View, enum_of, field, resolved_by
+from services import sections
 
 if TYPE_CHECKING:
     from schema.chats import ChatSession
+
+enum_of(
+    models.SectionStatus,
+    "How far the text of a section has come.",
+    {
+        models.SectionStatus.DRAFT: "Somebody is writing it.",
+        models.SectionStatus.GENERATED: "A machine wrote it, and nobody has reviewed it.",
+        models.SectionStatus.REVIEWED: "Somebody has reviewed it.",
+        models.SectionStatus.APPROVED: "It is approved.",
+    },
+)
 
 
 @strawberry.type(description="A piece of text with a title and a level. It can stand in several documents.")
@@ -28,35 +43,21 @@ class Section(View, Node):
         name="title",
     )
     level: int = field("The level of the heading, 1 to 6.")
-    content: str = field("The text beneath the heading, as Markdown, kept as it was written.")
-    created_by: str = field("The user who made it.")
-    created_at: datetime = field("When it was made.")
-    updated_at: datetime = field("When its title, level or text was changed last.")
-    deleted_at: datetime | None = field("When it was put into the trash; null: it is not in there.")
+    content: str = field("The text below the heading, as Markdown, stored unchanged.", cost=5)
+    status: models.SectionStatus = field("How far the text has come.")
+    tags: list[str] = field("Words by which it can be grouped, in the order they were given.")
+    details: JSON = field("A JSON object of the caller's own, stored unchanged.", name="metadata")
+    version: int = field("Grows by one with every change to its title, level, text or status.")
+    created_by: User = resolved_by(users.created_by, "The user who created it.")
+    created_at: datetime = field("When it was created.")
+    updated_at: datetime = field("When its title, level or text last changed.")
+    deleted_at: datetime | None = field("When it was moved to the trash; null if it is not there.")
     chat: Annotated["ChatSession", strawberry.lazy("schema.chats")] | None = resolved_by(
         resolvers.chat, "The chat of this section; null until somebody opens it with ensureSectionChat."
     )
-    documents: DocumentConnection = resolved_by(resolvers.documents_of, "The documents it stands in, the newest first.")
-
-
-@strawberry.type(description="A section in a page of sections.")
-class SectionEdge(View):
-    """An edge to a section."""
-
-    represents = paging.Edge
-
-    cursor: str = field("Where to go on from here.")
-    node: Section | None = field("The section; null where it cannot be shown, for which there is an error.")
-
-
-@strawberry.type(description="A page of sections.")
-class SectionConnection(View):
-    """A page of sections."""
-
-    represents = paging.Connection
-
-    edges: list[SectionEdge | None] = field("The sections of this page; null for one that has no place in the order.")
-    page_info: PageInfo = field("Where this page stands in the whole.")
+    documents: Connection[Document] = resolved_by(
+        resolvers.documents_of, "The documents in which it stands, the newest first."
+    )
 
 
 @strawberry.type(description="The fact that a section stands in a document, at a position.")
@@ -65,7 +66,82 @@ class Placement(View):
 
     represents = models.Placement
 
-    document: Document | None = resolved_by(resolvers.placed_document, "The document.")
-    section: Section | None = resolved_by(resolvers.placed_section, "The section.")
-    position: str = field("Its place: positions ordered by their bytes give the reading order.")
-    is_copy: bool = field("Whether it was placed as a copy; otherwise it is shared with other documents.")
+    document: Document | None = resolved_by(
+        resolvers.placed_document, "The document; null if it was trashed meanwhile or you may not see it."
+    )
+    section: Section | None = resolved_by(
+        resolvers.placed_section, "The section; null if it was trashed meanwhile or you may not see it."
+    )
+    position: str = field("The position in the document: positions sorted by their bytes give the reading order.")
+
+
+@strawberry.type(description="A section was created at the end of a document.")
+class CreateSectionSuccess(View):
+    """The success of createSection."""
+
+    represents = sections.CreateSectionSuccess
+
+    section: Section = field("The new section.")
+    section_edge: DocumentSectionEdge | None = resolved_by(
+        resolvers.created_edge,
+        "The new section as an edge of Document.sections, for clients that keep that list; null if an earlier call "
+        "created it and it was removed from the document since.",
+    )
+    document: Document | None = resolved_by(
+        resolvers.created_in, "The document that the section was created in; null if it was trashed meanwhile."
+    )
+
+
+@strawberry.type(description="A section stands in a document, placed now or earlier.")
+class PlaceSectionSuccess(View):
+    """The success of placeSection."""
+
+    represents = sections.PlaceSectionSuccess
+
+    placement: Placement = field("Where the section stands.")
+    section_edge: DocumentSectionEdge | None = resolved_by(
+        resolvers.placed_edge,
+        "The section as an edge of Document.sections, for clients that keep that list; null if the section was trashed "
+        "meanwhile.",
+    )
+
+
+@strawberry.type(description="A section was removed from a document. The section and its chat are kept.")
+class RemoveSectionSuccess(View):
+    """The success of removeSection."""
+
+    represents = sections.RemoveSectionSuccess
+
+    section: Section = field("The section, which no longer stands in the document.")
+    document: Document | None = resolved_by(resolvers.removed_from, "The document; null if it was trashed meanwhile.")
+
+
+@strawberry.type
+class Queries:
+    """What can be read of sections."""
+
+    section: Section | None = resolved_by(
+        resolvers.section, "A section by its id; null if it does not exist or you may not see it."
+    )
+
+
+@strawberry.type
+class Mutations:
+    """What can be done with sections."""
+
+    create_section = result_of(
+        resolvers.create_section,
+        "Create a section at the end of a document.",
+        answer="The new section, or why it was not created.",
+    )
+    place_section = result_of(
+        resolvers.place_section,
+        "Place an existing section at the end of a document, by reference; if it already stands there, it stays where "
+        "it is.",
+        answer="Where the section stands, or why it was not placed.",
+    )
+    remove_section = result_of(
+        resolvers.remove_section,
+        "Remove a section from a document; the section and its chat are kept.",
+        answer="The section that was removed, or why it was not.",
+    )

@@ -1,4 +1,4 @@
-"""Views: how a GraphQL type stands before the domain object it shows."""
+"""Views: how a GraphQL type stands before the domain object it shows, and how its fields are declared."""
 
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -6,7 +6,12 @@ from typing import Any, ClassVar, TypeVar
 
 import strawberry
 
+from engine.complexity import COST
+
 E = TypeVar("E", bound=Enum)
+
+EVENT = "event"
+"""The metadata key under which a subscription field keeps the resolver of its events."""
 
 
 class View:
@@ -20,29 +25,25 @@ class View:
         return isinstance(value, cls.represents)
 
 
-def field(description: str, *, name: str | None = None) -> Any:
-    """Make a field that reads the attribute of its name; it costs no more than that. `name` is for clients."""
-    return strawberry.field(description=description, name=name)
+def field(description: str, *, name: str | None = None, cost: int = 1) -> Any:
+    """Declare a field that reads the attribute of its name; `name` is the one that clients see."""
+    return strawberry.field(description=description, name=name, metadata={COST: cost})
 
 
-def resolved_by(resolver: Callable[..., Any], description: str) -> Any:
-    """Make a field whose resolver returns the object that the field's type represents.
+def resolved_by(resolver: Callable[..., Any], description: str, *, cost: int = 1) -> Any:
+    """Declare a field whose resolver returns the object that the field's type represents.
 
     This is the one gap in our typing: the annotation on the class says what clients see, the one on the resolver
     what it returns, and Strawberry does not compare them. `test_every_resolver_returns_what_its_type_shows` does.
     """
-    return strawberry.field(resolver=resolver, description=description)
-
-
-EVENT = "event"
-"""Where a subscription field keeps the resolver of its events."""
+    return strawberry.field(resolver=resolver, description=description, metadata={COST: cost})
 
 
 def subscription(resolver: Callable[..., Any], event: Callable[..., Any], description: str) -> Any:
-    """Make a subscription field: its resolver returns an iterator of events, and `event` what one of them shows.
+    """Declare a subscription field: its resolver returns an iterator of events, and `event` what one of them shows.
 
     `event` is asked as each of them is shown, in a context of that moment, and returns what the field's type
-    represents; or None where nothing of the event may be seen, which then is not told.
+    represents; or None where nothing of the event may be seen, which then is not delivered.
     """
     return strawberry.subscription(resolver=resolver, description=description, metadata={EVENT: event})
 

@@ -2,45 +2,61 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from db import anchors, ids
 from db.anchors import Anchor, ChatWrites
 from db.chat_feed import ChatFeed
 from db.connection.retry import RetrySchedule
-from db.models import ChatSession, Ensured, Message
+from db.models import ChatSession, Ensured
 from db.reading.loaders import AwaitableOrValue
-from db.reading.paging import Connection, Page
 from db.store import Store
-from services import inputs
+from services import access, limits, users
+from services.access import Action
 from services.commands import command, long_command
 from services.outcomes import (
     BadArgument,
     DocumentNotFound,
     Forbidden,
     InvalidInput,
+    Outcome,
     SectionNotFound,
     SectionNotInDocument,
     TemporarilyUnavailable,
 )
-from services.principals import Principal
+from services.users import User
 
 RefusedChat = DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden
-EnsuredChat = (
+EnsureSectionChatResult = (
     ChatSession | DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden | TemporarilyUnavailable
 )
 
 
 @dataclass(frozen=True)
-class ChatsOfSections:
-    """What became of the ensures of many sections, in the order in which they were asked for."""
+class EnsuredSectionChat:
+    """What an ensure of many sections did for one of them: it has a chat, or an error."""
 
-    results: Sequence[EnsuredChat | Exception]
+    section_id: str
+    chat: ChatSession | Exception | None = None
     """An exception is a fault of ours with that section; the others have what they asked for."""
+    error: Outcome | None = None
+
+    @property
+    def ensured(self) -> Ensured | None:
+        """What the ensure had to do."""
+        return self.chat.ensured if isinstance(self.chat, ChatSession) else None
 
 
 @dataclass(frozen=True)
-class ChatsOfDocument:
-    """What became of an ensure of all sections of a document."""
+class EnsureSectionChatsSuccess:
+    """What an ensure of many sections did, in the order in which they were asked for."""
+
+    results: Sequence[EnsuredSectionChat]
+
+
+@dataclass(frozen=True)
+class EnsureDocumentChatsSuccess:
+    """What an ensure of all sections of a document did."""
 
     document_id: str
     created_count: int
@@ -50,12 +66,21 @@ class ChatsOfDocument:
     """Those that have no chat, which the principal may not open."""
 
 
-EnsuredChats = ChatsOfSections | DocumentNotFound | InvalidInput | TemporarilyUnavailable
-EnsuredDocument = ChatsOfDocument | DocumentNotFound | TemporarilyUnavailable
+@dataclass(frozen=True)
+class SectionChatOpened:
+    """The event that the chat of a section was opened."""
+
+    chat: ChatSession
+    actor: User
+    at: datetime
+
+
+EnsureSectionChatsResult = EnsureSectionChatsSuccess | DocumentNotFound | InvalidInput | TemporarilyUnavailable
+EnsureDocumentChatsResult = EnsureDocumentChatsSuccess | DocumentNotFound | TemporarilyUnavailable
 
 
 @command
-async def ensure_section_chat(store: Store, principal: Principal, document_id: str, section_id: str) -> EnsuredChat:
+async def ensure_section_chat(store: Store, document_id: str, section_id: str) -> EnsureSectionChatResult:
     """Return the chat anchored to a section of a document, opening it on first use.
 
     The rules are those of DESIGN.md, in their order; the first that applies gives the answer. Whoever loses a
@@ -63,14 +88,14 @@ async def ensure_section_chat(store: Store, principal: Principal, document_id: s
     """
     async for _ in RetrySchedule(eager=True):
         anchor = await store.anchor(document_id, section_id)
-        if refused := _refused(anchor, principal, document_id, section_id):
+        if refused := _refused(store, anchor, document_id, section_id):
             return refused
         if anchor.chat is None:
-            settled = await _settle(store, principal, document_id, missing=[section_id])
+            settled = await _settle(store, document_id, missing=[section_id])
             if settled.opened:
                 return settled.opened[0].ensured_as(Ensured.CREATED)
         elif _is_wrong(anchor):
-            settled = await _settle(store, principal, document_id, wrong=[section_id])
+            settled = await _settle(store, document_id, wrong=[section_id])
             if settled.pointed:
                 return anchor.chat.ensured_as(Ensured.REPAIRED)
         else:
@@ -79,36 +104,30 @@ async def ensure_section_chat(store: Store, principal: Principal, document_id: s
 
 
 @command
-async def ensure_section_chats(
-    store: Store, principal: Principal, document_id: str, section_ids: Sequence[str]
-) -> EnsuredChats:
+async def ensure_section_chats(store: Store, document_id: str, section_ids: Sequence[str]) -> EnsureSectionChatsResult:
     """Return the chats of many sections of a document, in the order of the ids, as `ensure_section_chat` does of one.
 
     One transaction opens and repairs what is to be; at most four statements, however many sections there are.
     """
-    if len(section_ids) > inputs.ENSURED_SECTIONS:
-        return InvalidInput("sectionIds", f"has more than {inputs.ENSURED_SECTIONS} ids")
+    if len(section_ids) > limits.ENSURED_SECTIONS:
+        return InvalidInput.of("sectionIds", f"has more than {limits.ENSURED_SECTIONS} ids")
     if not section_ids:
         there = await store.load.documents.load(document_id)
-        return DocumentNotFound(document_id) if there is None else ChatsOfSections([])
+        return DocumentNotFound(document_id) if there is None else EnsureSectionChatsSuccess([])
     done: dict[str, ChatSession] = {}
     async for _ in RetrySchedule(eager=True):
         read = await store.anchors(document_id, section_ids)
         found = {key: anchor for key, anchor in read.items() if isinstance(anchor, Anchor)}
-        faults = {key: fault for key, fault in read.items() if isinstance(fault, Exception)}
         if not done and any(anchor.document is None for anchor in found.values()):
             return DocumentNotFound(document_id)
-        refused = {key: _refused(anchor, principal, document_id, key) for key, anchor in found.items()}
+        refused = {key: _refused(store, anchor, document_id, key) for key, anchor in found.items()}
         open_to_us = {key: anchor for key, anchor in found.items() if not refused[key]}
         missing = [key for key, anchor in open_to_us.items() if anchor.chat is None]
         wrong = [key for key, anchor in open_to_us.items() if _is_wrong(anchor)]
         if not missing and not wrong:
             # What was done is told, even if its section was taken out since: a "no" means that nothing was changed.
-            told = {key: refused[key] or _found(anchor.chat) for key, anchor in found.items()}
-            return ChatsOfSections(
-                [done.pop(key) if key in done else faults.get(key) or told[key] for key in section_ids]
-            )
-        settled = await _settle(store, principal, document_id, missing, wrong)
+            return EnsureSectionChatsSuccess([_ensured(key, done, refused.get(key), read[key]) for key in section_ids])
+        settled = await _settle(store, document_id, missing, wrong)
         done |= {chat.section_id: chat.ensured_as(Ensured.CREATED) for chat in settled.opened}
         for key in settled.pointed:
             if (chat := found[key].chat) is not None:
@@ -117,7 +136,7 @@ async def ensure_section_chats(
 
 
 @long_command
-async def ensure_document_chats(store: Store, principal: Principal, document_id: str) -> EnsuredDocument:
+async def ensure_document_chats(store: Store, document_id: str) -> EnsureDocumentChatsResult:
     """See to it that every section of a document has its chat, and return how many were opened, found, repaired.
 
     One transaction and at most four statements, as for `ensure_section_chats`.
@@ -130,14 +149,14 @@ async def ensure_document_chats(store: Store, principal: Principal, document_id:
             if not opened and not repaired:
                 return DocumentNotFound(document_id)
             # What was done is told, even if the document was taken away since.
-            return ChatsOfDocument(document_id, len(opened), found, len(repaired), 0)
+            return EnsureDocumentChatsSuccess(document_id, len(opened), found, len(repaired), 0)
         without = [each.section_id for each in standing if each.chat_id is None]
         wrong = [each.section_id for each in standing if each.chat_id is not None and each.pointer != each.chat_id]
-        missing = without if principal.may_comment else []
+        missing = without if access.may(store, Action.OPEN_CHAT) else []
         found = len({each.section_id for each in standing} - {*without, *wrong, *opened, *repaired})
         if not missing and not wrong:
-            return ChatsOfDocument(document_id, len(opened), found, len(repaired), len(without))
-        settled = await _settle(store, principal, document_id, missing, wrong)
+            return EnsureDocumentChatsSuccess(document_id, len(opened), found, len(repaired), len(without))
+        settled = await _settle(store, document_id, missing, wrong)
         opened |= {chat.section_id for chat in settled.opened}
         repaired |= settled.pointed
     return TemporarilyUnavailable()
@@ -153,11 +172,6 @@ def chat_of_section(store: Store, section_id: str) -> AwaitableOrValue[ChatSessi
     return store.load.chats_by_section.get(section_id)
 
 
-async def messages(store: Store, chat: ChatSession, page: Page) -> Connection[Message]:
-    """Return a page of the messages of a chat, by number."""
-    return await store.load.pages_of_messages.load((chat.id, page))
-
-
 async def opened_chats(store: Store, openings: ChatFeed, document_id: str) -> AsyncIterator[ChatSession]:
     """Return the chats of the sections of a document as they are opened from now on, by whichever process.
 
@@ -168,7 +182,7 @@ async def opened_chats(store: Store, openings: ChatFeed, document_id: str) -> As
     return await openings.of(store.workspace_id, document_id)
 
 
-async def opened_chat(store: Store, document_id: str, chat: ChatSession) -> ChatSession | None:
+async def opened_chat(store: Store, document_id: str, chat: ChatSession) -> SectionChatOpened | None:
     """Return a chat that a follower of a document was told of, as it may be seen by now; None: not at all.
 
     Who follows may have been moved to another workspace meanwhile, and the document or the section to the trash.
@@ -177,19 +191,19 @@ async def opened_chat(store: Store, document_id: str, chat: ChatSession) -> Chat
         return None
     # With it comes what is asked of such a chat, in a statement that all share to whom it is shown at this moment.
     anchor = await store.anchor(document_id, chat.section_id)
-    return None if anchor.document is None else anchor.chat
+    if anchor.document is None or anchor.chat is None:
+        return None
+    return SectionChatOpened(anchor.chat, users.user(anchor.chat.created_by), anchor.chat.created_at)
 
 
-def _refused(anchor: Anchor, principal: Principal, document_id: str, section_id: str) -> RefusedChat | None:
+def _refused(store: Store, anchor: Anchor, document_id: str, section_id: str) -> RefusedChat | None:
     if anchor.document is None:
         return DocumentNotFound(document_id)
     if anchor.section is None:
         return SectionNotFound(section_id)
     if anchor.placement is None:
         return SectionNotInDocument(document_id, section_id)
-    if anchor.chat is None and not principal.may_comment:
-        return Forbidden(section_id)
-    return None
+    return access.refusal(store, Action.OPEN_CHAT, section_id) if anchor.chat is None else None
 
 
 def _is_wrong(anchor: Anchor) -> bool:
@@ -197,13 +211,20 @@ def _is_wrong(anchor: Anchor) -> bool:
     return chat is not None and section is not None and section.chat_session_id != chat.id
 
 
-def _found(chat: ChatSession | None) -> ChatSession | TemporarilyUnavailable:
-    return chat.ensured_as(Ensured.FOUND) if chat else TemporarilyUnavailable()
+def _ensured(
+    section_id: str, done: dict[str, ChatSession], refused: RefusedChat | None, anchor: Anchor | Exception
+) -> EnsuredSectionChat:
+    # An id that is asked for twice was opened or repaired by its first entry, and is found by the second.
+    if chat := done.pop(section_id, None):
+        return EnsuredSectionChat(section_id, chat)
+    if isinstance(anchor, Exception):
+        return EnsuredSectionChat(section_id, anchor)
+    if refused is not None or anchor.chat is None:
+        return EnsuredSectionChat(section_id, error=refused or TemporarilyUnavailable())
+    return EnsuredSectionChat(section_id, anchor.chat.ensured_as(Ensured.FOUND))
 
 
-async def _settle(
-    store: Store, principal: Principal, document_id: str, missing: Sequence[str] = (), wrong: Sequence[str] = ()
-) -> ChatWrites:
+async def _settle(store: Store, document_id: str, missing: Sequence[str] = (), wrong: Sequence[str] = ()) -> ChatWrites:
     chat_ids = {section_id: ids.new(ids.CHAT) for section_id in missing}
     return await store.transact(
         lambda transaction: anchors.write_chats(
@@ -212,7 +233,7 @@ async def _settle(
             document_id,
             chat_ids=chat_ids,
             wrong=wrong,
-            created_by=principal.user_id,
+            created_by=store.principal.user_id,
         ),
         repeatable=True,
     )

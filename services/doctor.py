@@ -9,9 +9,10 @@ from db.doctor import values
 from db.doctor.invariants import INVARIANTS, Invariant, Rule
 from db.doctor.scanner import Scanner, Violation
 from db.store import Store
+from services import access
+from services.access import Action
 from services.commands import long_command
 from services.outcomes import Forbidden, TemporarilyUnavailable
-from services.principals import Principal
 
 MOST = 100
 """How many findings an answer has at most."""
@@ -47,8 +48,8 @@ class Examination:
     has_more: bool
 
 
-Examined = Examination | Forbidden
-Repaired = Examination | Forbidden | TemporarilyUnavailable
+DoctorResult = Examination | Forbidden
+RepairResult = Examination | Forbidden | TemporarilyUnavailable
 
 Check = Callable[[Scanner], AsyncGenerator[Finding, None]]
 
@@ -72,21 +73,21 @@ async def repair(patient: Scanner, finding: Finding) -> None:
         await patient.repair(finding.violation)
 
 
-async def examine_workspace(store: Store, principal: Principal) -> Examined:
+async def examine_workspace(store: Store) -> DoctorResult:
     """Look for what breaks a rule in the workspace of an owner. Raises `DatabaseUnavailable`."""
-    if not principal.may_repair:
-        return Forbidden()
+    if refused := access.refusal(store, Action.REPAIR):
+        return refused
     return await _first(store.scanner, lambda finding: True)
 
 
 @long_command
-async def repair_workspace(store: Store, principal: Principal) -> Repaired:
+async def repair_workspace(store: Store) -> RepairResult:
     """Set right what can be in the workspace of an owner, and return what it was; what needs a person is left alone.
 
     As much as fits into an answer; where there is more, the next call goes on. Safe to repeat at any moment.
     """
-    if not principal.may_repair:
-        return Forbidden()
+    if refused := access.refusal(store, Action.REPAIR):
+        return refused
     found = await _first(store.scanner, lambda finding: finding.repair is not None)
     for finding in found.findings:
         await repair(store.scanner, finding)

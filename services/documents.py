@@ -1,76 +1,98 @@
 """Documents: titled, ordered arrangements of sections."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import chain
+from typing import TypeVar
 
 from db import documents as arrangement
 from db import ids
 from db.inserts import insert_if_absent
 from db.models import Document, Section
 from db.reading.loaders import AwaitableOrValue
-from db.reading.paging import Connection, Page
+from db.reading.paging import Connection, Edge, Page, edge_of
 from db.reading.unreadable import Unreadable
 from db.store import Store, Transaction
-from services import inputs, markdown
+from services import access, limits, markdown, validation
+from services.access import Action
 from services.commands import command, long_command
+from services.idempotency import creation_digest, is_retry_of
 from services.link_definitions import remembered, with_targets_kept
 from services.markdown_parser import Budget, LimitExceeded
 from services.outcomes import Forbidden, IdTaken, InvalidInput, TemporarilyUnavailable
-from services.principals import Principal
 from services.worker import Worker
 
-CreatedDocument = Document | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable
+
+@dataclass(frozen=True)
+class CreateDocumentSuccess:
+    """The new document."""
+
+    document: Document
+
+
+@dataclass(frozen=True)
+class ImportDocumentSuccess:
+    """The document that was made of a text."""
+
+    document: Document
+
+
+CreateDocumentResult = CreateDocumentSuccess | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable
+ImportDocumentResult = ImportDocumentSuccess | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable
+
+Created = TypeVar("Created", CreateDocumentSuccess, ImportDocumentSuccess)
 
 UNTITLED = "Untitled"
 
 # One import and one export at a time, in threads: a long text takes a while, and others want to be served meanwhile.
-imports = Worker("import", inputs.PENDING_IMPORT_LENGTH)
-exports = Worker("export", inputs.PENDING_EXPORT_LENGTH)
+imports = Worker("import", limits.PENDING_IMPORT_LENGTH)
+exports = Worker("export", limits.PENDING_EXPORT_LENGTH)
 
 
 @command
 async def create_document(
-    store: Store, principal: Principal, title: str, description: str | None, own_id: str | None
-) -> CreatedDocument:
+    store: Store, title: str, description: str | None, own_id: str | None
+) -> CreateDocumentResult:
     """Make a document without sections."""
-    if not principal.may_edit:
-        return Forbidden()
-    if invalid := (
-        inputs.title(title)
-        or inputs.text("description", description, inputs.DESCRIPTION_LENGTH)
-        or inputs.caller_id(ids.DOCUMENT, own_id)
+    if refused := access.refusal(store, Action.CREATE_DOCUMENT):
+        return refused
+    if invalid := validation.invalid(
+        validation.title(title),
+        validation.text("description", description, limits.DESCRIPTION_LENGTH),
+        validation.caller_id(ids.DOCUMENT, own_id),
     ):
         return invalid
-    return await _add(store, _document(store, principal, title, description, own_id), [])
+    digest = creation_digest(own_id, "createDocument", title, description)
+    document = _document(store, title, description, own_id, digest)
+    return await _add(store, document, [], CreateDocumentSuccess)
 
 
 @long_command
 async def import_document(
-    store: Store,
-    principal: Principal,
-    title: str | None,
-    source: str,
-    own_id: str | None,
-    file_name: str | None = None,
-) -> CreatedDocument:
+    store: Store, title: str | None, source: str, own_id: str | None, file_name: str | None = None
+) -> ImportDocumentResult:
     """Make a document from CommonMark: one section for each heading, and one for the text before the first.
 
     Without a title of its own the document is called as its front matter says, or else like its first heading, or
     else like the file that it comes from. All of it is added, or nothing.
     """
-    if not principal.may_edit:
-        return Forbidden()
-    if invalid := inputs.title(title) or inputs.markdown(source) or inputs.caller_id(ids.DOCUMENT, own_id):
+    if refused := access.refusal(store, Action.CREATE_DOCUMENT):
+        return refused
+    if invalid := validation.invalid(
+        validation.title(title), validation.markdown(source), validation.caller_id(ids.DOCUMENT, own_id)
+    ):
         return invalid
-    budget = Budget(inputs.MARKDOWN_LINES, inputs.MARKDOWN_BLOCKS, inputs.IMPORTED_SECTIONS, inputs.IMPORT_SECONDS)
+    budget = Budget(limits.MARKDOWN_LINES, limits.MARKDOWN_BLOCKS, limits.IMPORTED_SECTIONS, limits.IMPORT_SECONDS)
     try:
         passages = await imports.run(len(source), budget, lambda: markdown.split(source, budget))
     except LimitExceeded as limit:
-        return InvalidInput("markdown", str(limit))
+        return InvalidInput.of("markdown", str(limit))
     if invalid := _too_much(passages):
         return invalid
+    digest = creation_digest(own_id, "importDocument", title, source)
     if title is None:
-        title = inputs.as_title(markdown.title(passages)) or inputs.as_title(file_name) or UNTITLED
-    document = _document(store, principal, title, None, own_id)
+        title = validation.as_title(markdown.title(passages)) or validation.as_title(file_name) or UNTITLED
+    document = _document(store, title, None, own_id, digest)
     sections = [
         Section(
             workspace_id=store.workspace_id,
@@ -78,12 +100,12 @@ async def import_document(
             title=passage.title,
             level=passage.level,
             content=passage.content,
-            details={} if passage.definitions is None else remembered(document.id, passage.definitions),
-            created_by=principal.user_id,
+            link_definitions=None if passage.definitions is None else remembered(document.id, passage.definitions),
+            created_by=store.principal.user_id,
         )
         for passage in passages
     ]
-    return await _add(store, document, sections)
+    return await _add(store, document, sections, ImportDocumentSuccess)
 
 
 def document(store: Store, document_id: str) -> AwaitableOrValue[Document | None]:
@@ -93,12 +115,18 @@ def document(store: Store, document_id: str) -> AwaitableOrValue[Document | None
 
 async def documents(store: Store, page: Page) -> Connection[Document]:
     """Return a page of the documents of the workspace, the newest first."""
-    return await store.documents(page)
+    return (await store.documents(page)).counted_by(store.count_documents)
+
+
+def edge(document: Document) -> Edge[Document]:
+    """Return the edge of a document in the list of the workspace."""
+    return edge_of(arrangement.NEWEST_FIRST, document, document.created_at, document.id)
 
 
 async def sections(store: Store, document: Document, page: Page) -> Connection[Section]:
     """Return a page of the sections of a document, in reading order."""
-    return await store.load.pages_of_sections.load((document.id, page))
+    found = await store.load.pages_of_sections.load((document.id, page))
+    return found.counted_by(lambda: store.load.counts_of_sections.get(document.id))
 
 
 async def export_markdown(store: Store, document: Document) -> str:
@@ -116,37 +144,46 @@ async def export_markdown(store: Store, document: Document) -> str:
     return await exports.run(sum(len(text.content) for text in texts), budget, compose)
 
 
-def _document(store: Store, principal: Principal, title: str, description: str | None, own_id: str | None) -> Document:
+def _document(store: Store, title: str, description: str | None, own_id: str | None, digest: str | None) -> Document:
     return Document(
         workspace_id=store.workspace_id,
         id=own_id or ids.new(ids.DOCUMENT),
         title=title.strip(),
         description=description,
-        created_by=principal.user_id,
+        creation_digest=digest,
+        created_by=store.principal.user_id,
     )
 
 
-async def _add(store: Store, document: Document, sections: list[Section]) -> Document | IdTaken:
-    async def add(transaction: Transaction) -> Document | None:
+async def _add(
+    store: Store, document: Document, sections: list[Section], success: Callable[[Document], Created]
+) -> Created | IdTaken:
+    async def add(transaction: Transaction) -> Created | IdTaken:
         added = await insert_if_absent(transaction, document, "workspace_id", "id")
-        if added is not None:
-            await arrangement.add_sections(transaction, added, sections)
-        return added
+        if added is None:
+            return IdTaken(document.id)
+        await arrangement.add_sections(transaction, added, sections)
+        return success(added)
 
-    return await store.transact(add) or IdTaken(document.id)
+    result = await store.transact(add)
+    if isinstance(result, IdTaken):
+        earlier = await store.load.documents.load(document.id)
+        if earlier is not None and is_retry_of(earlier, document):
+            return success(earlier)
+    return result
 
 
 def _too_much(passages: list[markdown.Passage]) -> InvalidInput | None:
-    if len(passages) > inputs.IMPORTED_SECTIONS:
-        return InvalidInput("markdown", f"makes more than {inputs.IMPORTED_SECTIONS:,} sections")
+    if len(passages) > limits.IMPORTED_SECTIONS:
+        return InvalidInput.of("markdown", f"makes more than {limits.IMPORTED_SECTIONS:,} sections")
     for number, passage in enumerate(passages, 1):
         place = f"characters in section {number}, at line {passage.line:,}"
-        if len(passage.title or "") > inputs.CONTENT_LENGTH:
-            return InvalidInput("markdown", f"has a heading of more than {inputs.CONTENT_LENGTH:,} {place}")
-        if len(passage.content) > inputs.CONTENT_LENGTH:
-            return InvalidInput("markdown", f"has more than {inputs.CONTENT_LENGTH:,} {place}")
+        if len(passage.title or "") > limits.CONTENT_LENGTH:
+            return InvalidInput.of("markdown", f"has a heading of more than {limits.CONTENT_LENGTH:,} {place}")
+        if len(passage.content) > limits.CONTENT_LENGTH:
+            return InvalidInput.of("markdown", f"has more than {limits.CONTENT_LENGTH:,} {place}")
     repeated = (found for passage in passages for found in (passage.definitions or {}).values())
-    if sum(len(found.href) + len(found.title) for found in repeated) > inputs.MARKDOWN_LENGTH:
-        reason = f"uses link definitions of more than {inputs.MARKDOWN_LENGTH:,} characters in other sections"
-        return InvalidInput("markdown", reason)
+    if sum(len(found.href) + len(found.title) for found in repeated) > limits.MARKDOWN_LENGTH:
+        reason = f"uses link definitions of more than {limits.MARKDOWN_LENGTH:,} characters in other sections"
+        return InvalidInput.of("markdown", reason)
     return None

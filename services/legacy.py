@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from db import ids
 from db.models import MessageRole, SectionStatus
-from services import inputs
+from services import limits, validation
 
 E = TypeVar("E", SectionStatus, MessageRole)
 
@@ -42,8 +42,8 @@ def _pointer(prefix: str, value: object) -> str | None:
 
 
 def _text(longest: int, value: str) -> str:
-    if invalid := inputs.text("text", value, longest):
-        raise ValueError(invalid.reason)
+    if invalid := validation.text("text", value, longest):
+        raise ValueError(invalid.message)
     return value
 
 
@@ -88,11 +88,11 @@ MessageId = Annotated[str, BeforeValidator(partial(_id, ids.MESSAGE))]
 DocumentPointer = Annotated[str | None, BeforeValidator(partial(_pointer, ids.DOCUMENT))]
 ChatPointer = Annotated[str | None, BeforeValidator(partial(_pointer, ids.CHAT))]
 Time = Annotated[datetime, BeforeValidator(_time)]
-Name = Annotated[str, AfterValidator(partial(_text, inputs.CLIENT_ID_LENGTH))]
-Title = Annotated[str, AfterValidator(partial(_text, inputs.TITLE_LENGTH))]
-Description = Annotated[str, AfterValidator(partial(_text, inputs.DESCRIPTION_LENGTH))]
-Content = Annotated[str, AfterValidator(partial(_text, inputs.CONTENT_LENGTH))]
-Post = Annotated[str, AfterValidator(partial(_text, inputs.MESSAGE_LENGTH))]
+Name = Annotated[str, AfterValidator(partial(_text, limits.CLIENT_ID_LENGTH))]
+Title = Annotated[str, AfterValidator(partial(_text, limits.TITLE_LENGTH))]
+Description = Annotated[str, AfterValidator(partial(_text, limits.DESCRIPTION_LENGTH))]
+Content = Annotated[str, AfterValidator(partial(_text, limits.CONTENT_LENGTH))]
+Post = Annotated[str, AfterValidator(partial(_text, limits.MESSAGE_LENGTH))]
 Tags = Annotated[list[str], AfterValidator(_storable)]
 Details = Annotated[dict[str, Any], AfterValidator(_storable)]
 Status = Annotated[SectionStatus, BeforeValidator(partial(_one_of, SectionStatus))]

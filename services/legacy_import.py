@@ -9,10 +9,9 @@ from typing import Any
 from db import positions
 from db.importers import legacy
 from db.importers.legacy import Rows, Taken, There
-from db.store import Store, Transaction, Undo
+from db.store import Store, Transaction
 from services.documents import UNTITLED
 from services.legacy import BadFile, LegacyChat, LegacyDocument, LegacyFile, LegacyMessage, LegacySection
-from services.principals import Principal
 
 KINDS = ("documents", "sections", "placements", "chats", "messages")
 
@@ -34,14 +33,14 @@ class Imported:
     """Chats that were opened through a document that nobody knows."""
 
 
-async def import_file(store: Store, principal: Principal, file: LegacyFile) -> Imported:
+async def import_file(store: Store, file: LegacyFile) -> Imported:
     """Take in what of a file is not there yet, in one transaction, and leave as it is what is.
 
     Of several chats of a section one remains: the one that is there already, or else the oldest. Raises `BadFile`,
     where something would be lost, or `DatabaseUnavailable`; then nothing was changed.
     """
 
-    async def work(transaction: Transaction) -> Imported | BadFile:
+    async def work(transaction: Transaction) -> Imported:
         there = await legacy.look(
             transaction,
             store.workspace_id,
@@ -52,19 +51,16 @@ async def import_file(store: Store, principal: Principal, file: LegacyFile) -> I
             {chat.id for chat in file.chat_sessions} | {message.chat_session_id for message in file.messages},
             {message.id for message in file.messages},
         )
-        arrival = _Arrival(file, there, principal.user_id)
+        arrival = _Arrival(file, there, store.principal.user_id)
         if arrival.problems:
-            raise Undo(BadFile(arrival.problems))
+            raise BadFile(arrival.problems)
         try:
             await legacy.put_in(transaction, store.workspace_id, arrival.rows)
         except Taken:
-            raise Undo(BadFile(["Somebody else has added some of it meanwhile; import it again"])) from None
+            raise BadFile(["Somebody else has added some of it meanwhile; import it again"]) from None
         return arrival.imported
 
-    made = await store.transact(work)
-    if isinstance(made, BadFile):
-        raise made
-    return made
+    return await store.transact(work)
 
 
 class _Arrival:

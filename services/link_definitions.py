@@ -17,9 +17,6 @@ from services import front_matter
 from services.markdown_parser import Budget, parse
 from services.reference_links import ReferenceLink, reference_links
 
-KEY = "linkDefinitions"
-"""Where the metadata of a section has what it remembers."""
-
 _BRACKET = re.compile(r"\\.|[\[\]]", re.DOTALL)
 _LONGEST_LABEL = 999
 _LONGEST_BASE = 100
@@ -61,8 +58,8 @@ def _bracketed(text: str) -> Iterator[str]:
 
 
 def remembered(document_id: str, elsewhere: Mapping[str, Definition]) -> dict[str, Any]:
-    """Return the metadata of a section that is imported with a document and uses these definitions of others."""
-    return {KEY: {"document": document_id, "definitions": {label: list(found) for label, found in elsewhere.items()}}}
+    """Return what a section stores that is imported with a document and uses these definitions of others."""
+    return {"document": document_id, "definitions": {label: list(found) for label, found in elsewhere.items()}}
 
 
 def with_targets_kept(texts: Sequence[SectionText], document_id: str, budget: Budget) -> Sequence[SectionText]:
@@ -151,7 +148,7 @@ class _Labels:
 
 def _remembering(text: SectionText, document_id: str) -> dict[str, Definition] | None:
     """Return what a section keeps beside its own definitions; None: those of the document hold for all of it."""
-    origin = text.details.get(KEY)
+    origin = text.link_definitions
     if not isinstance(origin, dict) or origin.keys() != {"document", "definitions"}:
         return {} if "]:" in text.content else None
     if origin["document"] == document_id:

@@ -1,28 +1,44 @@
 """Messages: the entries of a chat, numbered 1, 2, 3 ... without gaps."""
 
+from dataclasses import dataclass
+
 from db import chats, ids
 from db.connection.retry import RetrySchedule
 from db.inserts import insert_if_absent
-from db.models import Message, MessageRole
-from db.store import Store, Transaction, Undo
-from services import inputs
+from db.models import ChatSession, Message, MessageRole
+from db.reading.paging import Connection, Edge, Page, edge_of
+from db.store import Store, Transaction
+from services import access, limits, validation
+from services.access import Action
 from services.commands import command
 from services.outcomes import (
     ChatSessionNotFound,
     ClientIdConflict,
     Forbidden,
     InvalidInput,
+    Outcome,
     TemporarilyUnavailable,
 )
-from services.principals import Principal
 
-PostedMessage = Message | ChatSessionNotFound | InvalidInput | ClientIdConflict | Forbidden | TemporarilyUnavailable
+
+@dataclass(frozen=True)
+class PostMessageSuccess:
+    """The message, added now or by an earlier call with the same client id."""
+
+    posted_message: Message
+
+
+PostMessageResult = (
+    PostMessageSuccess | ChatSessionNotFound | InvalidInput | ClientIdConflict | Forbidden | TemporarilyUnavailable
+)
+
+
+class _AlreadyPosted(Outcome):
+    """The client id is in use; the number that was taken goes back."""
 
 
 @command
-async def post_message(
-    store: Store, principal: Principal, chat_id: str, content: str, client_id: str | None
-) -> PostedMessage:
+async def post_message(store: Store, chat_id: str, content: str, client_id: str | None) -> PostMessageResult:
     """Add a message to a chat and number it; the same client id again returns the message it has made.
 
     `content` is Markdown, kept as it is. The number is given inside the transaction that adds the message, so
@@ -30,44 +46,58 @@ async def post_message(
     """
     if await store.load.chats.load(chat_id) is None:
         return ChatSessionNotFound(chat_id)
-    if not principal.may_comment:
-        return Forbidden(chat_id)
-    if invalid := inputs.non_blank_text("content", content, inputs.MESSAGE_LENGTH) or inputs.client_id(client_id):
+    if refused := access.refusal(store, Action.POST_MESSAGE, chat_id):
+        return refused
+    if invalid := validation.invalid(
+        validation.non_blank_text("content", content, limits.MESSAGE_LENGTH), validation.client_id(client_id)
+    ):
         return invalid
     message = Message(
         workspace_id=store.workspace_id,
         id=ids.new(ids.MESSAGE),
         chat_id=chat_id,
         role=MessageRole.USER,
-        author=principal.user_id,
+        author=store.principal.user_id,
         content=content,
         client_id=client_id,
     )
 
-    async def add(transaction: Transaction) -> Message | ChatSessionNotFound | None:
+    async def add(transaction: Transaction) -> PostMessageSuccess | ChatSessionNotFound | _AlreadyPosted:
         seq = await chats.next_number(transaction, store.workspace_id, chat_id)
         if seq is None:
             return ChatSessionNotFound(chat_id)
         message.seq = seq
         added = await insert_if_absent(transaction, message, "workspace_id", "chat_id", "author", "client_id")
-        if added is None:
-            raise Undo(None)  # the number goes back
-        return added
+        return _AlreadyPosted() if added is None else PostMessageSuccess(added)
 
     # Nothing is added where the client id is in use; then its message has been committed, and can be read, unless the
     # chat was purged since, with all that was in it: the next attempt finds out.
     async for _ in RetrySchedule(eager=True):
         if earlier := await _earlier(store, message):
             return earlier
-        if added := await store.transact(add):
-            return added
+        posted = await store.transact(add)
+        if not isinstance(posted, _AlreadyPosted):
+            return posted
     return TemporarilyUnavailable()
 
 
-async def _earlier(store: Store, message: Message) -> Message | ClientIdConflict | None:
+async def of_chat(store: Store, chat: ChatSession, page: Page) -> Connection[Message]:
+    """Return a page of the messages of a chat, by number."""
+    found = await store.load.pages_of_messages.load((chat.id, page))
+    return found.counted_by(lambda: chat.message_count)
+
+
+def edge(message: Message) -> Edge[Message]:
+    """Return the edge of a message in the list of its chat."""
+    return edge_of(chats.BY_NUMBER, message, message.seq)
+
+
+async def _earlier(store: Store, message: Message) -> PostMessageSuccess | ClientIdConflict | None:
     if message.client_id is None:
         return None
     earlier = await store.message_of_client(message.chat_id, message.author, message.client_id)
-    if earlier is None or earlier.content == message.content:
-        return earlier
+    if earlier is None:
+        return None
+    if earlier.content == message.content:
+        return PostMessageSuccess(earlier)
     return ClientIdConflict(message.chat_id, message.client_id, earlier.id)

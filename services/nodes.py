@@ -7,10 +7,11 @@ from db import ids
 from db.connection.errors import DatabaseUnavailable
 from db.models import ChatSession, Document, Message, Section
 from db.store import Store
-from services import inputs
+from services import limits, users
 from services.outcomes import BadArgument
+from services.users import User, Workspace
 
-Node = Document | Section | ChatSession | Message
+Node = Document | Section | ChatSession | Message | User | Workspace
 
 
 async def node(store: Store, node_id: str) -> Node | None:
@@ -21,6 +22,10 @@ async def node(store: Store, node_id: str) -> Node | None:
         ids.CHAT: store.load.chats.load,
         ids.MESSAGE: store.load.messages.load,
     }
+    viewer = users.viewer(store)
+    for known in (viewer.user, viewer.workspace):
+        if known.id == node_id:
+            return known
     for prefix, lookup in lookups.items():
         if node_id.startswith(prefix):
             return await lookup(node_id)
@@ -32,8 +37,8 @@ async def nodes(store: Store, node_ids: Sequence[str]) -> list[Node | Exception 
 
     Raises `BadArgument` for too many of them, and `DatabaseUnavailable`, which is about all of them.
     """
-    if len(node_ids) > inputs.NODES:
-        raise BadArgument(f"ids has more than {inputs.NODES} entries")
+    if len(node_ids) > limits.NODES:
+        raise BadArgument(f"ids has more than {limits.NODES} entries")
     found = await asyncio.gather(*(_node_or_fault(store, node_id) for node_id in node_ids))
     for each in found:
         if isinstance(each, DatabaseUnavailable):

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from db.connection.retry import RETRY_AFTER_MS
+from db.outcome import Outcome as Outcome
 
 
 class ErrorCode(StrEnum):
@@ -27,7 +28,7 @@ class ErrorCode(StrEnum):
 
 
 @dataclass(frozen=True)
-class DocumentNotFound:
+class DocumentNotFound(Outcome):
     """No such document that the principal may see."""
 
     doc_id: str
@@ -36,7 +37,7 @@ class DocumentNotFound:
 
 
 @dataclass(frozen=True)
-class SectionNotFound:
+class SectionNotFound(Outcome):
     """No such section that the principal may see."""
 
     section_id: str
@@ -45,7 +46,7 @@ class SectionNotFound:
 
 
 @dataclass(frozen=True)
-class SectionNotInDocument:
+class SectionNotInDocument(Outcome):
     """The document and the section exist, but the section does not stand in the document."""
 
     doc_id: str
@@ -55,7 +56,7 @@ class SectionNotInDocument:
 
 
 @dataclass(frozen=True)
-class ChatSessionNotFound:
+class ChatSessionNotFound(Outcome):
     """No such chat session that the principal may see."""
 
     chat_id: str
@@ -64,7 +65,7 @@ class ChatSessionNotFound:
 
 
 @dataclass(frozen=True)
-class Forbidden:
+class Forbidden(Outcome):
     """The principal may see this, but its role does not allow the change."""
 
     subject_id: str | None = None
@@ -73,30 +74,43 @@ class Forbidden:
 
 
 @dataclass(frozen=True)
-class InvalidInput:
-    """An argument that cannot be accepted, and why."""
+class Violation:
+    """Why one argument cannot be accepted."""
 
-    argument: str
-    reason: str
+    path: tuple[str, ...]
+    """The names that lead to it: the argument, then the fields of input objects."""
+    message: str
+
+
+@dataclass(frozen=True)
+class InvalidInput(Outcome):
+    """Arguments that cannot be accepted, and why."""
+
+    violations: tuple[Violation, ...]
     code: ClassVar = ErrorCode.INVALID_INPUT
 
     @property
     def message(self) -> str:
-        """The argument and the reason, as one sentence."""
-        return f"{self.argument} {self.reason}"
+        """All violations, as one sentence."""
+        return "; ".join(f"{'.'.join(violation.path)} {violation.message}" for violation in self.violations)
+
+    @classmethod
+    def of(cls, argument: str, message: str) -> "InvalidInput":
+        """Return the outcome for one argument."""
+        return cls((Violation((argument,), message),))
 
 
 @dataclass(frozen=True)
-class IdTaken:
+class IdTaken(Outcome):
     """The id chosen for a new document or section is in use."""
 
-    id: str
+    taken_id: str
     code: ClassVar = ErrorCode.ID_TAKEN
     message: ClassVar = "This id is taken"
 
 
 @dataclass(frozen=True)
-class NotInTrash:
+class NotInTrash(Outcome):
     """Only what is in the trash is taken away for good."""
 
     subject_id: str
@@ -105,7 +119,7 @@ class NotInTrash:
 
 
 @dataclass(frozen=True)
-class ClientIdConflict:
+class ClientIdConflict(Outcome):
     """The client id was used in this chat before, for a message with other text."""
 
     chat_id: str
@@ -116,7 +130,7 @@ class ClientIdConflict:
 
 
 @dataclass(frozen=True)
-class TemporarilyUnavailable:
+class TemporarilyUnavailable(Outcome):
     """The database could not decide in time; the change may or may not have been made."""
 
     retry_after_ms: int = RETRY_AFTER_MS

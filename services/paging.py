@@ -2,7 +2,7 @@
 
 from db.reading.cursors import Key, decode
 from db.reading.paging import Order, Page
-from services.inputs import LARGEST_PAGE, PAGE_SIZE
+from services.limits import LARGEST_PAGE, PAGE_SIZE
 from services.outcomes import BadArgument
 
 
@@ -14,8 +14,14 @@ def page(
     before: str | None = None,
     *,
     largest: int = LARGEST_PAGE,
+    newest: bool = False,
 ) -> Page:
-    """Return the page meant by `first` rows after a cursor, or the `last` before one. Raises `BadArgument`."""
+    """Return the page meant by `first` rows after a cursor, or the `last` before one. Raises `BadArgument`.
+
+    Without any argument it is the first page, or the last one of a list whose `newest` rows are at its end.
+    """
+    if newest and first is None and last is None and after is None:
+        last = PAGE_SIZE
     if first is not None and last is not None:
         raise BadArgument("first and last cannot be used together")
     name, size = ("first", first) if last is None else ("last", last)

@@ -1,13 +1,18 @@
 """Sections: pieces of text that stand in documents, one or several."""
 
+from dataclasses import dataclass
+
 from db import documents, ids
+from db.documents import SectionEdge
 from db.inserts import insert_if_absent
 from db.models import Document, Placement, Section
 from db.reading.loaders import AwaitableOrValue
 from db.reading.paging import Connection, Page
-from db.store import Store, Transaction, Undo
-from services import inputs
+from db.store import Store, Transaction
+from services import access, limits, validation
+from services.access import Action
 from services.commands import command
+from services.idempotency import creation_digest, is_retry_of
 from services.outcomes import (
     DocumentNotFound,
     Forbidden,
@@ -17,35 +22,66 @@ from services.outcomes import (
     SectionNotInDocument,
     TemporarilyUnavailable,
 )
-from services.principals import Principal
 
-CreatedSection = Section | DocumentNotFound | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable
-PlacedSection = Placement | DocumentNotFound | SectionNotFound | Forbidden | TemporarilyUnavailable
-RemovedSection = (
-    Section | DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden | TemporarilyUnavailable
+
+@dataclass(frozen=True)
+class CreateSectionSuccess:
+    """The new section, and where it stands."""
+
+    section: Section
+    document_id: str
+    placement: Placement | None
+    """None: it was taken out of the document since an earlier call created it."""
+
+
+@dataclass(frozen=True)
+class PlaceSectionSuccess:
+    """Where the section stands, now or since an earlier call."""
+
+    placement: Placement
+
+
+@dataclass(frozen=True)
+class RemoveSectionSuccess:
+    """The section, which is kept, and the document that it was taken out of."""
+
+    section: Section
+    document_id: str
+
+
+CreateSectionResult = (
+    CreateSectionSuccess | DocumentNotFound | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable
+)
+PlaceSectionResult = PlaceSectionSuccess | DocumentNotFound | SectionNotFound | Forbidden | TemporarilyUnavailable
+RemoveSectionResult = (
+    RemoveSectionSuccess
+    | DocumentNotFound
+    | SectionNotFound
+    | SectionNotInDocument
+    | Forbidden
+    | TemporarilyUnavailable
 )
 
 
 @command
 async def create_section(
     store: Store,
-    principal: Principal,
     document_id: str,
     title: str,
     content: str | None,
     level: int | None,
     own_id: str | None,
-) -> CreatedSection:
+) -> CreateSectionResult:
     """Make a section and place it at the end of a document."""
     if await store.load.documents.load(document_id) is None:
         return DocumentNotFound(document_id)
-    if not principal.may_edit:
-        return Forbidden(document_id)
-    if invalid := (
-        inputs.title(title)
-        or inputs.text("content", content, inputs.CONTENT_LENGTH)
-        or inputs.level(level)
-        or inputs.caller_id(ids.SECTION, own_id)
+    if refused := access.refusal(store, Action.ARRANGE_SECTIONS, document_id):
+        return refused
+    if invalid := validation.invalid(
+        validation.title(title),
+        validation.text("content", content, limits.CONTENT_LENGTH),
+        validation.level(level),
+        validation.caller_id(ids.SECTION, own_id),
     ):
         return invalid
     section = Section(
@@ -54,46 +90,57 @@ async def create_section(
         title=title.strip(),
         level=1 if level is None else level,
         content=content or "",
-        created_by=principal.user_id,
+        creation_digest=creation_digest(own_id, document_id, title, content, level),
+        created_by=store.principal.user_id,
     )
 
-    async def create(transaction: Transaction) -> Section | DocumentNotFound | IdTaken:
+    async def create(transaction: Transaction) -> CreateSectionSuccess | DocumentNotFound | IdTaken:
         if not await documents.bump_version(transaction, store.workspace_id, document_id):
             return DocumentNotFound(document_id)
         created = await insert_if_absent(transaction, section, "workspace_id", "id")
         if created is None:
-            raise Undo(IdTaken(section.id))
-        await documents.append(transaction, store.workspace_id, document_id, created.id)
-        return created
+            return IdTaken(section.id)
+        placement = await documents.append(transaction, store.workspace_id, document_id, created.id)
+        return CreateSectionSuccess(created, document_id, placement)
 
-    return await store.transact(create)
+    result = await store.transact(create)
+    return await _earlier(store, document_id, section) or result if isinstance(result, IdTaken) else result
+
+
+async def _earlier(store: Store, document_id: str, repeated: Section) -> CreateSectionSuccess | None:
+    """Return what an earlier call made, if this one repeats it."""
+    anchor = await store.anchor(document_id, repeated.id)
+    if anchor.section is None or not is_retry_of(anchor.section, repeated):
+        return None
+    return CreateSectionSuccess(anchor.section, document_id, anchor.placement)
 
 
 @command
-async def place_section(store: Store, principal: Principal, document_id: str, section_id: str) -> PlacedSection:
+async def place_section(store: Store, document_id: str, section_id: str) -> PlaceSectionResult:
     """Place an existing section at the end of a document, by reference; where it stands already, it stays."""
     anchor = await store.anchor(document_id, section_id)
     if anchor.document is None:
         return DocumentNotFound(document_id)
     if anchor.section is None:
         return SectionNotFound(section_id)
-    if not principal.may_edit:
-        return Forbidden(document_id)
+    if refused := access.refusal(store, Action.ARRANGE_SECTIONS, document_id):
+        return refused
     if anchor.placement is not None:
-        return anchor.placement
+        return PlaceSectionSuccess(anchor.placement)
 
-    async def place(transaction: Transaction) -> Placement | DocumentNotFound | SectionNotFound:
+    async def place(transaction: Transaction) -> PlaceSectionSuccess | DocumentNotFound | SectionNotFound:
         if not await documents.bump_version(transaction, store.workspace_id, document_id):
             return DocumentNotFound(document_id)
         if not await documents.hold_section(transaction, store.workspace_id, section_id):
-            raise Undo(SectionNotFound(section_id))
-        return await documents.append(transaction, store.workspace_id, document_id, section_id)
+            return SectionNotFound(section_id)
+        placement = await documents.append(transaction, store.workspace_id, document_id, section_id)
+        return PlaceSectionSuccess(placement)
 
     return await store.transact(place)
 
 
 @command
-async def remove_section(store: Store, principal: Principal, document_id: str, section_id: str) -> RemovedSection:
+async def remove_section(store: Store, document_id: str, section_id: str) -> RemoveSectionResult:
     """Take a section out of a document; the section and its chat are kept."""
     anchor = await store.anchor(document_id, section_id)
     if anchor.document is None:
@@ -102,20 +149,22 @@ async def remove_section(store: Store, principal: Principal, document_id: str, s
         return SectionNotFound(section_id)
     if anchor.placement is None:
         return SectionNotInDocument(document_id, section_id)
-    if not principal.may_edit:
-        return Forbidden(document_id)
+    if refused := access.refusal(store, Action.ARRANGE_SECTIONS, document_id):
+        return refused
     section = anchor.section
 
-    async def remove(transaction: Transaction) -> Section | DocumentNotFound | SectionNotFound | SectionNotInDocument:
+    async def remove(
+        transaction: Transaction,
+    ) -> RemoveSectionSuccess | DocumentNotFound | SectionNotFound | SectionNotInDocument:
         if not await documents.bump_version(transaction, store.workspace_id, document_id):
             return DocumentNotFound(document_id)
         taken_out = await documents.remove_placement(transaction, store.workspace_id, document_id, section_id)
         # It may have been put into the trash since it was read, or have been purged, which took its placement with it.
         if not await documents.hold_section(transaction, store.workspace_id, section_id):
-            raise Undo(SectionNotFound(section_id))
+            return SectionNotFound(section_id)
         if not taken_out:
-            raise Undo(SectionNotInDocument(document_id, section_id))
-        return section
+            return SectionNotInDocument(document_id, section_id)
+        return RemoveSectionSuccess(section, document_id)
 
     return await store.transact(remove)
 
@@ -125,6 +174,12 @@ def section(store: Store, section_id: str) -> AwaitableOrValue[Section | None]:
     return store.load.sections.get(section_id)
 
 
+def edge(section: Section, placement: Placement) -> SectionEdge:
+    """Return the edge of a section in the list of a document."""
+    return documents.edge(section, placement)
+
+
 async def documents_of(store: Store, section: Section, page: Page) -> Connection[Document]:
     """Return a page of the documents that a section stands in, the newest first."""
-    return await store.load.pages_of_documents.load((section.id, page))
+    found = await store.load.pages_of_documents.load((section.id, page))
+    return found.counted_by(lambda: store.load.counts_of_documents.get(section.id))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from db import purges, trash
@@ -10,6 +11,8 @@ from db.purges import Portion, Purged
 from db.reading.paging import Connection, Page, connection
 from db.store import Store, Transaction
 from db.trash import Trashable
+from services import access
+from services.access import Action
 from services.commands import command, long_command
 from services.outcomes import (
     DocumentNotFound,
@@ -18,44 +21,94 @@ from services.outcomes import (
     SectionNotFound,
     TemporarilyUnavailable,
 )
-from services.principals import Principal
 
 No = TypeVar("No")
 
 PURGE_SECONDS = 20.0
 """How long a purge goes on with portion after portion before it asks its caller to come again."""
 
-MovedDocument = Document | DocumentNotFound | Forbidden | TemporarilyUnavailable
-MovedSection = Section | SectionNotFound | Forbidden | TemporarilyUnavailable
-PurgedDocument = Purged | DocumentNotFound | NotInTrash | Forbidden | TemporarilyUnavailable
-PurgedSection = Purged | SectionNotFound | NotInTrash | Forbidden | TemporarilyUnavailable
+
+@dataclass(frozen=True)
+class TrashDocumentSuccess:
+    """The document, which is in the trash."""
+
+    document: Document
 
 
-async def trashed(store: Store, principal: Principal, kind: type[Trashable], page: Page) -> Connection[Trashable]:
+@dataclass(frozen=True)
+class RestoreDocumentSuccess:
+    """The document, which is out of the trash."""
+
+    document: Document
+
+
+@dataclass(frozen=True)
+class PurgeDocumentSuccess:
+    """What was removed for good with a document."""
+
+    document_id: str
+    removed: Purged
+
+
+@dataclass(frozen=True)
+class TrashSectionSuccess:
+    """The section, which is in the trash."""
+
+    section: Section
+
+
+@dataclass(frozen=True)
+class RestoreSectionSuccess:
+    """The section, which is out of the trash."""
+
+    section: Section
+
+
+@dataclass(frozen=True)
+class PurgeSectionSuccess:
+    """What was removed for good with a section."""
+
+    section_id: str
+    removed: Purged
+
+
+TrashDocumentResult = TrashDocumentSuccess | DocumentNotFound | Forbidden | TemporarilyUnavailable
+RestoreDocumentResult = RestoreDocumentSuccess | DocumentNotFound | Forbidden | TemporarilyUnavailable
+PurgeDocumentResult = PurgeDocumentSuccess | DocumentNotFound | NotInTrash | Forbidden | TemporarilyUnavailable
+TrashSectionResult = TrashSectionSuccess | SectionNotFound | Forbidden | TemporarilyUnavailable
+RestoreSectionResult = RestoreSectionSuccess | SectionNotFound | Forbidden | TemporarilyUnavailable
+PurgeSectionResult = PurgeSectionSuccess | SectionNotFound | NotInTrash | Forbidden | TemporarilyUnavailable
+
+
+async def trashed(store: Store, kind: type[Trashable], page: Page) -> Connection[Trashable]:
     """Return a page of what is in the trash, the latest first. For those who may not edit there is nothing in it."""
-    return await store.trashed(kind, page) if principal.may_edit else connection([], Page(0))
+    if not access.may(store, Action.USE_TRASH):
+        return connection([], Page(0))
+    return (await store.trashed(kind, page)).counted_by(lambda: store.count_trashed(kind))
 
 
 @command
-async def trash_document(store: Store, principal: Principal, document_id: str) -> MovedDocument:
+async def trash_document(store: Store, document_id: str) -> TrashDocumentResult:
     """Put a document into the trash, where nobody sees it; its sections and their chats are kept."""
-    if refused := await _refused_document(store, principal, principal.may_edit, document_id):
+    if refused := await _refused_document(store, Action.USE_TRASH, document_id):
         return refused
-    return await _move(store, Document, document_id, trash.move_to_trash) or DocumentNotFound(document_id)
+    moved = await _move(store, Document, document_id, trash.move_to_trash)
+    return DocumentNotFound(document_id) if moved is None else TrashDocumentSuccess(moved)
 
 
 @command
-async def restore_document(store: Store, principal: Principal, document_id: str) -> MovedDocument:
+async def restore_document(store: Store, document_id: str) -> RestoreDocumentResult:
     """Take a document out of the trash; all is as it was."""
-    if refused := await _refused_document(store, principal, principal.may_edit, document_id):
+    if refused := await _refused_document(store, Action.USE_TRASH, document_id):
         return refused
-    return await _move(store, Document, document_id, trash.restore) or DocumentNotFound(document_id)
+    moved = await _move(store, Document, document_id, trash.restore)
+    return DocumentNotFound(document_id) if moved is None else RestoreDocumentSuccess(moved)
 
 
 @long_command
-async def purge_document(store: Store, principal: Principal, document_id: str) -> PurgedDocument:
+async def purge_document(store: Store, document_id: str) -> PurgeDocumentResult:
     """Take a document that is in the trash away for good, and the sections that stand nowhere else with their chats."""
-    if refused := await _refused_document(store, principal, principal.may_purge, document_id):
+    if refused := await _refused_document(store, Action.PURGE, document_id):
         return refused
 
     async def purge(transaction: Transaction) -> Portion | DocumentNotFound | NotInTrash:
@@ -66,29 +119,32 @@ async def purge_document(store: Store, principal: Principal, document_id: str) -
             return NotInTrash(document_id)
         return await purges.purge_document(transaction, document)
 
-    return await _in_portions(store, purge)
+    removed: Purged | DocumentNotFound | NotInTrash | TemporarilyUnavailable = await _in_portions(store, purge)
+    return PurgeDocumentSuccess(document_id, removed) if isinstance(removed, Purged) else removed
 
 
 @command
-async def trash_section(store: Store, principal: Principal, section_id: str) -> MovedSection:
+async def trash_section(store: Store, section_id: str) -> TrashSectionResult:
     """Put a section into the trash: it is hidden in all its documents, and so is its chat; both are kept."""
-    if refused := await _refused_section(store, principal, principal.may_edit, section_id):
+    if refused := await _refused_section(store, Action.USE_TRASH, section_id):
         return refused
-    return await _move(store, Section, section_id, trash.move_to_trash) or SectionNotFound(section_id)
+    moved = await _move(store, Section, section_id, trash.move_to_trash)
+    return SectionNotFound(section_id) if moved is None else TrashSectionSuccess(moved)
 
 
 @command
-async def restore_section(store: Store, principal: Principal, section_id: str) -> MovedSection:
+async def restore_section(store: Store, section_id: str) -> RestoreSectionResult:
     """Take a section out of the trash; it is back where it stood, with its chat."""
-    if refused := await _refused_section(store, principal, principal.may_edit, section_id):
+    if refused := await _refused_section(store, Action.USE_TRASH, section_id):
         return refused
-    return await _move(store, Section, section_id, trash.restore) or SectionNotFound(section_id)
+    moved = await _move(store, Section, section_id, trash.restore)
+    return SectionNotFound(section_id) if moved is None else RestoreSectionSuccess(moved)
 
 
 @long_command
-async def purge_section(store: Store, principal: Principal, section_id: str) -> PurgedSection:
+async def purge_section(store: Store, section_id: str) -> PurgeSectionResult:
     """Take a section that is in the trash away for good, wherever it stands, with its chat and the messages."""
-    if refused := await _refused_section(store, principal, principal.may_purge, section_id):
+    if refused := await _refused_section(store, Action.PURGE, section_id):
         return refused
 
     async def purge(transaction: Transaction) -> Portion | SectionNotFound | NotInTrash:
@@ -99,7 +155,8 @@ async def purge_section(store: Store, principal: Principal, section_id: str) -> 
             return NotInTrash(section_id)
         return await purges.purge_section(transaction, section)
 
-    return await _in_portions(store, purge)
+    removed: Purged | SectionNotFound | NotInTrash | TemporarilyUnavailable = await _in_portions(store, purge)
+    return PurgeSectionSuccess(section_id, removed) if isinstance(removed, Purged) else removed
 
 
 async def _in_portions(
@@ -133,23 +190,19 @@ async def _move(
 # Who may not change it may not look into the trash either: what is in there does not exist for them.
 
 
-async def _refused_document(
-    store: Store, principal: Principal, may: bool, document_id: str
-) -> DocumentNotFound | Forbidden | None:
-    if may:
+async def _refused_document(store: Store, action: Action, document_id: str) -> DocumentNotFound | Forbidden | None:
+    if access.may(store, action):
         return None
     seen = await store.load.documents.load(document_id) is not None
-    if seen or (principal.may_edit and await store.is_trashed(Document, document_id)):
+    if seen or (access.may(store, Action.USE_TRASH) and await store.is_trashed(Document, document_id)):
         return Forbidden(document_id)
     return DocumentNotFound(document_id)
 
 
-async def _refused_section(
-    store: Store, principal: Principal, may: bool, section_id: str
-) -> SectionNotFound | Forbidden | None:
-    if may:
+async def _refused_section(store: Store, action: Action, section_id: str) -> SectionNotFound | Forbidden | None:
+    if access.may(store, action):
         return None
     seen = await store.load.sections.load(section_id) is not None
-    if seen or (principal.may_edit and await store.is_trashed(Section, section_id)):
+    if seen or (access.may(store, Action.USE_TRASH) and await store.is_trashed(Section, section_id)):
         return Forbidden(section_id)
     return SectionNotFound(section_id)

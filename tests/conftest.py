@@ -13,11 +13,11 @@ import pytest
 from db import workspaces
 from db.connection.database import Database
 from db.migrations import upgrade
+from db.principals import Principal
 from marginalia.app import create_app
 from marginalia.authentication.local import LOCAL_OWNER
 from marginalia.settings import Settings
 from marginalia.transports.runner import PrincipalProvider
-from services.principals import Principal
 from tests.support import databases, postgres
 from tests.support.client import Served
 

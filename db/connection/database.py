@@ -17,6 +17,7 @@ from sqlalchemy.pool import QueuePool
 from db.connection import deadlines, errors, postgresql, query_stats, retry, sqlite
 from db.connection.errors import DatabaseUnavailable
 from db.connection.retry import MAX_ATTEMPTS, RetrySchedule
+from db.outcome import Outcome
 from db.reading import unreadable
 
 T = TypeVar("T")
@@ -126,12 +127,12 @@ class _Turn:
         self.has_begun = True
 
 
-class Undo(Exception):
-    """Raised by the work of a transaction to undo it and have `value` returned instead."""
+class _RolledBack(Exception):
+    """Ends a transaction whose work has returned an outcome."""
 
-    def __init__(self, value: object) -> None:
-        super().__init__(value)
-        self.value = value
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
 
 
 class Database:
@@ -198,7 +199,7 @@ class Database:
     async def transact(self, work: Callable[[AsyncSession], Awaitable[T]], *, repeatable: bool = False) -> T:
         """Run `work` in a transaction, again as a whole if it lost against another one. Raises `DatabaseUnavailable`.
 
-        Its end commits; an exception undoes it, and `Undo` too, which is answered with its value.
+        Its end commits; an exception rolls it back, and so does an `Outcome` that the work returns.
 
         Once begun it runs to its end, whatever becomes of the caller: a call that is cancelled half way would
         leave SQLite's thread at work on a connection that somebody else believes to be free.
@@ -238,10 +239,13 @@ class Database:
                         await session.connection()  # which may have to be waited for
                         turn.begin()
                         await self._limit_locks(session)
-                        return await work(session)
-                except Undo as undone:
+                        result = await work(session)
+                        if isinstance(result, Outcome):
+                            raise _RolledBack(result)
+                        return result
+                except _RolledBack as rolled_back:
                     # Here and not where it is waited for: nobody may be there any more, and it is no fault.
-                    return cast(T, undone.value)
+                    return cast(T, rolled_back.outcome)
                 except Exception as error:
                     if attempt == MAX_ATTEMPTS or not errors.is_conflict(error):
                         raise

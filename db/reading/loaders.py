@@ -125,6 +125,18 @@ class Loaders:
         return self._pages(documents.of_sections)
 
     @cached_property
+    def counts_of_sections(self) -> Loader[str, int]:
+        """How many sections documents have, by the ids of the documents."""
+        workspace_id = self._workspace_id
+        return self._mapping(lambda session, ids: documents.count_sections(session, workspace_id, ids), 0)
+
+    @cached_property
+    def counts_of_documents(self) -> Loader[str, int]:
+        """In how many documents sections stand, by the ids of the sections."""
+        workspace_id = self._workspace_id
+        return self._mapping(lambda session, ids: documents.count_of_sections(session, workspace_id, ids), 0)
+
+    @cached_property
     def pages_of_messages(self) -> Loader[PageKey, Connection[Message]]:
         """Pages of the messages of chats."""
         return self._pages(chats.messages)

@@ -1,7 +1,7 @@
 """Pages: a stretch of an ordered set of rows, of one parent or of many in one statement."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -15,6 +15,7 @@ from db.reading.sql_arrays import rowid, unindexed, unnested
 from db.reading.unreadable import Unreadable
 
 T = TypeVar("T", covariant=True)
+R = TypeVar("R")
 Column = InstrumentedAttribute[Any]
 Query = Select[*tuple[Any, ...]]
 
@@ -71,6 +72,17 @@ class Connection(Generic[T]):
 
     edges: Sequence[Edge[T]]
     page_info: PageInfo
+    count: Callable[[], int | Awaitable[int]] = lambda: 0
+    """Counts the rows of the whole list, for those who ask."""
+
+    def counted_by(self, count: Callable[[], int | Awaitable[int]]) -> "Connection[T]":
+        """Return the page with what counts the whole."""
+        return replace(self, count=count)
+
+
+def edge_of(order: Order, row: R, *keys: object) -> Edge[R]:
+    """Return the edge of a row at `keys` in an order, as a page of it would have it."""
+    return Edge(row, cursor(order.name, order.types, keys))
 
 
 def connection(edges: Sequence[Edge[T]], page: Page) -> Connection[T]:

@@ -1,26 +1,43 @@
-"""What can be seen: the rows of a workspace that are not in the trash, and how the tables hang together.
+"""Visibility: which rows a viewer may see, and how the tables hang together.
 
-Every query that answers a client starts here, so that what is hidden is hidden everywhere.
+Every query that answers a client takes its conditions from here, so that what is hidden is hidden everywhere. A test
+over the syntax tree forbids them anywhere else.
 """
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from db.models import ChatSession, Document, Message, Placement, Section
 from db.reading.sql_arrays import planned_apart
 
+Workspace = str | ColumnElement[str] | InstrumentedAttribute[str]
+"""The workspace of the viewer: its id, or the expression that has it."""
+
+
+def readable_document(workspace: Workspace, document: Any = Document) -> ColumnElement[bool]:
+    """Select the documents that a viewer may read, of the table or of an alias of it."""
+    return and_(document.workspace_id == workspace, document.deleted_at.is_(None))
+
+
+def readable_section(workspace: Workspace, section: Any = Section) -> ColumnElement[bool]:
+    """Select the sections that a viewer may read, wherever they stand, of the table or of an alias of it."""
+    return and_(section.workspace_id == workspace, section.deleted_at.is_(None))
+
 
 def documents(workspace_id: str) -> Select[Document]:
     """Select the documents of a workspace."""
-    return select(Document).where(Document.workspace_id == workspace_id, Document.deleted_at.is_(None))
+    return select(Document).where(readable_document(workspace_id))
 
 
 def sections(workspace_id: str) -> Select[Section]:
     """Select the sections of a workspace, wherever they stand."""
-    return select(Section).where(Section.workspace_id == workspace_id, Section.deleted_at.is_(None))
+    return select(Section).where(readable_section(workspace_id))
 
 
 def chats(workspace_id: str) -> Select[ChatSession]:
-    """Select the chats of a workspace: those whose section is not in the trash."""
+    """Select the chats of a workspace: those whose section can be seen."""
     return select(ChatSession).where(ChatSession.workspace_id == workspace_id, _section_can_be_seen())
 
 
@@ -51,6 +68,6 @@ def chat_of_section() -> ColumnElement[bool]:
 
 def _section_can_be_seen() -> ColumnElement[bool]:
     """Select the chats whose section is not in the trash."""
-    section = select(Section.id).where(chat_of_section(), Section.deleted_at.is_(None))
+    section = select(Section.id).where(chat_of_section(), readable_section(ChatSession.workspace_id))
     # Asked of each chat: joined, the planner may begin with the sections of the workspace, all of them.
     return planned_apart(section.correlate(ChatSession)).exists()

@@ -6,7 +6,7 @@ import { type Ids, PLACEHOLDERS } from "./newest";
 
 interface Answer {
   data?: {
-    importDocument?: { __typename?: string; id: string; sections?: { edges: { node: { id: string } }[] } };
+    importDocument?: { document?: { id: string; sections?: { edges: { node: { id: string } }[] } } };
     ensureSectionChat?: { __typename?: string; id: string };
   } | null;
 }
@@ -44,9 +44,9 @@ export class Tour {
   }
 
   private learn({ data }: Answer): void {
-    const made = data?.importDocument;
+    const made = data?.importDocument?.document;
     const section = made?.sections?.edges[0]?.node;
-    if (made?.__typename === "Document" && section) {
+    if (made && section) {
       this.ids = { docId: made.id, sectionId: section.id, chatId: PLACEHOLDERS.chatId };
     }
     const chat = data?.ensureSectionChat;

@@ -2,7 +2,7 @@
 
 from starlette.requests import HTTPConnection
 
-from services.principals import Principal, Role
+from db.principals import Principal, Role
 
 LOCAL_OWNER = Principal(user_id="local", workspace_id="local", role=Role.OWNER)
 

@@ -17,20 +17,20 @@ from db.connection import errors as connection_errors
 from db.connection.database import BadDatabaseUrl, Database, is_missing, without_password
 from db.connection.errors import ConnectionRejected, DatabaseUnavailable
 from db.migrations import upgrade as migrations_upgrade
-from db.models import Document
 from db.store import Store
-from engine.persisted_operations import BadManifest, read_manifest
+from engine.persisted_operations import BadManifest
 from marginalia import files, server, terminal
 from marginalia.authentication.local import LOCAL_OWNER
 from marginalia.cli import demo, doctor, legacy, output
 from marginalia.files import UnreadableFile
+from marginalia.manifest import read_manifest
 from marginalia.observability import log_config, metrics_workers
 from marginalia.settings import BadSettings, Settings, read_settings
 from marginalia.startup import NotReady, check, prepare, warn_of_many_writers
 from marginalia.terminal import write_line
 from schema.build import sdl
 from services import documents
-from services.inputs import MARKDOWN_LENGTH
+from services.limits import MARKDOWN_LENGTH
 
 T = TypeVar("T")
 
@@ -189,7 +189,7 @@ def import_legacy(
 
 async def _import(database: Database, paths: list[Path]) -> bool:
     errors = Console(stderr=True)
-    store = Store(database, LOCAL_OWNER.workspace_id)
+    store = Store(database, LOCAL_OWNER)
     failed = 0
     # The bar is on standard error and the ids on standard output; only where both are the terminal must they share it.
     shared = sys.stdout.isatty()
@@ -201,9 +201,9 @@ async def _import(database: Database, paths: list[Path]) -> bool:
                 write_line(f"{file}: {error}", error=True)
                 failed += 1
                 continue
-            made = await documents.import_document(store, LOCAL_OWNER, None, text, None, file.stem)
-            if isinstance(made, Document):
-                print(made.id, flush=True)
+            made = await documents.import_document(store, None, text, None, file.stem)
+            if isinstance(made, documents.ImportDocumentSuccess):
+                print(made.document.id, flush=True)
             else:
                 write_line(f"{file}: {made.message}", error=True)
                 failed += 1

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.connection.database import Database
-from db.models import Document
 from db.reading.paging import Page
 from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
@@ -48,11 +47,11 @@ async def load(database: Database) -> Demo | None:
 
     Raises `NotReady`.
     """
-    store = Store(database, LOCAL_OWNER.workspace_id)
+    store = Store(database, LOCAL_OWNER)
     for page in sorted(_DOCS.rglob("*.md")):
         own_id = "doc_demo-" + "-".join(page.relative_to(_DOCS).with_suffix("").parts)
-        made = await documents.import_document(store, LOCAL_OWNER, None, page.read_text("utf-8"), own_id, page.stem)
-        if not isinstance(made, Document | IdTaken):
+        made = await documents.import_document(store, None, page.read_text("utf-8"), own_id, page.stem)
+        if not isinstance(made, documents.ImportDocumentSuccess | IdTaken):
             raise NotReady(f"The demo cannot be loaded: {page}: {made.message}")
     guide = await store.load.documents.load(_FIRST)
     edges = (await documents.sections(store, guide, Page(1))).edges if guide else ()

@@ -37,7 +37,7 @@ async def take_in(database: Database, path: Path, file: LegacyFile) -> bool:
     Returns whether it was taken in. Raises `DatabaseUnavailable`.
     """
     try:
-        imported = await legacy_import.import_file(Store(database, LOCAL_OWNER.workspace_id), LOCAL_OWNER, file)
+        imported = await legacy_import.import_file(Store(database, LOCAL_OWNER), file)
     except BadFile as error:
         _tell(path, error.problems)
         return False

@@ -12,10 +12,12 @@ from graphql import OperationType
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import Receive, Scope, Send
 
+from db.principals import Principal
+from engine.request import GraphQLRequest
 from marginalia.transports import content_negotiation, request, streaming
 from marginalia.transports.content_negotiation import Accepted
 from marginalia.transports.disconnects import cancelled_on_disconnect
-from marginalia.transports.request import GraphQLRequest, InvalidJSON, MalformedRequest
+from marginalia.transports.request import InvalidJSON, MalformedRequest
 from marginalia.transports.runner import GraphQLResponse, PreparedRequest, Runner
 from marginalia.transports.uploads import (
     LARGEST_UPLOAD,
@@ -25,7 +27,6 @@ from marginalia.transports.uploads import (
     UploadTimeout,
     UploadTooLarge,
 )
-from services.principals import Principal
 
 Identify = Callable[[HTTPConnection], Principal]
 """Tells who is asking."""

@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
+
+from engine.request import GraphQLRequest
 
 MOST_TEXTS = 20_000
 """How many strings a long body may have."""
@@ -19,17 +20,6 @@ class InvalidJSON(ValueError):
 
 class MalformedRequest(ValueError):
     """What was sent is JSON, but no call; the text is one sentence for the client."""
-
-
-@dataclass(frozen=True)
-class GraphQLRequest:
-    """An operation as it was asked for: by its text, by the id of a document, or by both."""
-
-    query: str | None = None
-    document_id: str | None = None
-    operation_name: str | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    extensions: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(data: object) -> GraphQLRequest:

@@ -18,14 +18,15 @@ from graphql import GraphQLError, OperationType
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from db.connection.query_stats import QueryStats, collect_query_stats
+from db.principals import Principal
 from db.store import Store, anchor_loader
-from engine import execution
+from engine import errors, execution
 from engine.execution import ExecutionLimits, Result
 from engine.operation_cache import OperationCache, PreparedOperation, Refused, hold_to_cost
 from engine.persisted_operations import PersistedOperations
-from marginalia.transports.request import GraphQLRequest
+from engine.request import GraphQLRequest
+from marginalia.transports.errors import describe
 from resolvers.context import Context
-from services.principals import Principal
 
 PrincipalProvider = Callable[[], Principal]
 """Tells who is asking, anew each time."""
@@ -130,6 +131,7 @@ class Runner:
             operations.limits.errors,
             hide_suggestions=not operations.suggestions,
             hide_schema=not operations.introspection,
+            describe=describe,
         )
         self._bounds = {
             OperationType.QUERY: limits,
@@ -149,7 +151,7 @@ class Runner:
             is_trusted = self._documents.trusts(text)
             operation = self.operations.find(text, call.operation_name)
             self._documents.remember(call)
-            cost = hold_to_cost(operation, call.variables, self.operations.limits.cost)
+            cost = hold_to_cost(operation, call.variables, self.operations.limits)
         except Refused as refusal:
             return self._refusal(refusal, OperationRecord(operation, transport, started, is_trusted=is_trusted))
         told = {"cost": {"requested": cost, "limit": self.operations.limits.cost}} if tell_cost else None
@@ -164,7 +166,7 @@ class Runner:
                     operation, ready.variables, self._context(who), self._bounds[operation.kind]
                 )
             except Refused as refusal:
-                return _told(run, GraphQLResponse(None, execution.present(refusal.errors), executed=False))
+                return _told(run, GraphQLResponse(None, errors.present(refusal.errors, describe), executed=False))
             return _told(run, _answer(result, ready.extensions))
 
     @asynccontextmanager
@@ -183,7 +185,9 @@ class Runner:
                 try:
                     results = await subscription.enter_async_context(self._subscribe(ready, who))
                 except Refused as refusal:
-                    yield _one(_told(run, GraphQLResponse(None, execution.present(refusal.errors), executed=False)))
+                    yield _one(
+                        _told(run, GraphQLResponse(None, errors.present(refusal.errors, describe), executed=False))
+                    )
                 else:
                     run.outcome = "ok"
                     yield (_told(run, _answer(result, ready.extensions)) async for result in results)
@@ -202,10 +206,10 @@ class Runner:
 
     def _context(self, who: PrincipalProvider) -> Context:
         principal = who()
-        return Context(principal, Store(self._database, principal.workspace_id, self._anchors), self._openings)
+        return Context(principal, Store(self._database, principal, self._anchors), self._openings)
 
     def _refusal(self, refusal: Refused, run: OperationRecord) -> GraphQLResponse:
-        answer = GraphQLResponse(None, execution.present(refusal.errors), executed=False)
+        answer = GraphQLResponse(None, errors.present(refusal.errors, describe), executed=False)
         with self._watched(run):
             return _told(run, answer)
 

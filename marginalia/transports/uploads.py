@@ -7,7 +7,7 @@ from starlette.types import Receive
 
 from engine.complexity import Limits
 from marginalia.transports.request import MOST_BESIDE_TEXTS
-from services.inputs import MARKDOWN_LENGTH
+from services.limits import MARKDOWN_LENGTH
 
 ESCAPED_BYTES = 12
 """How many bytes JSON takes for a character at most: two escapes, as `\\ud83d\\ude00`, where ASCII is all there is."""

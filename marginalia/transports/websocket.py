@@ -11,11 +11,11 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
-from engine import execution
+from engine import errors
+from engine.request import GraphQLRequest
 from marginalia.transports import request
 from marginalia.transports.http import Identify, request_id
 from marginalia.transports.origins import AllowedOrigins, OriginRefusals
-from marginalia.transports.request import GraphQLRequest
 from marginalia.transports.runner import GraphQLResponse, Runner
 from marginalia.transports.uploads import LARGEST_UPLOAD
 
@@ -181,7 +181,7 @@ class _Socket:
         except GONE:
             pass
         except Exception as fault:  # here it can be told for the last time
-            error = execution.mask(GraphQLError("The operation failed"), fault)
+            error = errors.mask(GraphQLError("The operation failed"), fault)
             with suppress(*GONE):
                 await self._last(name, {"type": "error", "payload": [error.formatted]})
 

@@ -10,10 +10,10 @@ CREATE_DOCUMENT = """
 mutation ($title: String!, $description: String, $id: ID) {
   createDocument(title: $title, description: $description, id: $id) {
     __typename
-    ... on Document { id title description createdBy createdAt updatedAt }
+    ... on CreateDocumentSuccess { document { id title description createdBy { id } createdAt updatedAt } }
     ... on Error { message code }
-    ... on InvalidInput { argument reason }
-    ... on IdTaken { id }
+    ... on InvalidInput { violations { path message } }
+    ... on IdTaken { takenId }
     ... on Forbidden { subjectId }
   }
 }
@@ -23,10 +23,10 @@ IMPORT_DOCUMENT = """
 mutation ($markdown: String!, $title: String, $id: ID) {
   importDocument(markdown: $markdown, title: $title, id: $id) {
     __typename
-    ... on Document { id title description createdBy createdAt updatedAt }
+    ... on ImportDocumentSuccess { document { id title description createdBy { id } createdAt updatedAt } }
     ... on Error { message code }
-    ... on InvalidInput { argument reason }
-    ... on IdTaken { id }
+    ... on InvalidInput { violations { path message } }
+    ... on IdTaken { takenId }
     ... on Forbidden { subjectId }
   }
 }
@@ -36,11 +36,11 @@ CREATE_SECTION = """
 mutation ($docId: ID!, $title: String! = "A section", $content: String! = "", $level: Int! = 1, $id: ID) {
   createSection(docId: $docId, title: $title, content: $content, level: $level, id: $id) {
     __typename
-    ... on Section { id title level content createdBy createdAt updatedAt }
+    ... on CreateSectionSuccess { section { id title level content createdBy { id } createdAt updatedAt } }
     ... on Error { message code }
     ... on DocumentNotFound { docId }
-    ... on InvalidInput { argument reason }
-    ... on IdTaken { id }
+    ... on InvalidInput { violations { path message } }
+    ... on IdTaken { takenId }
     ... on Forbidden { subjectId }
   }
 }
@@ -50,7 +50,7 @@ PLACE_SECTION = """
 mutation ($docId: ID!, $sectionId: ID!) {
   placeSection(docId: $docId, sectionId: $sectionId) {
     __typename
-    ... on Placement { position isCopy document { id } section { id } }
+    ... on PlaceSectionSuccess { placement { position document { id } section { id } } }
     ... on Error { message code }
     ... on DocumentNotFound { docId }
     ... on SectionNotFound { sectionId }
@@ -63,7 +63,7 @@ REMOVE_SECTION = """
 mutation ($docId: ID!, $sectionId: ID!) {
   removeSection(docId: $docId, sectionId: $sectionId) {
     __typename
-    ... on Section { id title chat { id } }
+    ... on RemoveSectionSuccess { section { id title chat { id } } }
     ... on Error { message code }
     ... on DocumentNotFound { docId }
     ... on SectionNotFound { sectionId }
@@ -87,10 +87,12 @@ POST_MESSAGE = """
 mutation ($chatId: ID!, $content: String!, $clientId: String) {
   postMessage(chatId: $chatId, content: $content, clientId: $clientId) {
     __typename
-    ... on Message { id seq role author content clientId createdAt chat { id messageCount updatedAt } }
+    ... on PostMessageSuccess {
+      postedMessage { id seq role author { id } content clientId createdAt chat { id messageCount updatedAt } }
+    }
     ... on Error { message code }
     ... on ChatSessionNotFound { chatId }
-    ... on InvalidInput { argument reason }
+    ... on InvalidInput { violations { path message } }
     ... on ClientIdConflict { chatId clientId messageId }
     ... on Forbidden { subjectId }
   }
@@ -99,7 +101,7 @@ mutation ($chatId: ID!, $content: String!, $clientId: String) {
 
 DOCUMENT = """
 query ($id: ID!) {
-  document(id: $id) { id title description createdBy createdAt updatedAt markdown }
+  document(id: $id) { id title description createdBy { id } createdAt updatedAt markdown }
 }
 """
 
@@ -116,7 +118,7 @@ SECTIONS = """
 query ($docId: ID!, $first: Int = 500, $after: String) {
   document(id: $docId) {
     sections(first: $first, after: $after) {
-      edges { cursor position isCopy node { id title level content } }
+      edges { cursor position node { id title level content } }
       pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
     }
   }
@@ -136,25 +138,36 @@ TRASHED = datetime(2026, 1, 1, tzinfo=UTC)
 """When what is in the trash from the beginning was put there."""
 
 
+def unwrapped(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the object in a success with the `__typename` of the answer; an error stays as it is."""
+    entity = answer.pop(name, {})
+    return {**answer, **entity}
+
+
+def arguments(refused: dict[str, Any]) -> list[str]:
+    """Return the arguments that an InvalidInput is about."""
+    return [".".join(violation["path"]) for violation in refused.get("violations", ())]
+
+
 async def create_document(client: Client, title: str = "A document", **arguments: Any) -> str:
     """Make a document and return its id."""
     created = (await client(CREATE_DOCUMENT, title=title, **arguments))["createDocument"]
-    assert created["__typename"] == "Document", created
-    return str(created["id"])
+    assert created["__typename"] == "CreateDocumentSuccess", created
+    return str(created["document"]["id"])
 
 
 async def import_document(client: Client, markdown: str, **arguments: Any) -> str:
     """Make a document from Markdown and return its id."""
     imported = (await client(IMPORT_DOCUMENT, markdown=markdown, **arguments))["importDocument"]
-    assert imported["__typename"] == "Document", imported
-    return str(imported["id"])
+    assert imported["__typename"] == "ImportDocumentSuccess", imported
+    return str(imported["document"]["id"])
 
 
 async def create_section(client: Client, document_id: str, **arguments: Any) -> str:
     """Make a section at the end of a document and return its id."""
     created = (await client(CREATE_SECTION, docId=document_id, **arguments))["createSection"]
-    assert created["__typename"] == "Section", created
-    return str(created["id"])
+    assert created["__typename"] == "CreateSectionSuccess", created
+    return str(created["section"]["id"])
 
 
 async def ensure_chat(client: Client, document_id: str, section_id: str) -> str:
@@ -166,9 +179,10 @@ async def ensure_chat(client: Client, document_id: str, section_id: str) -> str:
 
 async def post_message(client: Client, chat_id: str, content: str, **arguments: Any) -> dict[str, Any]:
     """Post a message and return it."""
-    posted: dict[str, Any] = (await client(POST_MESSAGE, chatId=chat_id, content=content, **arguments))["postMessage"]
-    assert posted["__typename"] == "Message", posted
-    return posted
+    posted = (await client(POST_MESSAGE, chatId=chat_id, content=content, **arguments))["postMessage"]
+    assert posted["__typename"] == "PostMessageSuccess", posted
+    message: dict[str, Any] = posted["postedMessage"]
+    return message
 
 
 async def section_edges(client: Client, document_id: str) -> list[dict[str, Any]]:
@@ -187,7 +201,7 @@ async def section_ids(client: Client, document_id: str) -> list[str]:
 async def trash(client: Client, document: str, section: str) -> None:
     """Put a section and a document into the trash."""
     answer = await client(TRASH, docId=document, sectionId=section)
-    assert [each["__typename"] for each in answer.values()] == ["Section", "Document"]
+    assert [each["__typename"] for each in answer.values()] == ["TrashSectionSuccess", "TrashDocumentSuccess"]
 
 
 def headings(count: int, text: str = "Text.") -> str:

@@ -11,8 +11,8 @@ from sqlalchemy import event, update
 
 from db.connection.database import Database
 from db.models import Document, Section
-from services import inputs
-from services.principals import Principal, Role
+from db.principals import Principal, Role
+from services import limits
 from tests.api.operations import TRASHED
 from tests.conftest import Serve
 from tests.support import factories
@@ -25,12 +25,8 @@ SECTIONS = """
 mutation ($docId: ID!, $sectionIds: [ID!]!) {
   ensureSectionChats(docId: $docId, sectionIds: $sectionIds) {
     __typename
-    ... on EnsuredSectionChats {
-      results {
-        __typename
-        ... on ChatSession { id ensured section { id title } document { id } }
-        ... on Error { code }
-      }
+    ... on EnsureSectionChatsSuccess {
+      results { sectionId ensured chat { id ensured section { id title } document { id } } error { __typename code } }
     }
     ... on Error { code }
   }
@@ -41,7 +37,7 @@ DOCUMENT = """
 mutation ($docId: ID!) {
   ensureDocumentChats(docId: $docId) {
     __typename
-    ... on EnsuredDocumentChats { document { id } createdCount foundCount repairedCount refusedCount }
+    ... on EnsureDocumentChatsSuccess { document { id } createdCount foundCount repairedCount refusedCount }
     ... on Error { code }
   }
 }
@@ -57,19 +53,20 @@ async def document(database: Database) -> Document:
 
 async def ensure_all(client: Client, document: str, sections: list[str]) -> Any:
     answer = (await client(SECTIONS, docId=document, sectionIds=sections))["ensureSectionChats"]
-    return answer["results"] if answer["__typename"] == "EnsuredSectionChats" else answer["code"]
+    return answer["results"] if answer["__typename"] == "EnsureSectionChatsSuccess" else answer["code"]
 
 
 async def ensure_document(client: Client, document: str) -> Any:
     answer = (await client(DOCUMENT, docId=document))["ensureDocumentChats"]
-    if answer["__typename"] != "EnsuredDocumentChats":
+    if answer["__typename"] != "EnsureDocumentChatsSuccess":
         return answer["code"]
     assert answer["document"] == {"id": document}
     return tuple(answer[f"{what}Count"] for what in ("created", "found", "repaired", "refused"))
 
 
 def told(results: list[dict[str, Any]]) -> list[str]:
-    return [result.get("ensured") or result["code"] for result in results]
+    assert all((result["chat"] is None) is (result["ensured"] is None) for result in results)
+    return [result["ensured"] or result["error"]["code"] for result in results]
 
 
 def real(statements: list[str]) -> int:
@@ -116,15 +113,18 @@ async def test_each_id_gets_the_answer_that_it_would_get_alone(
 
     assert told(results) == EXPECTED
     assert real(statements) <= 4
-    assert [result["section"]["id"] for result in results[:6]] == sections[:6]
-    assert {result["document"]["id"] for result in results[1:3]} == {document.id}
+    assert [result["sectionId"] for result in results] == sections
+    assert [result["chat"]["section"]["id"] for result in results[:6]] == sections[:6]
+    assert {result["chat"]["document"]["id"] for result in results[1:3]} == {document.id}
     for section, result in zip(sections[:6], results[:6], strict=True):
-        await assert_one_chat(database, section, [result])
+        await assert_one_chat(database, section, [{"__typename": "ChatSession", **result["chat"]}])
     assert await violations(database) == []
     with counted(client.database) as statements:
         again = await ensure_all(client, document.id, sections)
     assert told(again) == ["FOUND"] * 6 + EXPECTED[6:]
-    assert [result.get("id") for result in again] == [result.get("id") for result in results]
+    assert [result["chat"] and result["chat"]["id"] for result in again] == [
+        result["chat"] and result["chat"]["id"] for result in results
+    ]
     assert len(statements) == 1
 
 
@@ -155,12 +155,12 @@ async def test_who_may_only_read_opens_nothing_and_gets_the_others(
 async def test_five_hundred_sections_take_as_many_statements_as_one(
     client: Served, database: Database, document: Document
 ) -> None:
-    sections = await many_sections(database, document, inputs.ENSURED_SECTIONS)
+    sections = await many_sections(database, document, limits.ENSURED_SECTIONS)
     with counted(client.database) as statements:
         results = await ensure_all(client, document.id, sections)
     assert Counter(told(results)) == {"CREATED": len(sections)}
     assert real(statements) <= 4
-    assert [result["id"] for result in results] == await chats_of(database, sections)
+    assert [result["chat"]["id"] for result in results] == await chats_of(database, sections)
     one_more = ", ".join(f'"{section}"' for section in [*sections, sections[0]])
     answer = await client(
         f'mutation {{ ensureSectionChats(docId: "{document.id}", sectionIds: [{one_more}]) {{ __typename }} }}'
@@ -194,7 +194,7 @@ async def test_an_id_that_is_asked_for_twice_is_opened_once(
     (section,) = await many_sections(database, document, 1)
     results = await ensure_all(client, document.id, [section, section])
     assert told(results) == ["CREATED", "FOUND"]
-    await assert_one_chat(database, section, results)
+    await assert_one_chat(database, section, [{"__typename": "ChatSession", **result["chat"]} for result in results])
 
 
 async def test_of_a_document_that_cannot_be_seen_nothing_is_told(client: Client, database: Database) -> None:
@@ -244,7 +244,7 @@ async def test_what_was_opened_is_told_even_if_it_was_taken_away_since(
         results = await ensure_all(client, document.id, [*sections, "sec_nowhere"])
     assert told(results)[:2] == ["CREATED", "CREATED"]
     assert told(results)[2] in ("SECTION_NOT_FOUND", "DOCUMENT_NOT_FOUND")
-    assert [result["id"] for result in results[:2]] == await chats_of(database, sections)
+    assert [result["chat"]["id"] for result in results[:2]] == await chats_of(database, sections)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from db.connection.database import Database
 from db.models import Section
-from services.principals import Principal, Role
+from db.principals import Principal, Role
 from tests.api.operations import ensure_chat, import_document, post_message, section_ids
 from tests.conftest import Serve
 from tests.support import factories

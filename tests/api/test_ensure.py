@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from db.connection.database import Database
 from db.models import ChatSession, Document, Section
-from services.principals import Principal, Role
+from db.principals import Principal, Role
 from tests.conftest import Serve
 from tests.support import factories
 from tests.support.client import Client
@@ -18,7 +18,7 @@ ENSURE = """
 mutation Ensure($docId: ID!, $sectionId: ID!) {
   ensureSectionChat(docId: $docId, sectionId: $sectionId) {
     __typename
-    ... on ChatSession { id ensured createdBy messageCount section { id } document { id } }
+    ... on ChatSession { id ensured createdBy { id } messageCount section { id } document { id } }
     ... on Error { code message }
     ... on DocumentNotFound { docId }
     ... on SectionNotFound { sectionId }
@@ -160,7 +160,7 @@ async def test_a_chat_that_is_pointed_to_is_found_and_nothing_is_written(
         "__typename": "ChatSession",
         "id": "chat_there",
         "ensured": "FOUND",
-        "createdBy": "somebody",
+        "createdBy": {"id": "user_somebody"},
         "messageCount": 3,
         "section": {"id": section.id},
         "document": {"id": document.id},
@@ -216,7 +216,7 @@ async def test_the_first_ensure_opens_the_chat_and_the_second_finds_it(
         "__typename": "ChatSession",
         "id": opened["id"],
         "ensured": "CREATED",
-        "createdBy": "local",
+        "createdBy": {"id": "user_local"},
         "messageCount": 0,
         "section": {"id": section.id},
         "document": {"id": document.id},
@@ -244,7 +244,7 @@ async def test_a_wrong_pointer_does_not_stand_in_for_a_chat(
 async def test_a_commenter_may_open_a_chat(serve: Serve, database: Database, document: Document) -> None:
     section = await factories.section(database, document)
     async with serve(COMMENTER) as client:
-        assert (await ensure(client, document, section))["createdBy"] == "commenter"
+        assert (await ensure(client, document, section))["createdBy"] == {"id": "user_commenter"}
 
 
 # Rule 7

@@ -14,7 +14,7 @@ ENSURE_ALL = """
 mutation Ensure($docId: ID!, $sectionId: ID!) {
   ensureSectionChat(docId: $docId, sectionId: $sectionId) {
     ... on ChatSession {
-      id ensured createdBy createdAt updatedAt messageCount
+      id ensured createdBy { id } createdAt updatedAt messageCount
       section { id title level content chat { id ensured } }
       document { id title description createdAt }
     }

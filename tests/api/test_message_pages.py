@@ -82,9 +82,12 @@ async def test_pages_of_seven_give_each_message_exactly_once_from_either_end(cli
     assert numbers(*backward) == list(range(1, 17))
 
 
-async def test_a_page_is_the_first_twenty_unless_told_otherwise(client: Client) -> None:
-    page = await read(client, await chat_of(client, await create_document(client), 21))
-    assert (numbers(page), more(page)) == (list(range(1, 21)), (False, True))
+async def test_a_page_is_the_newest_twenty_unless_told_otherwise(client: Client) -> None:
+    chat = await chat_of(client, await create_document(client), 21)
+    page = await read(client, chat)
+    assert (numbers(page), more(page)) == (list(range(2, 22)), (True, False))
+    after = await read(client, chat, after=page["edges"][0]["cursor"])
+    assert numbers(after) == list(range(3, 22))
 
 
 async def test_first_with_before_and_last_with_after_stay_within(

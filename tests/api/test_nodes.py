@@ -10,7 +10,7 @@ from tests.support.client import Client
 FIELDS = """
 __typename
 id
-... on Document { createdBy }
+... on Document { createdBy { id } }
 ... on Section { content }
 ... on ChatSession { messageCount }
 ... on Message { seq }
@@ -35,7 +35,7 @@ async def four(client: Client) -> list[dict[str, Any]]:
     chat = await ensure_chat(client, document, section)
     message = await post_message(client, chat, "Hello")
     return [
-        {"__typename": "Document", "id": document, "createdBy": "local"},
+        {"__typename": "Document", "id": document, "createdBy": {"id": "user_local"}},
         {"__typename": "Section", "id": section, "content": "Text"},
         {"__typename": "ChatSession", "id": chat, "messageCount": 1},
         {"__typename": "Message", "id": message["id"], "seq": 1},

@@ -8,7 +8,7 @@ import pytest
 
 from db.connection.database import Database
 from db.models import Document
-from services.principals import Principal, Role
+from db.principals import Principal, Role
 from tests.api.operations import (
     DOCUMENT,
     ENSURE_CHAT,
@@ -25,6 +25,7 @@ from tests.api.operations import (
     post_message,
     section_edges,
     section_ids,
+    unwrapped,
 )
 from tests.conftest import Serve
 from tests.support import factories
@@ -45,13 +46,11 @@ CHAT = "query ($id: ID!) { chatSession(id: $id) { messageCount section { id } do
 
 
 async def place(client: Client, document: str, section: str) -> dict[str, Any]:
-    placed: dict[str, Any] = (await client(PLACE_SECTION, docId=document, sectionId=section))["placeSection"]
-    return placed
+    return unwrapped((await client(PLACE_SECTION, docId=document, sectionId=section))["placeSection"], "placement")
 
 
 async def remove(client: Client, document: str, section: str) -> dict[str, Any]:
-    removed: dict[str, Any] = (await client(REMOVE_SECTION, docId=document, sectionId=section))["removeSection"]
-    return removed
+    return unwrapped((await client(REMOVE_SECTION, docId=document, sectionId=section))["removeSection"], "section")
 
 
 async def ensured(client: Client, document: str, section: str) -> dict[str, Any]:
@@ -84,8 +83,7 @@ async def test_a_section_placed_by_reference_is_appended(client: Client, two: st
     placed = await place(client, two, section)
     assert placed.pop("position") > (await section_edges(client, two))[1]["position"]
     assert placed == {
-        "__typename": "Placement",
-        "isCopy": False,
+        "__typename": "PlaceSectionSuccess",
         "document": {"id": two},
         "section": {"id": section},
     }
@@ -103,7 +101,7 @@ async def test_a_section_placed_again_stays_where_it_is(client: Client, two: str
 
 async def test_a_section_placed_by_ten_at_once_stands_there_once(client: Client, two: str, section: str) -> None:
     placed = await asyncio.gather(*(place(client, two, section) for _ in range(10)))
-    assert {answer["__typename"] for answer in placed} == {"Placement"}
+    assert {answer["__typename"] for answer in placed} == {"PlaceSectionSuccess"}
     assert len({answer["position"] for answer in placed}) == 1
     assert (await section_ids(client, two)).count(section) == 1
 
@@ -137,7 +135,7 @@ async def test_a_removed_section_is_kept_with_its_chat(client: Client, one: str,
     chat = await ensure_chat(client, one, section)
     await post_message(client, chat, "Hello")
     assert await remove(client, one, section) == {
-        "__typename": "Section",
+        "__typename": "RemoveSectionSuccess",
         "id": section,
         "title": "A section",
         "chat": {"id": chat},
@@ -155,7 +153,7 @@ async def test_a_removed_section_is_kept_with_its_chat(client: Client, one: str,
 async def test_a_section_placed_again_brings_its_chat_back(client: Client, one: str, section: str) -> None:
     chat = await ensure_chat(client, one, section)
     await remove(client, one, section)
-    assert (await place(client, one, section))["__typename"] == "Placement"
+    assert (await place(client, one, section))["__typename"] == "PlaceSectionSuccess"
     again = await ensured(client, one, section)
     assert (again["id"], again["ensured"]) == (chat, "FOUND")
 
@@ -188,7 +186,7 @@ async def test_of_ten_who_remove_a_section_at_once_one_does(
 ) -> None:
     removed = await asyncio.gather(*(remove(client, one, section) for _ in range(10)))
     names = sorted(answer["__typename"] for answer in removed)
-    assert names == ["Section"] + ["SectionNotInDocument"] * 9
+    assert names == ["RemoveSectionSuccess"] + ["SectionNotInDocument"] * 9
     async with database.read() as session:
         # Made, given a section, and freed of it: who changes nothing leaves no trace.
         assert (await session.get_one(Document, ("local", one))).version == 3

@@ -61,7 +61,9 @@ IDS = [
 ]
 
 POST = """
-mutation ($chatId: ID!) { postMessage(chatId: $chatId, content: "Again") { ... on Message { seq } } }
+mutation ($chatId: ID!) {
+  postMessage(chatId: $chatId, content: "Again") { ... on PostMessageSuccess { postedMessage { seq } } }
+}
 """
 
 ASKED: dict[str, tuple[str, Callable[[str, str, str], dict[str, Any]], dict[str, Any], int]] = {

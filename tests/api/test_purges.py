@@ -97,7 +97,12 @@ async def test_a_large_document_is_purged_in_portions_and_all_of_it_is_counted(
     document, *_ = await large(client)
     with counted(client.database) as statements:
         purged = await move(client, PURGE_DOCUMENT, document)
-    assert purged == {"__typename": "Purged", "sectionCount": SECTIONS, "chatCount": 2, "messageCount": 10}
+    assert purged == {
+        "__typename": "PurgeDocumentSuccess",
+        "sectionCount": SECTIONS,
+        "chatCount": 2,
+        "messageCount": 10,
+    }
     assert sum(statement.startswith("COMMIT") for statement in statements) > SECTIONS / 2
     assert [await count(database, table) for table in ("documents", "sections", "chat_sessions", "messages")] == [0] * 4
     assert (await move(client, PURGE_DOCUMENT, document))["__typename"] == "DocumentNotFound"
@@ -133,7 +138,7 @@ async def test_what_a_purge_that_was_killed_has_left_is_whole_and_the_next_one_t
     assert (await move(client, TRASH_DOCUMENT, document))["__typename"] == "DocumentNotFound"
     for kind in ("Document", "Section"):
         assert (await listed(client, kind))["edges"] == []
-    assert (await move(client, PURGE_DOCUMENT, document))["__typename"] == "Purged"
+    assert (await move(client, PURGE_DOCUMENT, document))["__typename"] == "PurgeDocumentSuccess"
     assert [await count(database, table) for table in ("documents", "sections", "messages")] == [0] * 3
 
 
@@ -159,9 +164,9 @@ async def test_a_purge_that_takes_too_long_asks_to_come_again_and_then_goes_on(
     document, *_ = await large(client)
     monkeypatch.setattr(trash_service, "PURGE_SECONDS", -1.0)
     kinds = [(await move(client, PURGE_DOCUMENT, document))["__typename"] for _ in range(20)]
-    again = kinds.index("Purged")
+    again = kinds.index("PurgeDocumentSuccess")
     assert again > 2
-    assert kinds == ["TemporarilyUnavailable"] * again + ["Purged"] + ["DocumentNotFound"] * (19 - again)
+    assert kinds == ["TemporarilyUnavailable"] * again + ["PurgeDocumentSuccess"] + ["DocumentNotFound"] * (19 - again)
     assert await count(database, "sections") == 0
 
 
@@ -181,7 +186,7 @@ async def test_the_latest_messages_of_a_long_chat_go_first_and_nobody_posts_mean
     assert (await post(client, chat, "Text"))["__typename"] == "ChatSessionNotFound"
     assert (await move(client, RESTORE_SECTION, section))["__typename"] == "SectionNotFound"
     purged = await move(client, PURGE_SECTION, section)
-    assert purged == {"__typename": "Purged", "sectionCount": 1, "chatCount": 1, "messageCount": 5}
+    assert purged == {"__typename": "PurgeSectionSuccess", "sectionCount": 1, "chatCount": 1, "messageCount": 5}
     assert await violations(database) == []
 
 

@@ -55,30 +55,38 @@ query ($ids: [ID!]!) {
 MARKDOWN_OF_ALL = "{ documents(first: 40) { edges { node { markdown } } } }"
 
 IMPORT = """
-mutation ($markdown: String!) { importDocument(markdown: $markdown) { ... on Document { id title createdAt } } }
+mutation ($markdown: String!) {
+  importDocument(markdown: $markdown) { ... on ImportDocumentSuccess { document { id title createdAt } } }
+}
 """
 
-CREATE_DOCUMENT = 'mutation { createDocument(title: "A") { ... on Document { id title createdAt } } }'
+CREATE_DOCUMENT = (
+    'mutation { createDocument(title: "A") { ... on CreateDocumentSuccess { document { id title createdAt } } } }'
+)
 
 CREATE_SECTION = """
-mutation ($docId: ID!) { createSection(docId: $docId, title: "A") { ... on Section { id title createdAt } } }
+mutation ($docId: ID!) {
+  createSection(docId: $docId, title: "A") { ... on CreateSectionSuccess { section { id title createdAt } } }
+}
 """
 
 PLACE = """
 mutation ($docId: ID!, $sectionId: ID!) {
-  placeSection(docId: $docId, sectionId: $sectionId) { ... on Placement { position isCopy } }
+  placeSection(docId: $docId, sectionId: $sectionId) { ... on PlaceSectionSuccess { placement { position } } }
 }
 """
 
 REMOVE = """
 mutation ($docId: ID!, $sectionId: ID!) {
-  removeSection(docId: $docId, sectionId: $sectionId) { ... on Section { id title } }
+  removeSection(docId: $docId, sectionId: $sectionId) { ... on RemoveSectionSuccess { section { id title } } }
 }
 """
 
 POST = """
 mutation ($chatId: ID!, $clientId: String) {
-  postMessage(chatId: $chatId, content: "Hello", clientId: $clientId) { ... on Message { id seq } }
+  postMessage(chatId: $chatId, content: "Hello", clientId: $clientId) {
+    ... on PostMessageSuccess { postedMessage { id seq } }
+  }
 }
 """
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from unittest.mock import ANY
 
 import pytest
 
@@ -16,7 +17,11 @@ from tests.support import factories
 
 OPENED = """
 subscription Opened($docId: ID!) {
-  sectionChatOpened(docId: $docId) { id ensured section { title } document { id } messageCount }
+  sectionChatOpened(docId: $docId) {
+    at
+    actor { id }
+    chat { id ensured section { title } document { id } messageCount }
+  }
 }
 """
 
@@ -24,7 +29,7 @@ subscription Opened($docId: ID!) {
 @pytest.fixture
 async def context(database: Database) -> AsyncIterator[Context]:
     chat_feed = ChatFeed(database, 0.02)
-    yield Context(LOCAL_OWNER, Store(database, "local"), chat_feed)
+    yield Context(LOCAL_OWNER, Store(database, LOCAL_OWNER), chat_feed)
     await chat_feed.close()
 
 
@@ -35,17 +40,21 @@ async def test_a_chat_is_told_with_all_that_can_be_asked_of_it(database: Databas
     waiting = asyncio.ensure_future(anext(results))
     while not context.chat_feed.followers:  # noqa: ASYNC110 - nobody tells us
         await asyncio.sleep(0.005)
-    chat = await chats.ensure_section_chat(context.store, LOCAL_OWNER, document.id, section.id)
+    chat = await chats.ensure_section_chat(context.store, document.id, section.id)
     async with asyncio.timeout(10):
         result = await waiting
     assert result.errors is None
     assert result.data == {
         "sectionChatOpened": {
-            "id": getattr(chat, "id", None),
-            "ensured": None,
-            "section": {"title": section.title},
-            "document": {"id": document.id},
-            "messageCount": 0,
+            "at": ANY,
+            "actor": {"id": "user_local"},
+            "chat": {
+                "id": getattr(chat, "id", None),
+                "ensured": None,
+                "section": {"title": section.title},
+                "document": {"id": document.id},
+                "messageCount": 0,
+            },
         }
     }
     await results.aclose()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from db.connection.database import Database
-from services.principals import Principal, Role
+from db.principals import Principal, Role
 from tests.api.operations import (
     TRASHED,
     Connection,
@@ -18,6 +18,7 @@ from tests.api.operations import (
     pages_forward,
     post_message,
     section_ids,
+    unwrapped,
 )
 from tests.api.operations import trash as trash_both
 from tests.conftest import Serve
@@ -56,17 +57,18 @@ query ($document: ID!, $section: ID!, $chat: ID!) {
 
 
 async def move(client: Client, mutation: str, row_id: str) -> dict[str, Any]:
-    fields = {"Document": "... on Document { id deletedAt }", "Section": "... on Section { id deletedAt }"}
     kind = mutation.removeprefix("trash").removeprefix("restore").removeprefix("purge")
-    members = "... on Purged { sectionCount chatCount messageCount } ... on NotInTrash { subjectId }"
+    success = f"... on {mutation[0].upper()}{mutation[1:]}Success"
+    moved = f"{success} {{ {kind.lower()} {{ id deletedAt }} }}"
+    members = f"{success} {{ removed {{ sectionCount chatCount messageCount }} }} ... on NotInTrash {{ subjectId }}"
     query = (
         f"mutation ($id: ID!) {{ {mutation}({'docId' if kind == 'Document' else 'sectionId'}: $id) {{ __typename "
-        f"{members if mutation.startswith('purge') else fields[kind]} "
+        f"{members if mutation.startswith('purge') else moved} "
         f"... on {kind}NotFound {{ {'docId' if kind == 'Document' else 'sectionId'} }} "
         "... on Forbidden { subjectId } ... on Error { message code } } }"
     )
-    answer: dict[str, Any] = (await client(query, id=row_id))[mutation]
-    return answer
+    answer = (await client(query, id=row_id))[mutation]
+    return unwrapped(answer, "removed" if mutation.startswith("purge") else kind.lower())
 
 
 async def listed(client: Client, kind: str, **arguments: Any) -> Connection:
@@ -98,7 +100,7 @@ async def test_a_document_in_the_trash_is_hidden_and_comes_back_as_it_was(client
     before = await seen(client, document, sections[0], chat)
 
     trashed = await move(client, TRASH_DOCUMENT, document)
-    assert (trashed["__typename"], trashed["id"]) == ("Document", document)
+    assert (trashed["__typename"], trashed["id"]) == ("TrashDocumentSuccess", document)
     assert trashed["deletedAt"]
     assert await seen(client, document, sections[0], chat) == {
         "document": None,
@@ -108,7 +110,7 @@ async def test_a_document_in_the_trash_is_hidden_and_comes_back_as_it_was(client
     assert await ensured(client, document, sections[0]) == "DocumentNotFound"
 
     restored = await move(client, RESTORE_DOCUMENT, document)
-    assert restored == {"__typename": "Document", "id": document, "deletedAt": None}
+    assert restored == {"__typename": "RestoreDocumentSuccess", "id": document, "deletedAt": None}
     assert await seen(client, document, sections[0], chat) == before
     assert await ensured(client, document, sections[0]) == "FOUND"
     assert await violations(database) == []
@@ -121,7 +123,7 @@ async def test_a_section_in_the_trash_is_hidden_wherever_it_stands_and_comes_bac
     before = [await seen(client, each, sections[0], chat) for each in (document, other)]
 
     trashed = await move(client, TRASH_SECTION, sections[0])
-    assert (trashed["__typename"], trashed["id"]) == ("Section", sections[0])
+    assert (trashed["__typename"], trashed["id"]) == ("TrashSectionSuccess", sections[0])
     for each, left in ((document, sections[1:]), (other, [])):
         assert await section_ids(client, each) == left
         assert await ensured(client, each, sections[0]) == "SectionNotFound"
@@ -161,7 +163,7 @@ async def test_a_document_is_gone_for_good_with_the_sections_that_stand_nowhere_
     purged = await move(client, PURGE_DOCUMENT, document)
 
     assert purged == {
-        "__typename": "Purged",
+        "__typename": "PurgeDocumentSuccess",
         "sectionCount": 2,
         "chatCount": 1,
         "messageCount": 1,
@@ -188,7 +190,7 @@ async def test_a_section_is_gone_for_good_wherever_it_stands(client: Client, dat
     await move(client, TRASH_SECTION, sections[0])
     purged = await move(client, PURGE_SECTION, sections[0])
 
-    assert (purged["__typename"], purged["sectionCount"]) == ("Purged", 1)
+    assert (purged["__typename"], purged["sectionCount"]) == ("PurgeSectionSuccess", 1)
     assert (purged["chatCount"], purged["messageCount"]) == (1, 1)
     assert await section_ids(client, document) == sections[1:]
     assert await section_ids(client, other) == []
@@ -208,12 +210,13 @@ async def test_editors_move_things_to_the_trash_and_back_and_owners_purge(
         for kind, moves, row in (("Document", OF_DOCUMENTS, document), ("Section", OF_SECTIONS, sections[0])):
             trash, restore, purge = moves
             allowed = role >= Role.EDITOR
-            expected = kind if allowed else "Forbidden"
+            expected = f"Trash{kind}Success" if allowed else "Forbidden"
             assert (await move(theirs, trash, row))["__typename"] == expected
-            assert (await move(client, trash, row))["__typename"] == kind
+            assert (await move(client, trash, row))["__typename"] == f"Trash{kind}Success"
             # To those who may not change it, what is in the trash does not exist.
             assert (await move(theirs, purge, row))["__typename"] == ("Forbidden" if allowed else f"{kind}NotFound")
-            assert (await move(theirs, restore, row))["__typename"] == (kind if allowed else f"{kind}NotFound")
+            restored = f"Restore{kind}Success" if allowed else f"{kind}NotFound"
+            assert (await move(theirs, restore, row))["__typename"] == restored
             await move(client, restore, row)
             assert (await move(theirs, purge, row))["__typename"] == "Forbidden"
 

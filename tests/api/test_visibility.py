@@ -7,7 +7,7 @@ import pytest
 
 from db.connection.database import Database
 from db.models import ChatSession, Document, Message, Section
-from services.principals import Principal, Role
+from db.principals import Principal, Role
 from tests.api.operations import (
     CREATE_SECTION,
     DOCUMENT,

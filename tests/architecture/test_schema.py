@@ -80,10 +80,8 @@ def test_every_resolver_returns_what_its_type_shows(name: str) -> None:
     for field in fields_of(name):
         if field.base_resolver is not None:
             promised = shown_by(get_named_type(TYPES[name].fields[graphql_name(field)].type))
-            for resolver in (field.base_resolver.wrapped_func, field.metadata.get(EVENT)):
-                if resolver is not None:
-                    returned = classes(get_type_hints(resolver)["return"])
-                    assert returned == promised, f"{name}.{field.python_name}"
+            resolver = field.metadata.get(EVENT) or field.base_resolver.wrapped_func
+            assert classes(get_type_hints(resolver)["return"]) == promised, f"{name}.{field.python_name}"
 
 
 def test_every_outcome_is_an_error_that_clients_see() -> None:
@@ -104,6 +102,62 @@ def test_the_success_comes_first_in_every_result() -> None:
             first, *others = (member.__name__ for member in definition(name).types)
             assert TYPES["Error"] not in getattr(TYPES[first], "interfaces", ()), name
             assert all(TYPES["Error"] in TYPES[other].interfaces for other in others), name
+
+
+def test_only_nodes_have_an_id() -> None:
+    """A normalised cache keys by `id`: an error or a payload with one would overwrite the entity that has it."""
+    for name, kind in TYPES.items():
+        if isinstance(kind, GraphQLObjectType) and "id" in kind.fields:
+            assert TYPES["Node"] in kind.interfaces, name
+
+
+def test_the_success_of_a_mutation_is_a_payload() -> None:
+    for name, field in TYPES["Mutation"].fields.items():
+        success = get_named_type(field.type).types[0]
+        if name != "ensureSectionChat":
+            assert TYPES["Node"] not in success.interfaces, name
+            assert success.name in (f"{name[0].upper()}{name[1:]}Success", "Examination"), name
+
+
+def test_an_event_says_when_and_who() -> None:
+    for name, field in TYPES["Subscription"].fields.items():
+        event = get_named_type(field.type)
+        assert TYPES["Node"] not in event.interfaces, name
+        assert str(event.fields["at"].type) == "DateTime!", name
+        assert str(event.fields["actor"].type) == "User!", name
+
+
+def test_people_are_objects() -> None:
+    for name, kind in TYPES.items():
+        fields = kind.fields if isinstance(kind, GraphQLObjectType) else {}
+        for field in fields.keys() & {"author", "actor", "createdBy", "editedBy", "resolvedBy", "deletedBy"}:
+            assert get_named_type(fields[field].type) is TYPES["User"], f"{name}.{field}"
+
+
+def test_every_connection_can_be_paged_both_ways_and_counted() -> None:
+    for name, kind in TYPES.items():
+        for field, definition in (kind.fields if isinstance(kind, GraphQLObjectType) else {}).items():
+            if get_named_type(definition.type).name.endswith("Connection"):
+                assert {"first", "after", "last", "before"} <= definition.args.keys(), f"{name}.{field}"
+                assert "totalCount" in get_named_type(definition.type).fields, f"{name}.{field}"
+
+
+def test_an_optional_argument_is_absent_and_not_null() -> None:
+    for name, kind in TYPES.items():
+        for field, definition in (kind.fields if isinstance(kind, GraphQLObjectType) else {}).items():
+            for argument, given in definition.args.items():
+                assert given.default_value is not None, f"{name}.{field}({argument})"
+
+
+def test_a_nullable_field_says_when_it_is_null() -> None:
+    silent = [
+        f"{name}.{field}"
+        for name, kind in TYPES.items()
+        if isinstance(kind, GraphQLObjectType) and name not in ROOTS
+        for field, definition in kind.fields.items()
+        if not is_non_null_type(definition.type) and "null" not in definition.description.lower()
+    ]
+    assert silent == []
 
 
 def test_fields_of_one_name_can_be_selected_beside_each_other() -> None:

@@ -29,15 +29,15 @@ const ENSURE = `
 
 const OPENED = `
   subscription Opened($docId: ID!) {
-    sectionChatOpened(docId: $docId) { id section { id title } document { id title } }
+    sectionChatOpened(docId: $docId) { chat { id section { id title } document { id title } } }
   }`;
 
 const CREATE_DOCUMENT = `mutation ($title: String!) {
-  made: createDocument(title: $title) { ... on Document { id title } ... on Error { code message } }
+  made: createDocument(title: $title) { ... on CreateDocumentSuccess { document { id title } } ... on Error { code message } }
 }`;
 
 const CREATE_SECTION = `mutation ($docId: ID!, $title: String!) {
-  made: createSection(docId: $docId, title: $title) { ... on Section { id title } ... on Error { code message } }
+  made: createSection(docId: $docId, title: $title) { ... on CreateSectionSuccess { section { id title } } ... on Error { code message } }
 }`;
 
 /**

@@ -100,7 +100,7 @@ def test_the_tabs_show_the_way(page: Page) -> None:
     run(page, "EnsureSectionChat")
     answers(page, '"ensured": "FOUND"')
     run(page, "ReadChat")
-    answers(page, '"createdBy": "local"')
+    answers(page, '"createdBy": {"id": "user_local"}')
 
 
 def test_the_tabs_go_on_with_what_the_first_one_made(page: Page) -> None:

@@ -34,15 +34,19 @@ mutation Ensure($docId: ID!, $sectionId: ID!) {
 
 OPENED = """
 subscription Opened($docId: ID!) {
-  sectionChatOpened(docId: $docId) { id section { id title } document { id title } }
+  sectionChatOpened(docId: $docId) { chat { id section { id title } document { id title } } }
 }
 """
 
-CREATE_DOCUMENT = "mutation ($title: String!) { made: createDocument(title: $title) { ... on Document { id title } } }"
+CREATE_DOCUMENT = """
+mutation ($title: String!) {
+  made: createDocument(title: $title) { ... on CreateDocumentSuccess { document { id title } } }
+}
+"""
 
 CREATE_SECTION = """
 mutation ($docId: ID!, $title: String!) {
-  made: createSection(docId: $docId, title: $title) { ... on Section { id title } }
+  made: createSection(docId: $docId, title: $title) { ... on CreateSectionSuccess { section { id title } } }
 }
 """
 

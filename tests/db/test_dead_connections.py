@@ -11,6 +11,7 @@ from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
 from db.reading.coalescing import MAX_IN_FLIGHT
 from db.store import Store, anchor_loader
+from marginalia.authentication.local import LOCAL_OWNER
 from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -35,7 +36,7 @@ async def test_reads_over_dead_connections_are_given_up_and_the_next_ones_work(p
     anchors = anchor_loader(database)
 
     async def read() -> None:
-        assert (await Store(database, "local", anchors).anchor("doc_a", "sec_a")).document is None
+        assert (await Store(database, LOCAL_OWNER, anchors).anchor("doc_a", "sec_a")).document is None
 
     async def read_apart() -> None:
         async with database.read() as session:

@@ -11,6 +11,7 @@ from db.connection.errors import DatabaseUnavailable
 from db.connection.query_stats import collect_query_stats
 from db.reading.coalescing import MAX_BATCH_SIZE, MAX_IN_FLIGHT, CoalescingLoader
 from db.store import Store, anchor_loader
+from marginalia.authentication.local import LOCAL_OWNER
 from tests.support import factories
 from tests.support.counting import counted
 
@@ -43,7 +44,7 @@ async def test_concurrent_operations_share_a_statement_and_each_counts_it(databa
 
     async def operation(section_id: str) -> tuple[str | None, int]:
         with collect_query_stats() as tally:
-            anchor = await Store(database, "local", anchors).anchor(document.id, section_id)
+            anchor = await Store(database, LOCAL_OWNER, anchors).anchor(document.id, section_id)
             return anchor.section.id if anchor.section else None, tally.statements
 
     with counted(database) as statements:

@@ -10,13 +10,14 @@ from db.ids import is_findable
 from db.models import Document, Message
 from db.reading.paging import Page
 from db.store import Store, Transaction
+from marginalia.authentication.local import LOCAL_OWNER
 from tests.support import factories
 from tests.support.counting import counted
 
 
 @pytest.fixture
 def store(database: Database) -> Store:
-    return Store(database, "local")
+    return Store(database, LOCAL_OWNER)
 
 
 async def retitle(transaction: Transaction) -> None:
@@ -99,7 +100,7 @@ async def test_each_operation_reads_for_itself(database: Database, store: Store)
     before = await store.load.documents.load(document.id)
     async with database.begin() as session:
         await retitle(session)
-    after = await Store(database, "local").load.documents.load(document.id)
+    after = await Store(database, LOCAL_OWNER).load.documents.load(document.id)
     assert [row.title for row in (before, after) if row] == ["A document", "Changed"]
 
 
@@ -117,7 +118,7 @@ async def test_pages_of_one_size_take_one_statement(database: Database, store: S
 async def test_a_statement_is_the_same_for_any_number_of_keys(database: Database) -> None:
     texts = set()
     for count in (2, 7):
-        store = Store(database, "local")
+        store = Store(database, LOCAL_OWNER)
         with counted(database) as statements:
             await store.load.sections.load_many([f"sec_{number}" for number in range(count)])
             await store.load.pages_of_messages.load_many([(f"chat_{number}", Page(1)) for number in range(count)])

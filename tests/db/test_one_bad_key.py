@@ -18,6 +18,7 @@ from db.connection.errors import DatabaseUnavailable
 from db.models import Base, Section
 from db.reading.paging import Connection, Page
 from db.store import Store, anchor_loader
+from marginalia.authentication.local import LOCAL_OWNER
 from services import nodes
 from tests.support import factories, postgres
 from tests.support.counting import counted
@@ -99,7 +100,7 @@ async def test_a_key_that_cannot_be_asked_for_fails_alone_among_the_operations_o
 
 async def test_a_key_that_cannot_be_asked_for_fails_alone_among_many_nodes(latin1: Database) -> None:
     _, sections = await placed(latin1, 20)
-    found = await nodes.nodes(Store(latin1, "local"), [*sections, UNREPRESENTABLE, f"{ids.SECTION}nothing"])
+    found = await nodes.nodes(Store(latin1, LOCAL_OWNER), [*sections, UNREPRESENTABLE, f"{ids.SECTION}nothing"])
     assert [node.id for node in found if isinstance(node, Section)] == sections
     assert isinstance(found[-2], Exception)
     assert found[-1] is None
@@ -107,7 +108,7 @@ async def test_a_key_that_cannot_be_asked_for_fails_alone_among_many_nodes(latin
 
 async def test_a_page_that_cannot_be_asked_for_fails_alone_among_many_pages(latin1: Database) -> None:
     document, sections = await placed(latin1, 3)
-    load = Store(latin1, "local").load
+    load = Store(latin1, LOCAL_OWNER).load
     pages = await asyncio.gather(
         *(load.pages_of_sections.load((parent, Page(10))) for parent in (document, "doc_日", "doc_nothing")),
         return_exceptions=True,
@@ -127,12 +128,12 @@ async def test_a_row_that_cannot_be_read_fails_alone(database: Database, damaged
         *(anchors.load(AnchorKey("local", document, section)) for section in [*sections, bad]), return_exceptions=True
     )
     assert [isinstance(anchor, Exception) for anchor in found] == [False] * len(sections) + [True]
-    store = Store(database, "local")
+    store = Store(database, LOCAL_OWNER)
     many = await nodes.nodes(store, [*sections, bad])
     assert [isinstance(node, Exception) for node in many] == [False] * len(sections) + [True]
 
 
-@pytest.mark.parametrize("read", [anchor_loader, lambda database: Store(database, "local").load.sections])
+@pytest.mark.parametrize("read", [anchor_loader, lambda database: Store(database, LOCAL_OWNER).load.sections])
 async def test_what_every_key_would_meet_is_met_once(database: Database, read: Callable[[Database], object]) -> None:
     """Shows: a database with another schema is not asked once for each key."""
     async with database.begin() as session:

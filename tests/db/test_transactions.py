@@ -14,7 +14,9 @@ from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
 from db.connection.retry import MAX_ATTEMPTS
 from db.models import Document
-from db.store import Store, Transaction, Undo
+from db.store import Store, Transaction
+from marginalia.authentication.local import LOCAL_OWNER
+from services.outcomes import DocumentNotFound
 from tests.support import factories
 from tests.support.quiescence import assert_at_rest
 
@@ -55,13 +57,15 @@ async def test_an_exception_undoes_all_and_is_raised_as_it_is(database: Database
     assert database.in_use == {"reading": 0, "writing": 0}
 
 
-async def test_undo_undoes_and_returns_its_value(database: Database) -> None:
-    async def work(session: Transaction) -> str:
+async def test_returning_an_outcome_rolls_back(database: Database) -> None:
+    refused = DocumentNotFound("doc_one")
+
+    async def work(session: Transaction) -> DocumentNotFound:
         session.add(document("one"))
         await session.flush()
-        raise Undo("nothing done")
+        return refused
 
-    assert await Store(database, "local").transact(work) == "nothing done"
+    assert await Store(database, LOCAL_OWNER).transact(work) is refused
     assert await stored(database) == set()
 
 
@@ -102,20 +106,20 @@ async def test_a_transaction_ends_though_nobody_waits_for_it(database: Database)
     assert await stored(database) == {"one", "two"}
 
 
-@pytest.mark.parametrize(
-    "ending", [Undo("nothing done"), DatabaseUnavailable("no room")], ids=["undone", "unavailable"]
-)
+@pytest.mark.parametrize("is_available", [True, False], ids=["outcome", "unavailable"])
 async def test_what_is_not_done_for_a_caller_that_is_gone_is_no_fault(
-    database: Database, caplog: pytest.LogCaptureFixture, ending: Exception
+    database: Database, caplog: pytest.LogCaptureFixture, is_available: bool
 ) -> None:
     begun = asyncio.Event()
 
-    async def work(session: Transaction) -> None:
+    async def work(session: Transaction) -> DocumentNotFound:
         await session.connection()
         begun.set()
-        raise ending
+        if is_available:
+            return DocumentNotFound("doc_one")
+        raise DatabaseUnavailable("no room")
 
-    caller = asyncio.create_task(Store(database, "local").transact(work))
+    caller = asyncio.create_task(Store(database, LOCAL_OWNER).transact(work))
     await begun.wait()
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -22,6 +22,9 @@ IDS = {
     "JSON": '["doc_x"]',
 }
 
+NO_IDS = {what: IDS[what] for what in ("nothing", "a blank", "10 kB", "a NUL", "half a character", "SQL")}
+"""Ids that a caller cannot choose for what it creates."""
+
 TEXTS = {
     "nothing": "",
     "blanks": " \t\n",

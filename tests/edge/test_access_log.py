@@ -65,7 +65,7 @@ async def test_a_line_tells_how_it_ended(client: Served, log: Log, query: str, o
     [
         ("GET", 'mutation Named { createDocument(title: "A") { __typename } }', 405, "BAD_REQUEST"),
         ("GET", "query Named { documents { __typename } }", 400, "CSRF"),
-        ("POST", 'subscription Named { sectionChatOpened(docId: "a") { id } }', 406, "BAD_REQUEST"),
+        ("POST", 'subscription Named { sectionChatOpened(docId: "a") { chat { id } } }', 406, "BAD_REQUEST"),
     ],
 )
 async def test_what_may_not_be_run_in_the_way_it_came_has_its_line_too(

@@ -66,21 +66,34 @@ async def test_every_field_works_when_all_is_good(client: Client, world: World) 
     assert {field.parent for field in tried} == set(WAYS)
 
 
-async def test_a_document_id_that_is_none_is_not_found_as_it_was_sent(client: Client, world: World) -> None:
+def prefixed(prefix: str, bad: str) -> str:
+    """Return an id as the server reads it."""
+    return bad if not bad or bad.startswith(prefix) else prefix + bad
+
+
+async def test_a_document_id_that_is_none_is_not_found(client: Client, world: World) -> None:
     for bad in hostile.IDS.values():
         for operation in (operations.ENSURE_CHAT, operations.PLACE_SECTION, operations.REMOVE_SECTION):
             ((_, outcome),) = (await client(with_ids(operation), docId=bad, sectionId=world.section)).items()
-            assert outcome == {"__typename": "DocumentNotFound", "code": "DOCUMENT_NOT_FOUND", "docId": bad}
+            assert outcome == {
+                "__typename": "DocumentNotFound",
+                "code": "DOCUMENT_NOT_FOUND",
+                "docId": prefixed("doc_", bad),
+            }
 
         outcome = (await client(operations.CREATE_SECTION, docId=bad))["createSection"]
-        assert (outcome["__typename"], outcome["docId"]) == ("DocumentNotFound", bad)
+        assert (outcome["__typename"], outcome["docId"]) == ("DocumentNotFound", prefixed("doc_", bad))
 
 
-async def test_a_section_id_that_is_none_is_not_found_as_it_was_sent(client: Client, world: World) -> None:
+async def test_a_section_id_that_is_none_is_not_found(client: Client, world: World) -> None:
     for bad in hostile.IDS.values():
         for operation in (operations.ENSURE_CHAT, operations.PLACE_SECTION, operations.REMOVE_SECTION):
             ((_, outcome),) = (await client(with_ids(operation), docId=world.document, sectionId=bad)).items()
-            assert outcome == {"__typename": "SectionNotFound", "code": "SECTION_NOT_FOUND", "sectionId": bad}
+            assert outcome == {
+                "__typename": "SectionNotFound",
+                "code": "SECTION_NOT_FOUND",
+                "sectionId": prefixed("sec_", bad),
+            }
 
 
 def with_ids(operation: str) -> str:
@@ -114,9 +127,9 @@ async def test_an_id_that_is_none_cannot_be_chosen(client: Client, world: World)
         (operations.CREATE_SECTION, {"docId": world.document}),
     ]
     for operation, arguments in calls:
-        for bad in hostile.IDS.values():
+        for bad in hostile.NO_IDS.values():
             ((_, outcome),) = (await client(operation, id=bad, **arguments)).items()
-            assert (outcome["__typename"], outcome["argument"]) == ("InvalidInput", "id")
+            assert (outcome["__typename"], outcome["violations"][0]["path"]) == ("InvalidInput", ["id"])
 
 
 async def test_a_text_that_cannot_be_kept_is_named(client: Client, world: World) -> None:
@@ -130,13 +143,13 @@ async def test_a_text_that_cannot_be_kept_is_named(client: Client, world: World)
         for argument in arguments:
             for what in ("a NUL", "half a character", "halves the wrong way round", "5 MB"):
                 ((_, outcome),) = (await client(operation, **good | {argument: hostile.TEXTS[what]})).items()
-                assert (outcome["__typename"], outcome["argument"]) == ("InvalidInput", argument), what
+                assert (outcome["__typename"], outcome["violations"][0]["path"]) == ("InvalidInput", [argument]), what
 
 
 async def test_a_level_that_is_none_is_invalid(client: Client, world: World) -> None:
     for level in (0, 7, -1, 2**31 - 1):
         outcome = (await client(operations.CREATE_SECTION, docId=world.document, level=level))["createSection"]
-        assert (outcome["__typename"], outcome["argument"]) == ("InvalidInput", "level")
+        assert (outcome["__typename"], outcome["violations"][0]["path"]) == ("InvalidInput", ["level"])
 
     answer = await client.result(operations.CREATE_SECTION, docId=world.document, level=2**31)
 

@@ -61,13 +61,13 @@ async def test_errors_are_not_longer_than_what_was_wrong(client: Client) -> None
 async def test_a_markdown_that_is_too_long_is_invalid(client: Client) -> None:
     outcome = (await client(operations.IMPORT_DOCUMENT, markdown="# A\n\n" + "word " * 1_000_000))["importDocument"]
 
-    assert (outcome["__typename"], outcome["argument"]) == ("InvalidInput", "markdown")
+    assert (outcome["__typename"], outcome["violations"][0]["path"]) == ("InvalidInput", ["markdown"])
 
 
 async def test_a_markdown_of_too_many_headings_is_invalid(client: Client) -> None:
     outcome = (await client(operations.IMPORT_DOCUMENT, markdown="# A\n" * 100_000))["importDocument"]
 
-    assert (outcome["__typename"], outcome["argument"]) == ("InvalidInput", "markdown")
+    assert (outcome["__typename"], outcome["violations"][0]["path"]) == ("InvalidInput", ["markdown"])
 
 
 async def test_others_are_served_while_a_long_markdown_is_taken_apart(client: Client) -> None:

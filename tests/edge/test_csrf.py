@@ -51,7 +51,7 @@ async def test_a_simple_post_is_refused(client: Served, content_type: str | None
         {"Accept": "text/event-stream"},
     ],
 )
-@pytest.mark.parametrize("query", [TITLES, 'subscription { sectionChatOpened(docId: "doc_a") { id } }'])
+@pytest.mark.parametrize("query", [TITLES, 'subscription { sectionChatOpened(docId: "doc_a") { chat { id } } }'])
 async def test_a_get_without_a_header_reads_nothing(client: Served, headers: dict[str, str], query: str) -> None:
     with counted(client.database) as statements:
         response = await client.http.get("/graphql", params={"query": query}, headers=headers)

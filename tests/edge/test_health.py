@@ -95,7 +95,7 @@ async def test_a_server_whose_database_takes_no_writes_is_not_ready_until_it_doe
 
     for _ in range(3):
         told = await post(client, world.chat, "A text", "a-post")
-    assert told["__typename"] == "Message"
+    assert told["__typename"] == "PostMessageSuccess"
     assert (await readiness(client)).status_code == 200
     assert [line for line in log.complaints() if line["level"] != "warning"] == []
 
@@ -185,7 +185,7 @@ async def test_a_database_that_lets_nobody_in_for_a_while_is_told_as_what_passes
             finally:
                 await postgres.executed(postgres_server, given.format(name=name, role=role))
             await until_ready(client.http)
-            assert (await post(client, world.chat, "A text", "a-post"))["__typename"] == "Message"
+            assert (await post(client, world.chat, "A text", "a-post"))["__typename"] == "PostMessageSuccess"
     assert [line for line in log.complaints() if line["level"] != "warning"] == []
 
 

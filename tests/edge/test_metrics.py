@@ -162,8 +162,10 @@ def test_several_workers_put_their_figures_together(workers: Server) -> None:
 
 
 def test_what_a_worker_was_doing_is_forgotten_when_it_is_no_more(workers: Server) -> None:
-    document = ask(workers, 'mutation { made: createDocument(title: "A") { ... on Document { id } } }')["made"]["id"]
-    subscription = f'subscription {{ sectionChatOpened(docId: "{document}") {{ id }} }}'
+    document = ask(
+        workers, 'mutation { made: createDocument(title: "A") { ... on CreateDocumentSuccess { document { id } } } }'
+    )["made"]["document"]["id"]
+    subscription = f'subscription {{ sectionChatOpened(docId: "{document}") {{ chat {{ id }} }} }}'
     running = 'marginalia_operations_in_flight{type="subscription"}'
     streaming = []
     with ExitStack() as streams:

@@ -105,7 +105,9 @@ async def test_writers_and_readers_at_once_meet_no_statement_and_no_setting_of_e
             await client("{ documents(first: 3) { edges { node { id title } } } }")
 
         async def write(number: int) -> None:
-            assert (await post(client, world.chat, f"A text {number}", f"{number}"))["__typename"] == "Message"
+            assert (await post(client, world.chat, f"A text {number}", f"{number}"))[
+                "__typename"
+            ] == "PostMessageSuccess"
 
         await asyncio.gather(*(read() for _ in range(60)), *(write(number) for number in range(60)))
     async with database.read() as session:
@@ -131,7 +133,7 @@ async def test_a_write_waits_for_a_lock_no_longer_than_it_may(
             await session.execute(text("SELECT 1 FROM chat_sessions WHERE id = :id FOR UPDATE"), {"id": world.chat})
             # The lock is held until it is answered: nothing but the timeout can end the waiting.
             assert (await post(client, world.chat, "A text", "a-post"))["__typename"] == UNAVAILABLE
-        assert (await post(client, world.chat, "A text", "a-post"))["__typename"] == "Message"
+        assert (await post(client, world.chat, "A text", "a-post"))["__typename"] == "PostMessageSuccess"
 
 
 async def test_a_read_that_waits_too_long_is_given_up_and_cancelled(pooled: Database, database: Database) -> None:

@@ -94,7 +94,7 @@ async def test_a_text_of_another_type_is_not_logged(
     client: Client, world: World, database: Database, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The driver itself refuses it, and says what it was.
-    monkeypatch.setattr("services.inputs.is_storable", lambda _value: True)
+    monkeypatch.setattr("services.validation.is_storable", lambda _value: True)
 
     posted = await client.result(operations.POST_MESSAGE, chatId=world.chat, content=f"{WORD}\ud800")
 

@@ -19,7 +19,11 @@ from tests.edge.sockets import LARGE, PROTOCOL, SECONDS, Socket, Write, deaf, fr
 from tests.support.client import Client
 from tests.support.processes import Server, running_process
 
-OPENED = "subscription ($d: ID!) { sectionChatOpened(docId: $d) { id ensured section { id title } document { id } } }"
+OPENED = """
+subscription ($d: ID!) {
+  sectionChatOpened(docId: $d) { chat { id ensured section { id title } document { id } } }
+}
+"""
 ENSURE = """
 mutation ($d: ID!, $s: ID!) { ensureSectionChat(docId: $d, sectionId: $s) { ... on ChatSession { id ensured } } }
 """
@@ -147,9 +151,9 @@ async def test_pings_are_answered(server: Server) -> None:
         ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
         ("{" + " __typename" * 100 + "}", "MAX_ALIASES_EXCEEDED"),
         ("query ($a: ID!) { node(id: $a) { id } }", "BAD_USER_INPUT"),
-        ("subscription ($a: ID!) { sectionChatOpened(docId: $a) { id } }", "BAD_USER_INPUT"),
-        ('subscription { sectionChatOpened(docId: "doc_none") { id } }', "DOCUMENT_NOT_FOUND"),
-        ('subscription { sectionChatOpened(docId: "\\u0000") { id } }', "DOCUMENT_NOT_FOUND"),
+        ("subscription ($a: ID!) { sectionChatOpened(docId: $a) { chat { id } } }", "BAD_USER_INPUT"),
+        ('subscription { sectionChatOpened(docId: "doc_none") { chat { id } } }', "DOCUMENT_NOT_FOUND"),
+        ('subscription { sectionChatOpened(docId: "\\u0000") { chat { id } } }', "DOCUMENT_NOT_FOUND"),
     ],
 )
 async def test_an_operation_that_is_not_begun_is_an_error_and_the_socket_lives(
@@ -232,7 +236,7 @@ async def test_a_message_that_is_none_closes_its_socket_and_no_other(
         assert (await ours.closed())[0] == code
         await until_followers(client, 1)
         chat = await operations.ensure_chat(client, document, first)
-        assert (await other.receive())["payload"]["data"]["sectionChatOpened"]["id"] == chat
+        assert (await other.receive())["payload"]["data"]["sectionChatOpened"]["chat"]["id"] == chat
     await until_followers(client, 0)
 
 

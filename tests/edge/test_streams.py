@@ -13,10 +13,10 @@ import pytest
 from starlette.types import Message
 
 from db.connection.database import Database
+from db.principals import Principal
 from marginalia.authentication.local import LOCAL_OWNER
 from marginalia.transports import streaming, uploads
 from marginalia.transports.runner import GraphQLResponse
-from services.principals import Principal
 from tests.api import operations
 from tests.conftest import Serve
 from tests.edge.sockets import SECONDS, socket
@@ -26,7 +26,7 @@ from tests.support.processes import Server, running_process, running_server
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
-OPENED = "subscription ($d: ID!) { sectionChatOpened(docId: $d) { id section { id } } }"
+OPENED = "subscription ($d: ID!) { sectionChatOpened(docId: $d) { chat { id section { id } } } }"
 EVENTS = {"Accept": "text/event-stream"}
 MULTIPART = {"Accept": "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json"}
 BEGINNING = {"text/event-stream": b":\n\n", "multipart/mixed": b"--graphql"}
@@ -74,8 +74,8 @@ async def test_an_operation_with_one_answer_is_a_stream_of_one(client: Served, q
 @pytest.mark.parametrize(
     ("query", "code"),
     [
-        ('subscription { sectionChatOpened(docId: "doc_none") { id } }', "DOCUMENT_NOT_FOUND"),
-        ("subscription ($d: ID!) { sectionChatOpened(docId: $d) { id } }", "BAD_USER_INPUT"),
+        ('subscription { sectionChatOpened(docId: "doc_none") { chat { id } } }', "DOCUMENT_NOT_FOUND"),
+        ("subscription ($d: ID!) { sectionChatOpened(docId: $d) { chat { id } } }", "BAD_USER_INPUT"),
     ],
 )
 async def test_a_subscription_that_is_not_begun_is_a_stream_of_its_errors(
@@ -90,7 +90,7 @@ async def test_a_subscription_that_is_not_begun_is_a_stream_of_its_errors(
 
 @on_sqlite
 async def test_a_client_gets_a_stream_only_if_it_can_take_one(client: Served) -> None:
-    subscription = 'subscription { sectionChatOpened(docId: "doc_none") { id } }'
+    subscription = 'subscription { sectionChatOpened(docId: "doc_none") { chat { id } } }'
     for accept, content_type in (
         ("application/json", None),
         ("application/graphql-response+json, application/json", None),
@@ -281,7 +281,7 @@ def test_what_happens_in_one_process_is_told_by_another(database_url: str) -> No
                     await until_followers(here, 2)
                     chat = await operations.ensure_chat(client, document, section)
                     event = await ours.receive()
-                    return chat, await anext(pieces), event["payload"]["data"]["sectionChatOpened"]["id"]
+                    return chat, await anext(pieces), event["payload"]["data"]["sectionChatOpened"]["chat"]["id"]
 
     chat, piece, by_socket = asyncio.run(told())
     assert chat.encode() in piece

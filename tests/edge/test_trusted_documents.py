@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from engine.operation_cache import Refused
-from engine.persisted_operations import REGISTERED_CHARACTERS, BadManifest, PersistedOperations, read_manifest
-from marginalia.transports.request import GraphQLRequest
+from engine.persisted_operations import REGISTERED_CHARACTERS, BadManifest, PersistedOperations
+from engine.request import GraphQLRequest
+from marginalia.manifest import read_manifest
 from tests.conftest import Serve
 from tests.edge.conftest import Log
 from tests.support.client import Served
@@ -194,7 +195,9 @@ def test_a_file_that_is_no_manifest_is_one_line_for_who_starts_the_server(tmp_pa
 def test_a_manifest_is_utf_8_whatever_the_locale(tmp_path: Path, mark: bytes) -> None:
     file = tmp_path / "manifest.json"
     file.write_bytes(mark + json.dumps({"a": '{ node(id: "日") { id } }'}, ensure_ascii=False).encode())
-    script = f"import pathlib, engine.persisted_operations as t; print(ascii(t.read_manifest(pathlib.Path({str(file)!r}))['a']))"
+    script = (
+        f"import pathlib, marginalia.manifest as t; print(ascii(t.read_manifest(pathlib.Path({str(file)!r}))['a']))"
+    )
     env = environment() | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     ended = subprocess.run(
         [sys.executable, "-c", script], env=env, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False

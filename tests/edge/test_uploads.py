@@ -18,7 +18,7 @@ from marginalia.settings import Settings
 from marginalia.transports import uvicorn_protocols
 from marginalia.transports.request import MOST_BESIDE_TEXTS
 from marginalia.transports.uploads import LARGEST_UPLOAD, SMALL_UPLOAD, BodyReader, UploadBudget, UploadsExhausted
-from services.inputs import CONTENT_LENGTH, MARKDOWN_LENGTH, MESSAGE_LENGTH, TITLE_LENGTH
+from services.limits import CONTENT_LENGTH, MARKDOWN_LENGTH, MESSAGE_LENGTH, TITLE_LENGTH
 from tests.api import operations
 from tests.conftest import Serve
 from tests.edge.sockets import SECONDS, Socket, deaf, socket
@@ -35,13 +35,13 @@ characters = pytest.mark.parametrize("character", CHARACTERS.values(), ids=CHARA
 forms = pytest.mark.parametrize("escaped", FORMS.values(), ids=FORMS)
 
 IMPORT = """mutation ($markdown: String!) { importDocument(markdown: $markdown) {
-  __typename ... on Document { id } ... on Error { message }
+  __typename ... on ImportDocumentSuccess { document { id } } ... on Error { message }
 } }"""
 CREATE = """mutation ($doc: ID!, $text: String!) { createSection(docId: $doc, title: "A", content: $text) {
-  __typename ... on Section { content } ... on Error { message }
+  __typename ... on CreateSectionSuccess { section { content } } ... on Error { message }
 } }"""
 POST = """mutation ($chat: ID!, $text: String!) { postMessage(chatId: $chat, content: $text) {
-  __typename ... on Message { content } ... on Error { message }
+  __typename ... on PostMessageSuccess { postedMessage { content } } ... on Error { message }
 } }"""
 
 
@@ -87,7 +87,7 @@ async def test_the_longest_document_is_imported(client: Served, character: str, 
     answer = await send(client, escaped, IMPORT, markdown=markdown)
     longer = await send(client, escaped, IMPORT, markdown=markdown + "x")
 
-    assert answer.json()["data"]["importDocument"]["__typename"] == "Document", answer.text
+    assert answer.json()["data"]["importDocument"]["__typename"] == "ImportDocumentSuccess", answer.text
     assert longer.json()["data"]["importDocument"]["__typename"] == "InvalidInput"
 
 
@@ -104,8 +104,8 @@ async def test_the_longest_text_of_a_section_and_of_a_message_arrive(
     created = (await send(client, escaped, CREATE, doc=document, text=text)).json()["data"]["createSection"]
     posted = (await send(client, escaped, POST, chat=chat, text=message)).json()["data"]["postMessage"]
 
-    assert created == {"__typename": "Section", "content": text}
-    assert posted == {"__typename": "Message", "content": message}
+    assert created == {"__typename": "CreateSectionSuccess", "section": {"content": text}}
+    assert posted == {"__typename": "PostMessageSuccess", "postedMessage": {"content": message}}
 
 
 @on_sqlite
@@ -157,9 +157,9 @@ async def test_the_longest_texts_arrive_over_a_socket(
         posted = (await ask(POST, chat=chat, text=message))["postMessage"]
         imported = (await ask(IMPORT, markdown=longest_document(character)))["importDocument"]
 
-    assert created == {"__typename": "Section", "content": text}
-    assert posted == {"__typename": "Message", "content": message}
-    assert imported["__typename"] == "Document"
+    assert created == {"__typename": "CreateSectionSuccess", "section": {"content": text}}
+    assert posted == {"__typename": "PostMessageSuccess", "postedMessage": {"content": message}}
+    assert imported["__typename"] == "ImportDocumentSuccess"
 
 
 async def result(ours: Socket) -> Any:

@@ -8,10 +8,11 @@ from sqlalchemy.exc import IntegrityError
 
 from db import ids
 from db.connection.database import Database
-from db.models import ChatSession, Document, Ensured
+from db.models import ChatSession, Ensured
 from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
 from services import chats, documents, sections
+from services.documents import ImportDocumentSuccess
 from services.outcomes import SectionNotInDocument, TemporarilyUnavailable
 from tests.support import factories, postgres
 
@@ -19,13 +20,13 @@ from tests.support import factories, postgres
 async def test_a_command_does_not_trust_what_an_earlier_one_of_its_operation_read(database: Database) -> None:
     document = await factories.document(database)
     section = await factories.section(database, document)
-    ours, theirs = Store(database, "local"), Store(database, "local")
-    await chats.ensure_section_chat(ours, LOCAL_OWNER, document.id, section.id)
-    found = await chats.ensure_section_chat(ours, LOCAL_OWNER, document.id, section.id)
+    ours, theirs = Store(database, LOCAL_OWNER), Store(database, LOCAL_OWNER)
+    await chats.ensure_section_chat(ours, document.id, section.id)
+    found = await chats.ensure_section_chat(ours, document.id, section.id)
     assert isinstance(found, ChatSession)
     assert found.ensured is Ensured.FOUND
-    await sections.remove_section(theirs, LOCAL_OWNER, document.id, section.id)
-    gone = await chats.ensure_section_chat(ours, LOCAL_OWNER, document.id, section.id)
+    await sections.remove_section(theirs, document.id, section.id)
+    gone = await chats.ensure_section_chat(ours, document.id, section.id)
     assert gone == SectionNotInDocument(document.id, section.id)
 
 
@@ -33,8 +34,8 @@ async def test_a_chat_opened_elsewhere_comes_with_the_document_it_was_opened_thr
     document, other = await factories.document(database), await factories.document(database)
     section = await factories.section(database, document)
     await factories.place(database, other, section)
-    store = Store(database, "local")
-    await chats.ensure_section_chat(store, LOCAL_OWNER, document.id, section.id)
+    store = Store(database, LOCAL_OWNER)
+    await chats.ensure_section_chat(store, document.id, section.id)
     anchor = await store.anchor(other.id, section.id)
     assert anchor.document is not None
     assert anchor.document.id == other.id
@@ -43,9 +44,9 @@ async def test_a_chat_opened_elsewhere_comes_with_the_document_it_was_opened_thr
 
 
 ENSURES: dict[str, Callable[[Store, str, str], Awaitable[object]]] = {
-    "one": lambda store, document, section: chats.ensure_section_chat(store, LOCAL_OWNER, document, section),
-    "many": lambda store, document, section: chats.ensure_section_chats(store, LOCAL_OWNER, document, [section]),
-    "all": lambda store, document, _section: chats.ensure_document_chats(store, LOCAL_OWNER, document),
+    "one": lambda store, document, section: chats.ensure_section_chat(store, document, section),
+    "many": lambda store, document, section: chats.ensure_section_chats(store, document, [section]),
+    "all": lambda store, document, _section: chats.ensure_document_chats(store, document),
 }
 
 
@@ -59,7 +60,7 @@ async def test_an_id_that_a_chat_of_another_section_has_is_a_fault_and_does_not_
     section = await factories.section(database, document)
     monkeypatch.setattr(ids, "new", lambda _prefix: taken.id)
     with pytest.raises(IntegrityError):
-        await ENSURES[how_many](Store(database, "local"), document.id, section.id)
+        await ENSURES[how_many](Store(database, LOCAL_OWNER), document.id, section.id)
     async with database.read() as session:
         assert list(await session.scalars(select(ChatSession.section_id))) == [taken.section_id]
 
@@ -73,17 +74,15 @@ async def test_a_database_that_only_reads_is_temporarily_unavailable_for_changes
     name = str(database.url.database)
     await postgres.executed(database_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     standby = Database(database_url)
-    answer = await chats.ensure_section_chat(Store(standby, "local"), LOCAL_OWNER, document.id, section.id)
+    answer = await chats.ensure_section_chat(Store(standby, LOCAL_OWNER), document.id, section.id)
     assert isinstance(answer, TemporarilyUnavailable)
     await standby.close()
 
 
 async def test_a_document_is_called_like_its_first_heading_that_says_something(database: Database) -> None:
-    made = await documents.import_document(
-        Store(database, "local"), LOCAL_OWNER, None, "# \x1f\n\n## Real *one*\n", None
-    )
-    assert isinstance(made, Document)
-    assert made.title == "Real *one*"
-    nameless = await documents.import_document(Store(database, "local"), LOCAL_OWNER, None, "text", None)
-    assert isinstance(nameless, Document)
-    assert nameless.title == "Untitled"
+    made = await documents.import_document(Store(database, LOCAL_OWNER), None, "# \x1f\n\n## Real *one*\n", None)
+    assert isinstance(made, ImportDocumentSuccess)
+    assert made.document.title == "Real *one*"
+    nameless = await documents.import_document(Store(database, LOCAL_OWNER), None, "text", None)
+    assert isinstance(nameless, ImportDocumentSuccess)
+    assert nameless.document.title == "Untitled"

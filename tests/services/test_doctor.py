@@ -143,8 +143,8 @@ async def test_positions_are_made_anew_in_their_order_and_there_is_room_behind_t
     assert [section_id for section_id, _ in rows] == ["sec_1", "sec_2", "sec_3", "sec_4", "sec_0"]
     assert [position for _, position in rows] == positions.after(None, 5)
     assert await one(database, Placement.position, Placement.document_id == other.id) == "a5"
-    placement = await sections.create_section(Store(database, "local"), LOCAL_OWNER, document.id, "New", "", 1, None)
-    assert isinstance(placement, Section)
+    created = await sections.create_section(Store(database, LOCAL_OWNER), document.id, "New", "", 1, None)
+    assert isinstance(created, sections.CreateSectionSuccess)
     assert await violations(database) == []
 
 

@@ -25,7 +25,7 @@ MESSAGES = """
 query ($id: ID!) {
   chatSession(id: $id) {
     messageCount
-    messages(first: 100) { edges { node { id seq role author content clientId createdAt } } }
+    messages(first: 100) { edges { node { id seq role author { id } content clientId createdAt } } }
   }
 }
 """
@@ -36,7 +36,7 @@ DOCTOR = "query { doctor { ... on Examination { hasMore findings { rule ids } } 
 
 async def take_in(database: Database, file: Any) -> Imported:
     source = file if isinstance(file, bytes) else json.dumps(file).encode()
-    return await legacy_import.import_file(Store(database, "local"), LOCAL_OWNER, legacy.read(source))
+    return await legacy_import.import_file(Store(database, LOCAL_OWNER), legacy.read(source))
 
 
 async def count(database: Database, kind: Any) -> int:
@@ -85,12 +85,12 @@ async def test_the_sample_is_taken_in_as_the_documentation_says(client: Client, 
         "id": "msg_1",
         "seq": 1,
         "role": "USER",
-        "author": "ann",
+        "author": {"id": "user_ann"},
         "content": "Is this polite?",
         "clientId": None,
-        "createdAt": "2023-05-01T10:01:00+00:00",
+        "createdAt": "2023-05-01T10:01:00.000000Z",
     }
-    assert (second["node"]["role"], second["node"]["author"]) == ("ASSISTANT", "assistant")
+    assert (second["node"]["role"], second["node"]["author"]) == ("ASSISTANT", {"id": "user_assistant"})
     async with database.read() as session:
         drafts = await session.scalar(select(Document).where(Document.id == "doc_drafts"))
     assert drafts is not None

@@ -22,8 +22,10 @@ from tests.support.client import Client
 from tests.support.invariants import violations
 
 CHAT = {"id": "one", "section_id": "a", "created_at": "2024-01-01T00:00:00"}
-REMOVE = 'mutation { removeSection(docId: "doc_d", sectionId: "sec_b") { ... on Section { id } } }'
-TRASH = 'mutation { trashDocument(docId: "doc_d") { ... on Document { id } } }'
+REMOVE = (
+    'mutation { removeSection(docId: "doc_d", sectionId: "sec_b") { ... on RemoveSectionSuccess { section { id } } } }'
+)
+TRASH = 'mutation { trashDocument(docId: "doc_d") { ... on TrashDocumentSuccess { document { id } } } }'
 
 
 def of_document(*section_ids: str) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def test_front_matter_of_a_section_from_elsewhere_stays_at_the_start() -> None:
 
 def test_metadata_that_came_from_elsewhere_is_no_hindrance() -> None:
     junk: list[Any] = [None, 1, [], {}, {"a": 1}]
-    texts = [SectionText("One", 1, "[a]\n\n[a]: /one", {"linkDefinitions": metadata}) for metadata in junk]
+    texts = [SectionText("One", 1, "[a]\n\n[a]: /one", metadata) for metadata in junk]
     assert targets(exported("doc_b", texts)) == ['href="/one"'] * 5
 
 

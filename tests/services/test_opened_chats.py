@@ -8,6 +8,7 @@ import pytest
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from db.models import ChatSession
+from db.principals import Principal, Role
 from db.store import Store, anchor_loader
 from marginalia.authentication.local import LOCAL_OWNER
 from services import chats
@@ -15,6 +16,8 @@ from services.outcomes import BadArgument, ErrorCode
 from tests.edge.outages import execute
 from tests.support import factories
 from tests.support.counting import counted
+
+STRANGER = Principal("stranger", "theirs", Role.OWNER)
 
 
 @pytest.fixture
@@ -29,9 +32,9 @@ async def test_the_chat_that_an_ensure_opens_is_told_and_the_one_it_finds_is_not
 ) -> None:
     document = await factories.document(database)
     sections = [await factories.section(database, document) for _ in range(2)]
-    followed = await chats.opened_chats(Store(database, "local"), chat_feed, document.id)
+    followed = await chats.opened_chats(Store(database, LOCAL_OWNER), chat_feed, document.id)
     ensured = [
-        await chats.ensure_section_chat(Store(database, "local"), LOCAL_OWNER, document.id, section.id)
+        await chats.ensure_section_chat(Store(database, LOCAL_OWNER), document.id, section.id)
         for section in (sections[0], sections[0], sections[1])
     ]
     async with asyncio.timeout(10):
@@ -46,7 +49,7 @@ async def test_a_document_that_cannot_be_seen_cannot_be_followed(
     await factories.workspace(database, "theirs")
     await factories.document(database, workspace_id="theirs", id="doc_theirs")
     with pytest.raises(BadArgument, match="Document not found") as refused:
-        await chats.opened_chats(Store(database, "local"), chat_feed, document_id)
+        await chats.opened_chats(Store(database, LOCAL_OWNER), chat_feed, document_id)
     assert refused.value.code is ErrorCode.DOCUMENT_NOT_FOUND
     assert chat_feed.followers == 0
 
@@ -55,20 +58,20 @@ async def test_what_was_told_is_shown_as_it_may_be_seen_by_then(database: Databa
     document = await factories.document(database)
     section = await factories.section(database, document)
     told = await factories.chat(database, section)
-    seen = await chats.opened_chat(Store(database, "local"), document.id, told)
-    assert (seen and seen.id) == told.id
+    seen = await chats.opened_chat(Store(database, LOCAL_OWNER), document.id, told)
+    assert (seen and seen.chat.id) == told.id
 
     await factories.workspace(database, "theirs")
     twin = await factories.document(database, workspace_id="theirs", id=document.id)
     await factories.chat(database, await factories.section(database, twin, id=section.id))
-    assert await chats.opened_chat(Store(database, "theirs"), document.id, told) is None
+    assert await chats.opened_chat(Store(database, STRANGER), document.id, told) is None
 
     for table in ("documents", "sections"):
         hide, show = (f"UPDATE {table} SET deleted_at = {at}" for at in ("created_at", "NULL"))  # noqa: S608 - our own
         await execute(database, hide)
-        assert await chats.opened_chat(Store(database, "local"), document.id, told) is None
+        assert await chats.opened_chat(Store(database, LOCAL_OWNER), document.id, told) is None
         await execute(database, show)
-    assert await chats.opened_chat(Store(database, "local"), document.id, told)
+    assert await chats.opened_chat(Store(database, LOCAL_OWNER), document.id, told)
 
 
 async def test_all_who_are_shown_a_chat_at_once_share_the_statement(database: Database) -> None:
@@ -77,9 +80,10 @@ async def test_all_who_are_shown_a_chat_at_once_share_the_statement(database: Da
     anchors = anchor_loader(database)
 
     async def show() -> tuple[object, ...]:
-        store = Store(database, "local", anchors)
-        chat = await chats.opened_chat(store, document.id, told)
-        assert chat is not None
+        store = Store(database, LOCAL_OWNER, anchors)
+        event = await chats.opened_chat(store, document.id, told)
+        assert event is not None
+        chat = event.chat
         section = await store.load.sections.load(chat.section_id)
         through = await store.load.documents.load(str(chat.document_id))
         return chat.id, section and section.id, through and through.id

@@ -37,7 +37,7 @@ POST = """
 mutation Post($chatId: ID!, $content: String!, $clientId: String) {
   postMessage(chatId: $chatId, content: $content, clientId: $clientId) {
     __typename
-    ... on Message { id seq content clientId }
+    ... on PostMessageSuccess { postedMessage { id seq content clientId } }
   }
 }
 """

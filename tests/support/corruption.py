@@ -21,7 +21,8 @@ BROKEN = {
     "NO_DANGLING_REFERENCE a chat without messages has its section": f"{_CHAT}"  # noqa: S608 - our own names
     " SELECT workspace_id, 'chat_2', 'sec_gone', 0, created_by, created_at, updated_at FROM chat_sessions",
     "NO_DANGLING_REFERENCE a chat with messages has its section": "UPDATE chat_sessions SET section_id = 'sec_gone'",
-    "NO_DANGLING_REFERENCE a placement has its document and its section": "UPDATE document_sections SET document_id = 'doc_gone'",
+    "NO_DANGLING_REFERENCE a placement has its document and its section": ""
+    "UPDATE document_sections SET document_id = 'doc_gone'",
     "NO_DANGLING_REFERENCE a message has its chat": f"{_MESSAGE}"  # noqa: S608 - our own names
     " SELECT workspace_id, 'msg_2', 'chat_gone', 1, role, author, content, NULL, created_at, updated_at FROM messages",
     "NO_DANGLING_REFERENCE a document whose purge was begun is gone": "INSERT INTO documents"
@@ -30,7 +31,8 @@ BROKEN = {
     " '2026-01-01 00:00:00.000000' FROM documents",
     "NO_DANGLING_REFERENCE a section whose purge was begun is gone": "UPDATE sections"
     " SET deleted_at = '1970-01-01 00:00:00.000000', updated_at = '2026-01-01 00:00:00.000000' WHERE id = 'sec_2'",
-    "ONE_WORKSPACE a chat was opened through a document of its workspace": "UPDATE chat_sessions SET document_id = 'doc_gone'",
+    "ONE_WORKSPACE a chat was opened through a document of its workspace": ""
+    "UPDATE chat_sessions SET document_id = 'doc_gone'",
     "NO_WRONG_CHAT_POINTER a pointer names the chat of its section": "UPDATE sections SET chat_session_id = 'chat_1'",
     "NO_MISSING_CHAT_POINTER a section with a chat points to one": "UPDATE sections SET chat_session_id = NULL",
     "MESSAGES_NUMBERED the messages of a chat are numbered 1, 2, 3 without a gap": "UPDATE messages SET seq = 2",

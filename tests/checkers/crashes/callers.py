@@ -127,7 +127,7 @@ class Caller:
         )
         if answer["__typename"] == "ChatSessionNotFound":
             return False
-        assert answer["__typename"] == "Message", answer
+        assert answer["__typename"] == "PostMessageSuccess", answer
         # H5: what was acknowledged before has a smaller number.
         assert self._last_number.get(chat, 0) < answer["seq"]
         self._last_number[chat] = answer["seq"]

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from db.models import ChatSession, Message
+from db.models import ChatSession
 from db.store import Store
-from marginalia.authentication.local import LOCAL_OWNER
 from services import chats, documents, messages, sections, trash
-from services.chats import ChatsOfDocument, ChatsOfSections
+from services.chats import EnsureDocumentChatsSuccess, EnsureSectionChatsSuccess
+from services.messages import PostMessageSuccess
 
 WHOLE = "doc_whole"
 """Holds sections in every state: `sec_found`, `sec_wrong`, `sec_bare`, `sec_late`."""
@@ -40,27 +40,27 @@ def kind(answer: object) -> object:
     match answer:
         case ChatSession():
             return str(answer.ensured)
-        case Message():
-            return f"Message {answer.content}"
-        case ChatsOfSections():
-            return [kind(each) for each in answer.results]
-        case ChatsOfDocument():
+        case PostMessageSuccess():
+            return f"Message {answer.posted_message.content}"
+        case EnsureSectionChatsSuccess():
+            return [kind(each.chat or each.error) for each in answer.results]
+        case EnsureDocumentChatsSuccess():
             return [answer.created_count, answer.found_count, answer.repaired_count, answer.refused_count]
         case _:
             return type(answer).__name__
 
 
 def _ensure(document_id: str, section_id: str) -> Callable[[Store], Awaitable[object]]:
-    return lambda store: chats.ensure_section_chat(store, LOCAL_OWNER, document_id, section_id)
+    return lambda store: chats.ensure_section_chat(store, document_id, section_id)
 
 
 def _post(chat_id: str, content: str, client_id: str | None) -> Callable[[Store], Awaitable[object]]:
-    return lambda store: messages.post_message(store, LOCAL_OWNER, chat_id, content, client_id)
+    return lambda store: messages.post_message(store, chat_id, content, client_id)
 
 
 def _with(use_case: Any, *arguments: object) -> Callable[[Store], Awaitable[object]]:
     def call(store: Store) -> Awaitable[object]:
-        called: Awaitable[object] = use_case(store, LOCAL_OWNER, *arguments)
+        called: Awaitable[object] = use_case(store, *arguments)
         return called
 
     return call
@@ -85,13 +85,23 @@ COMMANDS = [
     Command("post that was posted", _post("chat_found", "Old", "old"), "Message Old", "Message Old"),
     Command("post of another text", _post("chat_found", "New", "old"), "ClientIdConflict", "ClientIdConflict"),
     Command("post to nothing", _post("chat_none", "New", None), "ChatSessionNotFound", "ChatSessionNotFound"),
-    Command("create document", _with(documents.create_document, "A", None, "doc_made"), "Document", "IdTaken"),
-    Command("import", _with(documents.import_document, None, "# A\n\n# B", "doc_made"), "Document", "IdTaken"),
+    Command(
+        "create document",
+        _with(documents.create_document, "A", None, "doc_made"),
+        "CreateDocumentSuccess",
+        "CreateDocumentSuccess",
+    ),
+    Command(
+        "import",
+        _with(documents.import_document, None, "# A\n\n# B", "doc_made"),
+        "ImportDocumentSuccess",
+        "ImportDocumentSuccess",
+    ),
     Command(
         "create section",
         _with(sections.create_section, WHOLE, "A", None, None, "sec_made"),
-        "Section",
-        "IdTaken",
+        "CreateSectionSuccess",
+        "CreateSectionSuccess",
     ),
     Command(
         "create section that is there",
@@ -99,20 +109,24 @@ COMMANDS = [
         "IdTaken",
         "IdTaken",
     ),
-    Command("place", _with(sections.place_section, OTHER, "sec_bare"), "Placement", "Placement"),
-    Command("remove", _with(sections.remove_section, WHOLE, "sec_found"), "Section", "SectionNotInDocument"),
+    Command("place", _with(sections.place_section, OTHER, "sec_bare"), "PlaceSectionSuccess", "PlaceSectionSuccess"),
+    Command(
+        "remove", _with(sections.remove_section, WHOLE, "sec_found"), "RemoveSectionSuccess", "SectionNotInDocument"
+    ),
     Command(
         "remove in vain",
         _with(sections.remove_section, OTHER, "sec_bare"),
         "SectionNotInDocument",
         "SectionNotInDocument",
     ),
-    Command("trash document", _with(trash.trash_document, WHOLE), "Document", "Document"),
-    Command("restore document", _with(trash.restore_document, GONE), "Document", "Document"),
-    Command("purge document", _with(trash.purge_document, GONE), "Purged", "DocumentNotFound"),
+    Command("trash document", _with(trash.trash_document, WHOLE), "TrashDocumentSuccess", "TrashDocumentSuccess"),
+    Command(
+        "restore document", _with(trash.restore_document, GONE), "RestoreDocumentSuccess", "RestoreDocumentSuccess"
+    ),
+    Command("purge document", _with(trash.purge_document, GONE), "PurgeDocumentSuccess", "DocumentNotFound"),
     Command("purge document in use", _with(trash.purge_document, WHOLE), "NotInTrash", "NotInTrash"),
-    Command("trash section", _with(trash.trash_section, "sec_found"), "Section", "Section"),
-    Command("restore section", _with(trash.restore_section, TRASHED), "Section", "Section"),
-    Command("purge section", _with(trash.purge_section, TRASHED), "Purged", "SectionNotFound"),
+    Command("trash section", _with(trash.trash_section, "sec_found"), "TrashSectionSuccess", "TrashSectionSuccess"),
+    Command("restore section", _with(trash.restore_section, TRASHED), "RestoreSectionSuccess", "RestoreSectionSuccess"),
+    Command("purge section", _with(trash.purge_section, TRASHED), "PurgeSectionSuccess", "SectionNotFound"),
     Command("purge section in use", _with(trash.purge_section, "sec_found"), "NotInTrash", "NotInTrash"),
 ]

@@ -67,7 +67,7 @@ class Load:
                     "postMessage"
                 ]
                 self.answers[answer["__typename"]] += 1
-                if answer["__typename"] == "Message":
+                if answer["__typename"] == "PostMessageSuccess":
                     self.acknowledged[answer["id"]] = answer
                     break
                 assert answer["__typename"] == UNAVAILABLE, answer
@@ -105,7 +105,7 @@ class Load:
 async def first_message(client: Client, anchor: tuple[str, str]) -> str:
     """Open a chat and post to it; return the id of the chat."""
     chat_id = str((await ensure(client, *anchor))["id"])
-    assert (await post(client, chat_id, "The first", "first"))["__typename"] == "Message"
+    assert (await post(client, chat_id, "The first", "first"))["__typename"] == "PostMessageSuccess"
     return chat_id
 
 

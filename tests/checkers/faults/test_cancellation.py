@@ -10,6 +10,7 @@ import pytest
 
 from db.connection.database import Database
 from db.store import Store
+from marginalia.authentication.local import LOCAL_OWNER
 from tests.checkers.faults import seed
 from tests.checkers.faults.cancellation_points import cancelled_after
 from tests.checkers.faults.commands import COMMANDS, kind
@@ -49,12 +50,12 @@ async def test_a_call_that_is_cancelled_at_any_step_is_not_done_or_done_whole_an
         for command in COMMANDS:
             await seed.make(database)
             before = await seed.shape(database)
-            assert kind(await command.call(Store(used, "local"))) == command.right
+            assert kind(await command.call(Store(used, LOCAL_OWNER))) == command.right
             done = await seed.shape(database)
             for steps in itertools.count():
                 case = f"{command}, cancelled after {steps} steps, round {round_}"
                 await seed.make(database)
-                ended = not await cancelled_after(steps, lambda: command.call(Store(used, "local")))  # noqa: B023
+                ended = not await cancelled_after(steps, lambda: command.call(Store(used, LOCAL_OWNER)))  # noqa: B023
                 await assert_at_rest(used, database)
                 after = await seed.shape(database)
                 assert after in (before, done), case
@@ -66,7 +67,7 @@ async def test_a_call_that_is_cancelled_at_any_step_is_not_done_or_done_whole_an
                 # Who comes again gets what is right, and it was done once.
                 right = {str(command.right)} if after == before else {str(command.again)}
                 right |= {str(command.again)} if before == done else set()
-                assert str(kind(await command.call(Store(used, "local")))) in right, case
+                assert str(kind(await command.call(Store(used, LOCAL_OWNER)))) in right, case
                 if command.repeatable:
                     assert await seed.shape(database) == done, case
     _log.info("%s: %d cancellations, %d of them done anyway", database.dialect, cancelled, done_anyway)
@@ -83,7 +84,7 @@ async def test_many_callers_that_are_cancelled_at_once_hold_nothing(database: Da
     chance = random.Random(3)  # noqa: S311 - chance, not a secret
     for _ in range(100 if thorough() else 10):
         await seed.make(database)
-        tasks = [asyncio.ensure_future(command.call(Store(used, "local"))) for command in COMMANDS]
+        tasks = [asyncio.ensure_future(command.call(Store(used, LOCAL_OWNER))) for command in COMMANDS]
         for task in chance.sample(tasks, len(tasks)):
             await asyncio.sleep(chance.choice([0, 0, 0.001]))
             task.cancel()

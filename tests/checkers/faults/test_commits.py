@@ -6,6 +6,7 @@ import pytest
 
 from db.connection.database import Database
 from db.store import Store
+from marginalia.authentication.local import LOCAL_OWNER
 from tests.checkers.faults import seed
 from tests.checkers.faults.commands import COMMANDS, Command, kind
 from tests.checkers.faults.conftest import warm
@@ -35,18 +36,18 @@ async def _is_told_as_perhaps(command: Command, database: Database, used: Databa
     """Lose the answer to the commit of a command, if it has one."""
     await seed.make(database)
     with watched(used, Steps()) as steps:
-        assert kind(await command.call(Store(used, "local"))) == command.right
+        assert kind(await command.call(Store(used, LOCAL_OWNER))) == command.right
     if COMMIT not in steps.sent:
         return False
     done = await seed.shape(database)
     await seed.make(database)
     commit = Steps(lambda _cursor: proxy.lose_an_answer(), steps.sent.index(COMMIT))
     with watched(used, commit):
-        assert kind(await command.call(Store(used, "local"))) == "TemporarilyUnavailable", command
+        assert kind(await command.call(Store(used, LOCAL_OWNER))) == "TemporarilyUnavailable", command
     assert commit.struck == 1
     await assert_at_rest(used, database)
     assert await seed.shape(database) == done, command
-    assert kind(await command.call(Store(used, "local"))) == command.again, command
+    assert kind(await command.call(Store(used, LOCAL_OWNER))) == command.again, command
     if command.repeatable:
         assert await seed.shape(database) == done, command
     return True

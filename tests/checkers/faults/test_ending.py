@@ -73,7 +73,7 @@ class Posts:
     async def send(self, client: Client, content: str) -> None:
         """Post, with the text for a client id."""
         answer = await post(client, self._chat_id, content, content)
-        assert answer["__typename"] == "Message", answer
+        assert answer["__typename"] == "PostMessageSuccess", answer
         self.acknowledged[content] = answer["id"]
 
 

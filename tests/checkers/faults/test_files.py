@@ -70,7 +70,7 @@ async def test_a_file_that_is_moved_away_is_missed_and_served_again_when_it_is_b
         for each in away.iterdir():
             shutil.move(each, file.parent)
         await until_ready(client.http)
-        assert (await post(client, chat_id, "Kept", "kept"))["__typename"] == "Message"
+        assert (await post(client, chat_id, "Kept", "kept"))["__typename"] == "PostMessageSuccess"
     assert await texts(database) == ["The first", "Kept"]
 
 
@@ -83,7 +83,7 @@ async def test_what_is_put_in_the_place_of_a_file_is_served_from_then_on(
         await database.close()
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(file.with_name("backup"))) as backup:
             source.backup(backup)
-        assert (await post(client, chat_id, "After the backup", "after"))["__typename"] == "Message"
+        assert (await post(client, chat_id, "After the backup", "after"))["__typename"] == "PostMessageSuccess"
         for each in files(file):
             each.unlink()
         file.with_name("backup").rename(file)

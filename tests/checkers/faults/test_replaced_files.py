@@ -20,7 +20,7 @@ from tests.support.processes import Server, run, running_process, start
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
-NOTE = "Message"
+NOTE = "PostMessageSuccess"
 Make = Callable[[Path, Path], None]
 """Makes a backup of a file."""
 Put = Callable[[Path, Path], None]

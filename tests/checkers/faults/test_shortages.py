@@ -129,14 +129,14 @@ async def test_without_room_on_the_disk_reading_goes_on_and_nothing_acknowledged
         for number in range(40):
             answer = await post(client, chat_id, "A long text. " * 1_000, str(number))
             told.add(answer["__typename"])
-            if answer["__typename"] == "Message":
+            if answer["__typename"] == "PostMessageSuccess":
                 acknowledged.add(str(number))
         assert told == {"Message", UNAVAILABLE}
 
         async def full() -> bool:
             # A long text that did not fit leaves room for short ones.
             number = len(acknowledged)
-            if (await post(client, chat_id, "A text.", f"short-{number}"))["__typename"] == "Message":
+            if (await post(client, chat_id, "A text.", f"short-{number}"))["__typename"] == "PostMessageSuccess":
                 acknowledged.add(f"short-{number}")
             return (await client.http.get("/readyz")).status_code == 503
 
@@ -151,7 +151,9 @@ async def test_without_room_on_the_disk_reading_goes_on_and_nothing_acknowledged
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
         await until_ready(client.http)
         for number in range(40):
-            assert (await post(client, chat_id, "A long text. " * 1_000, str(number)))["__typename"] == "Message"
+            assert (await post(client, chat_id, "A long text. " * 1_000, str(number)))[
+                "__typename"
+            ] == "PostMessageSuccess"
         assert (await client(READ, id=chat_id))["chatSession"] == {"messageCount": 41 + short}
     async with database.read() as session:
         stored = set(await session.scalars(text("SELECT client_id FROM messages")))

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from db.connection.database import Database
 from db.connection.retry import MAX_ATTEMPTS
 from db.store import Store
+from marginalia.authentication.local import LOCAL_OWNER
 from tests.checkers.faults import seed
 from tests.checkers.faults.commands import COMMANDS, Command, kind
 from tests.checkers.faults.fault_injection import COMMIT, Steps, Strike, failed, raised, sent, watched
@@ -69,9 +70,9 @@ async def test_a_fault_at_any_step_leaves_all_as_it_was_or_all_done(
 ) -> None:
     await seed.make(database)
     with watched(struck, Steps()) as steps:
-        assert kind(await command.call(Store(struck, "local"))) == command.right
+        assert kind(await command.call(Store(struck, LOCAL_OWNER))) == command.right
     done = await seed.shape(database)
-    assert kind(await command.call(Store(struck, "local"))) == command.again
+    assert kind(await command.call(Store(struck, LOCAL_OWNER))) == command.again
     if command.repeatable:
         assert await seed.shape(database) == done
 
@@ -110,7 +111,7 @@ async def _strike(
     changed = COMMIT in undisturbed.sent[: steps.at]
     with watched(struck, steps):
         try:
-            answer = kind(await command.call(Store(struck, "local")))
+            answer = kind(await command.call(Store(struck, LOCAL_OWNER)))
         except IntegrityError:
             answer = MASKED
     await assert_at_rest(struck, database)
@@ -128,9 +129,9 @@ async def _strike(
     if answer == command.right:
         assert await seed.shape(database) == done, case
     else:
-        assert kind(await command.call(Store(unhurried, "local"))) == (command.again if changed else command.right), (
-            case
-        )
+        assert kind(await command.call(Store(unhurried, LOCAL_OWNER))) == (
+            command.again if changed else command.right
+        ), case
         assert await seed.shape(database) == done, case
     await assert_at_rest(struck, database)
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from db.connection.database import Database
 from db.models import ChatSession
+from db.principals import Principal, Role
 from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
 from services import chats, sections, trash
-from services.principals import Principal, Role
 from tests.api.test_trash import move
 from tests.checkers.histories.reference_model import Answer, Call, Verb
 from tests.support.client import Client
@@ -30,7 +30,7 @@ _OF_SECTION = {
 
 async def perform(database: Database, call: Call) -> Answer:
     """Do what is asked by the use case of the server."""
-    answer = await _use_case(Store(database, LOCAL_OWNER.workspace_id), call)
+    answer = await _use_case(Store(database, READER if call.verb is Verb.PEEK else LOCAL_OWNER), call)
     if isinstance(answer, ChatSession):
         return Answer(str(answer.ensured), answer.id)
     return Answer(type(answer).__name__)
@@ -39,14 +39,14 @@ async def perform(database: Database, call: Call) -> Answer:
 def _use_case(store: Store, call: Call) -> Awaitable[object]:
     verb, document, section = call
     if verb in _OF_DOCUMENT:
-        return _OF_DOCUMENT[verb][1](store, LOCAL_OWNER, document)
+        return _OF_DOCUMENT[verb][1](store, document)
     if verb in _OF_SECTION:
-        return _OF_SECTION[verb][1](store, LOCAL_OWNER, section)
+        return _OF_SECTION[verb][1](store, section)
     if verb is Verb.REMOVE:
-        return sections.remove_section(store, LOCAL_OWNER, document, section)
+        return sections.remove_section(store, document, section)
     if verb is Verb.PLACE:
-        return sections.place_section(store, LOCAL_OWNER, document, section)
-    return chats.ensure_section_chat(store, READER if verb is Verb.PEEK else LOCAL_OWNER, document, section)
+        return sections.place_section(store, document, section)
+    return chats.ensure_section_chat(store, document, section)
 
 
 async def ask(client: Client, call: Call) -> Answer:

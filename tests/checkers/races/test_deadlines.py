@@ -15,7 +15,7 @@ from db.models import ChatSession, Document, Section
 from db.reading.coalescing import MAX_BATCH_SIZE, MAX_IN_FLIGHT, CoalescingLoader
 from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
-from services.chats import EnsuredChat, ensure_section_chat
+from services.chats import EnsureSectionChatResult, ensure_section_chat
 from services.outcomes import TemporarilyUnavailable
 from tests.support import factories
 
@@ -39,8 +39,8 @@ async def locked(database: Database, document: Document) -> AsyncIterator[None]:
         yield
 
 
-async def ensure(database: Database, document: Document, section: Section) -> EnsuredChat:
-    return await ensure_section_chat(Store(database, "local"), LOCAL_OWNER, document.id, section.id)
+async def ensure(database: Database, document: Document, section: Section) -> EnsureSectionChatResult:
+    return await ensure_section_chat(Store(database, LOCAL_OWNER), document.id, section.id)
 
 
 async def test_who_waits_for_a_connection_and_then_for_a_lock_waits_no_longer_than_for_one(

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=Tr
 ENSURE = """
 mutation ($docId: ID!, $sectionIds: [ID!]!) {
   ensureSectionChats(docId: $docId, sectionIds: $sectionIds) {
-    ... on EnsuredSectionChats { results { ... on ChatSession { ensured } } }
+    ... on EnsureSectionChatsSuccess { results { ensured } }
   }
 }
 """

@@ -48,7 +48,7 @@ async def test_repairs_go_on_beside_ensures_posts_and_removals(client: Client, d
             if "id" in answer:
                 assert chats.setdefault(section_id, answer["id"]) == answer["id"]
                 message = await post(client, answer["id"], "Text")
-                assert message["__typename"] == "Message"
+                assert message["__typename"] == "PostMessageSuccess"
                 posted.add(message["id"])
 
     async def arrange() -> None:

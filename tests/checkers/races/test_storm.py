@@ -54,7 +54,7 @@ async def test_one_connection_is_enough_for_everybody(serve: Serve, database: Da
         async def one_of_each(section_id: str) -> None:
             answer = await ensure(client, document.id, section_id)
             assert answer["__typename"] == "ChatSession"
-            assert (await post(client, answer["id"], "Text"))["__typename"] == "Message"
+            assert (await post(client, answer["id"], "Text"))["__typename"] == "PostMessageSuccess"
             created, imported, made = await asyncio.gather(
                 create_document(client), import_document(client, "# One\n\n# Two"), create_section(client, document.id)
             )

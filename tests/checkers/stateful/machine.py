@@ -13,11 +13,11 @@ from sqlalchemy import text, update
 from db import workspaces
 from db.connection.database import Database
 from db.models import ChatSession, Message, Section
+from db.principals import Principal, Role
 from db.purges import Purged
 from db.store import Store
 from services import chats, documents, messages, sections, trash
-from services.chats import ChatsOfDocument, ChatsOfSections
-from services.principals import Principal, Role
+from services.chats import EnsureDocumentChatsSuccess, EnsureSectionChatsSuccess
 from tests.checkers.stateful.model import Model
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ class Machine(RuleBasedStateMachine):
         if self._model.visible(document) is None:
             assert kind(answer) == "DocumentNotFound"
             return
-        assert isinstance(answer, ChatsOfSections)
+        assert isinstance(answer, EnsureSectionChatsSuccess)
         for section, each in zip(asked, answer.results, strict=True):
             self._agree(document, section, role, each)
 
@@ -115,7 +115,7 @@ class Machine(RuleBasedStateMachine):
         if visible is None:
             assert kind(answer) == "DocumentNotFound"
             return
-        assert isinstance(answer, ChatsOfDocument)
+        assert isinstance(answer, EnsureDocumentChatsSuccess)
         opened = self._chats()
         done = [
             self._model.ensure(document, section, role >= Role.COMMENTER, opened.get(section, "none"))
@@ -227,7 +227,7 @@ class Machine(RuleBasedStateMachine):
 
     def _call(self, use_case: Any, *arguments: object, role: Role = Role.EDITOR) -> object:
         principal = Principal("somebody", self._workspace, role)
-        answer = self._run(use_case(Store(self._database, self._workspace), principal, *arguments))
+        answer = self._run(use_case(Store(self._database, principal), *arguments))
         self._answers[kind(answer).split()[0]] += 1
         return answer
 

@@ -1,0 +1,80 @@
+"""Validation: the checks that hold clients to the limits.
+
+A check returns the violation that it finds, or None; `invalid` makes one answer of all that were found.
+"""
+
+import re
+
+from db.ids import is_storable
+from services import limits
+from services.outcomes import InvalidInput, Violation
+
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
+_LINE_ENDING = re.compile(r"\r\n?|\n")
+
+
+def invalid(*found: Violation | None) -> InvalidInput | None:
+    """Return the outcome that lists the violations found, or None if there are none."""
+    violations = tuple(violation for violation in found if violation is not None)
+    return InvalidInput(violations) if violations else None
+
+
+def text(argument: str, value: str | None, longest: int) -> Violation | None:
+    """Check a text: at most `longest` characters, and only such that every database can store."""
+    if value is None:
+        return None
+    if len(value) > longest:
+        return Violation((argument,), f"is longer than {longest:,} characters")
+    if not is_storable(value):
+        return Violation((argument,), "holds a NUL character or half of a surrogate pair")
+    return None
+
+
+def markdown(value: str) -> Violation | None:
+    """Check a text to be imported, as `text` does; a character that cannot be stored is named with its line."""
+    violation = text("markdown", value, limits.MARKDOWN_LENGTH)
+    found = _NOT_STORABLE.search(value) if violation and len(value) <= limits.MARKDOWN_LENGTH else None
+    if violation is None or found is None:
+        return violation
+    line = len(_LINE_ENDING.findall(value, 0, found.start())) + 1
+    return Violation(violation.path, f"{violation.message} in line {line:,}")
+
+
+def as_title(value: str | None) -> str:
+    """Return a text that was found as a title: as one line, shortened where it is too long."""
+    line = _NOT_STORABLE.sub("\ufffd", " ".join((value or "").split()))
+    return line if len(line) <= limits.TITLE_LENGTH else line[: limits.TITLE_LENGTH - 1].rstrip() + "\u2026"
+
+
+def non_blank_text(argument: str, value: str, longest: int) -> Violation | None:
+    """Check a text that must not be blank."""
+    return text(argument, value, longest) or (None if value.strip() else Violation((argument,), "is blank"))
+
+
+def title(value: str | None) -> Violation | None:
+    """Check a title, a non-blank text of one line; None: the caller gave none."""
+    if value is None:
+        return None
+    return non_blank_text("title", value, limits.TITLE_LENGTH) or (
+        Violation(("title",), "holds a line break") if len(value.strip().splitlines()) > 1 else None
+    )
+
+
+def level(value: int | None) -> Violation | None:
+    """Check the level of a heading; None: the caller gave none."""
+    return None if value is None or 1 <= value <= 6 else Violation(("level",), "is not from 1 to 6")
+
+
+def caller_id(prefix: str, value: str | None) -> Violation | None:
+    """Check an id, prefix included, that a caller chose for what it creates; None: the server makes one."""
+    if value is None:
+        return None
+    own = value.removeprefix(prefix)
+    if 1 <= len(own) <= limits.CALLER_ID_LENGTH and own.isprintable() and " " not in own:
+        return None
+    return Violation(("id",), f"is not 1 to {limits.CALLER_ID_LENGTH} visible characters")
+
+
+def client_id(value: str | None) -> Violation | None:
+    """Check the key that a sender gives to a post; None: the caller gave none."""
+    return None if value is None else non_blank_text("clientId", value, limits.CLIENT_ID_LENGTH)
