@@ -1,6 +1,7 @@
 """The schema: the roots put together, and made as cheap to execute as graphql-core allows."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from inspect import signature
 from typing import Any, cast, get_args, get_type_hints
 
@@ -31,8 +32,9 @@ one chat: ensureSectionChat returns it, and opens it on first use. Mutations ans
 errors that share the interface Error. Lists are Relay connections with cursors."""
 
 
+@cache
 def build_schema() -> strawberry.Schema:
-    """Build the schema; everything in it is made here, nothing by import.
+    """Build the schema, once in a process: everything in it is made here, nothing by import.
 
     Raises `TypeError` for a field that declares permissions or extensions, which nothing would apply.
     """
