@@ -1,11 +1,16 @@
-# Two verbs do everything on a fresh machine with python3 (3.11 or newer): `make run` and `make test`.
+# Two verbs do everything on a fresh machine with python3 (3.11 or newer): `make run` and `make test`. `make help` lists all.
 
 PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: setup run test check bench fix promise lock
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+
+.PHONY: help setup run quick test thorough upstream check bench fix promise lock
+
+help: ## these verbs
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup: .venv/ready ## the environment the others need
 
@@ -26,8 +31,17 @@ setup: .venv/ready ## the environment the others need
 run: .venv/run-ready ## serve with the demo documents
 	@$(BIN)/python -m marginalia serve --port $(PORT) --demo
 
-test: setup ## every test, on SQLite and on PostgreSQL, two modules at a time
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+quick: setup ## the fast tests, on SQLite, in process: all day long
+	$(PYTEST) --engine sqlite -m "not slow and not process and not upstream"
+
+test: setup ## every test, on SQLite and on PostgreSQL
+	$(PYTEST)
+
+thorough: setup ## the searches for races, crashes and faults, for as long as they want: an hour or so
+	MARGINALIA_TEST_THOROUGH=1 $(PYTEST) tests/checkers
+
+upstream: setup ## what we rely on in libraries: after raising a version in pyproject.toml
+	$(BIN)/python -m pytest tests/upstream
 
 check: setup ## what a machine can say about the code without running it
 	$(BIN)/ruff format --check .

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,7 @@ from engine.complexity import (
     excesses,
     size,
 )
-from schema.validation import disclosed, validation_rules
+from engine.validation import Rule, disclosed, validation_rules
 
 KEPT_CHARACTERS = 5_000_000
 """How many characters the texts that are remembered may have, all in all."""
@@ -139,8 +139,15 @@ class OperationCache:
     """
 
     def __init__(
-        self, schema: GraphQLSchema, limits: Limits, *, introspection: bool = True, suggestions: bool = True
+        self,
+        schema: GraphQLSchema,
+        limits: Limits,
+        rules: Iterable[Rule] = (),
+        *,
+        introspection: bool = True,
+        suggestions: bool = True,
     ) -> None:
+        """Keep the operations of a schema, held to limits, the rules of the specification, and these `rules`."""
         self.limits = limits
         self.suggestions = suggestions and introspection
         """Whether errors may name what the client could have meant, which tells of the schema."""
@@ -153,7 +160,7 @@ class OperationCache:
         self._schema = schema
         # Read by graphql-core when it begins to validate; its own is good for half a second.
         overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = COMPARISONS
-        self._rules = validation_rules(introspection=introspection)
+        self._rules = validation_rules(rules, introspection=introspection)
         self._texts: OrderedDict[str, _Text] = OrderedDict()
         self._characters = 0
 

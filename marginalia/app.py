@@ -36,7 +36,7 @@ from marginalia.transports.runner import Observer, Runner
 from marginalia.transports.security_headers import SecurityHeaders
 from marginalia.transports.uploads import LARGEST_UPLOAD, UPLOADS_AT_ONCE, UploadBudget
 from marginalia.transports.websocket import SocketLimits, SocketView
-from schema.build import build_schema
+from schema.build import RULES, build_schema
 
 _log = structlog.stdlib.get_logger("marginalia.app")
 
@@ -115,6 +115,7 @@ def _operations(settings: Settings) -> OperationCache:
     return OperationCache(
         build_schema()._schema,
         settings.limits,
+        RULES,
         introspection=settings.introspection,
         suggestions=settings.suggestions,
     )

@@ -16,6 +16,8 @@ from graphql import (
     is_specified_scalar_type,
 )
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.field import StrawberryField
 from strawberry.types.union import StrawberryUnion
 
@@ -24,6 +26,9 @@ from resolvers.arguments import Prefixed
 from schema.roots import Mutation, Query, Subscription
 from schema.scalars import SCALARS
 from schema.view import EVENT
+
+RULES = (MaybeNullValidationRule, OneOfInputValidationRule)
+"""What Strawberry's inputs need of an operation beyond the rules of the specification."""
 
 DESCRIPTION = """A chat in the margin of every section of every document.
 

@@ -25,6 +25,39 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 """Serves an application on the test's database, as a principal, or whoever `who` tells, and with settings of choice."""
 
 
+FOLDER = Path(__file__).parent
+ENGINES = ("sqlite", "postgresql")
+ROOMS = {"checkers": "slow", "clients": "process", "upstream": "upstream"}
+"""The folders whose tests carry a marker, each of them."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", choices=ENGINES, help="run on this database only; without it, on both")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m is applied
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of the slow rooms, and leave out those of the other database."""
+    for item in items:
+        if marker := ROOMS.get(item.path.relative_to(FOLDER).parts[0]):
+            item.add_marker(marker)
+    if engine := config.getoption("--engine"):
+        (other,) = set(ENGINES) - {engine}
+        left_out = [item for item in items if _engine(item) == other]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _engine(item) != other]
+
+
+def _engine(item: pytest.Item) -> str | None:
+    """Return the one database that a test needs, if it needs one."""
+    if not isinstance(item, pytest.Function):
+        return None
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    if named := [engine for engine in ENGINES if engine in parameters]:
+        return named[0]
+    return "postgresql" if "postgres_server" in item.fixturenames else None
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
@@ -57,7 +90,7 @@ def postgres_pool(postgres_server: str, postgres_template: str) -> Iterator[post
     pool.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=ENGINES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give the URL of a fresh database with our schema and the local workspace in it."""
     with databases.migrated(request, tmp_path) as url:

@@ -1,6 +1,6 @@
 """Validation: the rules that an operation is held to, and what their errors tell of the schema."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from graphql import (
@@ -24,8 +24,6 @@ from graphql import (
     ValidationRule,
     specified_rules,
 )
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 HIDDEN = "The operation does not match the schema, which this server does not disclose"
 """The message of every error that depends on the schema, where clients may not ask for it."""
@@ -64,17 +62,12 @@ _OF_THE_DOCUMENT_ALONE: frozenset[Rule] = frozenset(
 """The rules whose errors repeat what the client sent and nothing else. A rule that is new is not among them."""
 
 
-def validation_rules(*, introspection: bool) -> Sequence[Rule]:
-    """Return the rules; without introspection, their errors name no type and no field of the schema.
+def validation_rules(more: Iterable[Rule] = (), *, introspection: bool) -> Sequence[Rule]:
+    """Return the specified rules and `more`; without introspection, their errors name no type and no field.
 
     What is valid can still be found out by trying, one guess at a time; errors do not help with it.
     """
-    rules: tuple[Rule, ...] = (
-        *specified_rules,
-        NoEmptySelectionsRule,
-        MaybeNullValidationRule,
-        OneOfInputValidationRule,
-    )
+    rules: tuple[Rule, ...] = (*specified_rules, NoEmptySelectionsRule, *more)
     if introspection:
         return rules
     return (
