@@ -160,7 +160,7 @@ async def test_a_removal_waits_for_a_creator_and_keeps_its_chat(
         chat_id = await factories.open_chat(session, document, section)
         waiting = asyncio.create_task(remove(client, document.id, section.id))
         await until_waiting(database)
-    assert await waiting == "Section"
+    assert await waiting == "RemoveSectionSuccess"
     assert (await ensure(client, document.id, section.id))["__typename"] == "SectionNotInDocument"
     assert await chat_ids(database, section.id) == [chat_id]
     assert await violations(database) == []
@@ -228,7 +228,7 @@ async def test_a_number_that_is_not_used_is_given_to_the_next_message(
             await session.execute(update(ChatSession).where(ChatSession.id == chat_id).values(last_seq=0))
         waiting = asyncio.create_task(post(client, chat_id, "Text"))
         await until_waiting(database)
-    assert (await waiting)["seq"] == 1
+    assert (await waiting)["postedMessage"]["seq"] == 1
     assert await violations(database) == []
 
 
@@ -245,7 +245,8 @@ async def test_a_purge_waits_for_one_who_posts_and_takes_the_message_along(
         waiting = asyncio.create_task(move(client, purging, row_id))
         await until_waiting(database)
     purged = await waiting
-    assert (purged["__typename"], purged["chatCount"], purged["messageCount"]) == ("Purged", 1, 1)
+    assert purged["__typename"] == f"P{purging[1:]}Success"
+    assert (purged["chatCount"], purged["messageCount"]) == (1, 1)
     assert await violations(database) == []
 
 

@@ -157,7 +157,7 @@ async def test_a_writer_gets_its_turn_beside_one_that_hardly_pauses(
                 answers = [await post(client, chat_id, f"Message {n}") for n in range(8)]
             finally:
                 done.set()
-    assert [answer.get("seq") for answer in answers] == list(range(1, 9))
+    assert [answer["postedMessage"]["seq"] for answer in answers] == list(range(1, 9))
     assert await violations(database) == []
 
 
@@ -176,8 +176,8 @@ async def test_those_who_wait_too_long_to_write_are_told_to_try_again(
             assert kinds(answers) == {"TemporarilyUnavailable": 5}
         assert await chat_ids(database, unopened) == []
         assert (await ensure(client, document.id, unopened))["ensured"] == "CREATED"
-        assert (await post(client, chat_id, "Text", "one"))["seq"] == 1
-        assert await remove(client, document.id, section.id) == "Section"
+        assert (await post(client, chat_id, "Text", "one"))["postedMessage"]["seq"] == 1
+        assert await remove(client, document.id, section.id) == "RemoveSectionSuccess"
     assert await violations(database) == []
 
 

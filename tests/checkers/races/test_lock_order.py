@@ -85,7 +85,7 @@ async def test_two_purges_whose_chats_were_opened_through_each_other(client: Ser
         await session.execute(text("LOCK TABLE messages IN SHARE MODE"))
         purging = [asyncio.create_task(purge(client, document)) for document in (one, two)]
         await until_waiting(database, 2)
-    assert [await each for each in purging] == ["Purged", "Purged"]
+    assert [await each for each in purging] == ["PurgeDocumentSuccess", "PurgeDocumentSuccess"]
     assert await violations(database) == []
 
 
@@ -100,7 +100,7 @@ async def test_a_bulk_ensure_in_any_order_and_a_purge(client: Served, database: 
         purging = asyncio.create_task(purge(client, purged))
         await asyncio.sleep(0.2)
     assert await ensuring == ["CREATED", "CREATED"]
-    assert await purging == "Purged"
+    assert await purging == "PurgeDocumentSuccess"
     assert await violations(database) == []
 
 
@@ -126,7 +126,7 @@ async def test_a_bulk_ensure_that_opens_and_points_and_a_purge(
     await until_waiting(database)
     go_on.set()
     assert await ensuring == ["CREATED", "REPAIRED"]
-    assert await purging == "Purged"
+    assert await purging == "PurgeDocumentSuccess"
     assert await violations(database) == []
 
 

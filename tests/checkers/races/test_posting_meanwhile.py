@@ -8,14 +8,15 @@ from typing import Any
 from sqlalchemy import event, text
 
 from db.connection.database import Database
+from marginalia.authentication.local import LOCAL_OWNER
 from tests.api import operations
 from tests.edge.outages import execute
 from tests.support.client import Served
 
-SAME_CLIENT_ID = """
+SAME_CLIENT_ID = f"""
 INSERT INTO messages (workspace_id, id, chat_id, seq, role, author, content, client_id)
-SELECT workspace_id, 'msg_other', id, 1000, 'USER', 'local-user', 'Other text', 'c1' FROM chat_sessions
-"""
+SELECT workspace_id, 'msg_other', id, 1000, 'USER', '{LOCAL_OWNER.user_id}', 'Other text', 'c1' FROM chat_sessions
+"""  # noqa: S608 - our own names
 
 
 def by_another_process(url: str, *statements: str) -> None:
@@ -46,11 +47,9 @@ async def test_a_post_to_a_chat_that_was_purged_just_now_says_so(client: Served,
     document = await operations.import_document(client, "# A")
     (section,) = await operations.section_ids(client, document)
     chat = await operations.ensure_chat(client, document, section)
-    first = await client(operations.POST_MESSAGE, chatId=chat, content="First", clientId="c0")
-    author = first["postMessage"]["author"]
+    await operations.post_message(client, chat, "First", clientId="c0")
     writes = client.database.engines[0].sync_engine
-    same = SAME_CLIENT_ID.replace("local-user", author)
-    taken = once(lambda: by_another_process(database_url, same))
+    taken = once(lambda: by_another_process(database_url, SAME_CLIENT_ID))
     purge = ("UPDATE sections SET chat_session_id = NULL", "DELETE FROM messages", "DELETE FROM chat_sessions")
     purged = once(lambda: by_another_process(database_url, *purge))
     event.listen(writes, "checkout", taken)

@@ -49,13 +49,16 @@ async def test_repairs_go_on_beside_ensures_posts_and_removals(client: Client, d
                 assert chats.setdefault(section_id, answer["id"]) == answer["id"]
                 message = await post(client, answer["id"], "Text")
                 assert message["__typename"] == "PostMessageSuccess"
-                posted.add(message["id"])
+                posted.add(message["postedMessage"]["id"])
 
     async def arrange() -> None:
         while going_on():
             section_id = choice.choice(sections)
-            assert await remove(client, document.id, section_id) in {"Section", "SectionNotInDocument"}
-            assert await place(client, document.id, section_id) == "Placement"
+            assert await remove(client, document.id, section_id) in {
+                "RemoveSectionSuccess",
+                "SectionNotInDocument",
+            }
+            assert await place(client, document.id, section_id) == "PlaceSectionSuccess"
 
     async def damage() -> None:
         while going_on():

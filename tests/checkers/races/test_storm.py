@@ -22,7 +22,14 @@ from tests.support.invariants import violations
 _log = logging.getLogger(__name__)
 
 SECONDS = 5
-TYPED = {"CREATED", "FOUND", "SectionNotInDocument", "Placement", "Section", "Message"}
+TYPED = {
+    "CREATED",
+    "FOUND",
+    "SectionNotInDocument",
+    "PlaceSectionSuccess",
+    "RemoveSectionSuccess",
+    "PostMessageSuccess",
+}
 """All that may be answered: no error, no TemporarilyUnavailable."""
 
 
@@ -58,8 +65,9 @@ async def test_one_connection_is_enough_for_everybody(serve: Serve, database: Da
             created, imported, made = await asyncio.gather(
                 create_document(client), import_document(client, "# One\n\n# Two"), create_section(client, document.id)
             )
-            assert await place(client, created, made) == await place(client, imported, section_id) == "Placement"
-            assert await remove(client, document.id, made) == "Section"
+            assert await place(client, created, made) == "PlaceSectionSuccess"
+            assert await place(client, imported, section_id) == "PlaceSectionSuccess"
+            assert await remove(client, document.id, made) == "RemoveSectionSuccess"
 
         await asyncio.gather(*(one_of_each(section_id) for section_id in sections * 2))
     assert await violations(database) == []
@@ -94,7 +102,7 @@ class _Storm:
                 self._ensure(self.documents[1], section_id),
             )
             # H3: the removal has been acknowledged, so from now on nobody is told otherwise.
-            assert removed == "Section"
+            assert removed == "RemoveSectionSuccess"
             assert await self._ensure(self.documents[1], section_id) == "SectionNotInDocument"
 
     async def _ensure(self, document_id: str, section_id: str) -> str:
