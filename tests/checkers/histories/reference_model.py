@@ -89,7 +89,7 @@ def step(state: Margin, call: Call, answer: Answer | None) -> Margin | None:
 
 def changed_nothing(answer: Answer) -> bool:
     """Tell whether the answer says that all is as it was: a chat that was found, or a typed "no" (H6)."""
-    return answer.kind not in ("CREATED", "REPAIRED", "Section", "Document", "Placement", "Purged")
+    return answer.kind not in ("CREATED", "REPAIRED") and not answer.kind.endswith("Success")
 
 
 def _refused(state: Margin, call: Call, *, placed: bool = True) -> str | None:
@@ -122,13 +122,13 @@ def _ensure(state: Margin, call: Call, answer: Answer | None) -> _Stepped:
 def _remove(state: Margin, call: Call, _answer: Answer | None) -> _Stepped:
     if refused := _refused(state, call):
         return _Stepped(refused, state)
-    return _Stepped("Section", state._replace(placed=state.placed - {(call.document, call.section)}))
+    return _Stepped("RemoveSectionSuccess", state._replace(placed=state.placed - {(call.document, call.section)}))
 
 
 def _place(state: Margin, call: Call, _answer: Answer | None) -> _Stepped:
     if refused := _refused(state, call, placed=False):
         return _Stepped(refused, state)
-    return _Stepped("Placement", state._replace(placed=state.placed | {(call.document, call.section)}))
+    return _Stepped("PlaceSectionSuccess", state._replace(placed=state.placed | {(call.document, call.section)}))
 
 
 def _trash(state: Margin, call: Call, _answer: Answer | None) -> _Stepped:
@@ -143,7 +143,8 @@ def _moved(state: Margin, call: Call, trashed: frozenset[str]) -> _Stepped:
     kind, row = ("Document", call.document) if call.document else ("Section", call.section)
     if row in state.purged:
         return _Stepped(f"{kind}NotFound", state)
-    return _Stepped(kind, state._replace(trashed=trashed))
+    done = "Trash" if call.verb in (Verb.TRASH_DOCUMENT, Verb.TRASH_SECTION) else "Restore"
+    return _Stepped(f"{done}{kind}Success", state._replace(trashed=trashed))
 
 
 def _purge_document(state: Margin, call: Call, _answer: Answer | None) -> _Stepped:
@@ -153,7 +154,7 @@ def _purge_document(state: Margin, call: Call, _answer: Answer | None) -> _Stepp
         return _Stepped("NotInTrash", state)
     elsewhere = {section for document, section in state.placed if document != call.document}
     here = {section for document, section in state.placed if document == call.document}
-    return _Stepped("Purged", _without(state, here - elsewhere | {call.document}))
+    return _Stepped("PurgeDocumentSuccess", _without(state, here - elsewhere | {call.document}))
 
 
 def _purge_section(state: Margin, call: Call, _answer: Answer | None) -> _Stepped:
@@ -161,7 +162,7 @@ def _purge_section(state: Margin, call: Call, _answer: Answer | None) -> _Steppe
         return _Stepped("SectionNotFound", state)
     if call.section not in state.trashed:
         return _Stepped("NotInTrash", state)
-    return _Stepped("Purged", _without(state, {call.section}))
+    return _Stepped("PurgeSectionSuccess", _without(state, {call.section}))
 
 
 def _without(state: Margin, gone: set[str]) -> Margin:

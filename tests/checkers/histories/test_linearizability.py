@@ -37,53 +37,56 @@ RIGHT = {
         did(4, 5, ENSURE, FOUND),
         did(6, 7, PEEK, FOUND),
         did(8, 9, THROUGH_OTHER, "SectionNotInDocument"),
-        did(10, 11, PLACE, "Placement"),
+        did(10, 11, PLACE, "PlaceSectionSuccess"),
         did(12, 13, THROUGH_OTHER, FOUND),
-        did(14, 15, REMOVE, "Section"),
+        did(14, 15, REMOVE, "RemoveSectionSuccess"),
         did(16, 17, ENSURE, "SectionNotInDocument"),
     ],
     "the one who was called last came first": [did(0, 9, ENSURE, FOUND), did(1, 8, ENSURE, CREATED)],
-    "one that overlaps a removal is told of a chat": [did(0, 5, REMOVE, "Section"), did(4, 9, ENSURE, CREATED)],
+    "one that overlaps a removal is told of a chat": [
+        did(0, 5, REMOVE, "RemoveSectionSuccess"),
+        did(4, 9, ENSURE, CREATED),
+    ],
     "one that overlaps a removal is told of it": [
-        did(0, 9, REMOVE, "Section"),
+        did(0, 9, REMOVE, "RemoveSectionSuccess"),
         did(1, 2, ENSURE, CREATED),
         did(3, 4, ENSURE, "SectionNotInDocument"),
     ],
     "a trashed document is not there, and then is again": [
-        did(0, 1, TRASH, "Document"),
+        did(0, 1, TRASH, "TrashDocumentSuccess"),
         did(2, 3, ENSURE, "DocumentNotFound"),
-        did(4, 9, RESTORE, "Document"),
+        did(4, 9, RESTORE, "RestoreDocumentSuccess"),
         did(5, 6, ENSURE, "DocumentNotFound"),
         did(7, 8, ENSURE, CREATED),
     ],
     "what would have changed nothing at once changed something later": [
-        did(0, 9, TRASH, "Document"),
-        did(1, 20, RESTORE, "Document"),
+        did(0, 9, TRASH, "TrashDocumentSuccess"),
+        did(1, 20, RESTORE, "RestoreDocumentSuccess"),
         did(10, 11, ENSURE, "DocumentNotFound"),
         did(21, 22, ENSURE, CREATED),
     ],
     "a trashed section is not there, and keeps its chat": [
         did(0, 1, ENSURE, CREATED),
-        did(2, 3, TRASH_SECTION, "Section"),
+        did(2, 3, TRASH_SECTION, "TrashSectionSuccess"),
         did(4, 5, REMOVE, "SectionNotFound"),
-        did(6, 7, RESTORE_SECTION, "Section"),
+        did(6, 7, RESTORE_SECTION, "RestoreSectionSuccess"),
         did(8, 9, ENSURE, FOUND),
     ],
     "what is purged goes with all that stands nowhere else": [
         did(0, 1, PURGE, "NotInTrash"),
-        did(2, 3, TRASH, "Document"),
-        did(4, 5, PURGE, "Purged"),
+        did(2, 3, TRASH, "TrashDocumentSuccess"),
+        did(4, 5, PURGE, "PurgeDocumentSuccess"),
         did(6, 7, RESTORE_SECTION, "SectionNotFound"),
         did(8, 9, PURGE, "DocumentNotFound"),
     ],
     "what stands elsewhere is not purged along": [
         did(0, 1, ENSURE, CREATED),
-        did(2, 3, PLACE, "Placement"),
-        did(4, 5, TRASH, "Document"),
-        did(6, 7, PURGE, "Purged"),
+        did(2, 3, PLACE, "PlaceSectionSuccess"),
+        did(4, 5, TRASH, "TrashDocumentSuccess"),
+        did(6, 7, PURGE, "PurgeDocumentSuccess"),
         did(8, 9, THROUGH_OTHER, FOUND),
-        did(10, 11, TRASH_SECTION, "Section"),
-        did(12, 13, PURGE_SECTION, "Purged"),
+        did(10, 11, TRASH_SECTION, "TrashSectionSuccess"),
+        did(12, 13, PURGE_SECTION, "PurgeSectionSuccess"),
         did(14, 15, THROUGH_OTHER, "SectionNotFound"),
     ],
     "one whose answer was lost opened the chat": [did(0, NEVER, ENSURE, None), did(1, 2, ENSURE, FOUND)],
@@ -99,31 +102,40 @@ RIGHT = {
 WRONG = {
     "a chat found where the removal was acknowledged": [
         did(0, 1, ENSURE, CREATED),
-        did(2, 3, REMOVE, "Section"),
+        did(2, 3, REMOVE, "RemoveSectionSuccess"),
         did(4, 5, ENSURE, FOUND),
     ],
-    "a chat opened where the removal was acknowledged": [did(0, 1, REMOVE, "Section"), did(2, 3, ENSURE, CREATED)],
+    "a chat opened where the removal was acknowledged": [
+        did(0, 1, REMOVE, "RemoveSectionSuccess"),
+        did(2, 3, ENSURE, CREATED),
+    ],
     "two that opened the chat": [did(0, 5, ENSURE, CREATED), did(1, 6, ENSURE, CREATED)],
     "two chats": [did(0, 5, ENSURE, CREATED), did(1, 6, ENSURE, Answer("FOUND", "chat_2"))],
     "a chat that nobody opened": [did(0, 1, ENSURE, FOUND)],
     "a chat that was not seen after it was opened": [did(0, 1, ENSURE, CREATED), did(2, 3, PEEK, "Forbidden")],
     "a chat whose pointer was wrong": [did(0, 1, ENSURE, CREATED), did(2, 3, ENSURE, Answer("REPAIRED", "chat_1"))],
     "a section that is not there after it was placed": [
-        did(0, 1, PLACE, "Placement"),
+        did(0, 1, PLACE, "PlaceSectionSuccess"),
         did(2, 3, THROUGH_OTHER, "SectionNotInDocument"),
     ],
-    "a document that is there after it was trashed": [did(0, 1, TRASH, "Document"), did(2, 3, ENSURE, CREATED)],
+    "a document that is there after it was trashed": [
+        did(0, 1, TRASH, "TrashDocumentSuccess"),
+        did(2, 3, ENSURE, CREATED),
+    ],
     "a document that is not there after it was restored": [
-        did(0, 1, TRASH, "Document"),
-        did(2, 3, RESTORE, "Document"),
+        did(0, 1, TRASH, "TrashDocumentSuccess"),
+        did(2, 3, RESTORE, "RestoreDocumentSuccess"),
         did(4, 5, ENSURE, "DocumentNotFound"),
     ],
-    "a section that was removed twice": [did(0, 5, REMOVE, "Section"), did(1, 6, REMOVE, "Section")],
+    "a section that was removed twice": [
+        did(0, 5, REMOVE, "RemoveSectionSuccess"),
+        did(1, 6, REMOVE, "RemoveSectionSuccess"),
+    ],
     "a no that changed something": [did(0, 1, REMOVE, "DocumentNotFound"), did(2, 3, ENSURE, "SectionNotInDocument")],
     "an opening that waited until after the removal": [
         # The opening saw the placement, so it came before the removal; whoever looked after that saw no chat.
         did(0, 9, ENSURE, CREATED),
-        did(1, 2, REMOVE, "Section"),
+        did(1, 2, REMOVE, "RemoveSectionSuccess"),
         did(3, 4, Call(Verb.PEEK, "other", "sec"), "Forbidden"),
     ],
     "two chats that the lost one may have opened": [
@@ -173,7 +185,9 @@ def test_a_search_without_an_end_says_that_it_has_not_decided() -> None:
     """Shows: nothing passes because the time was up."""
     sections = [f"sec_{n}" for n in range(30)]
     everywhere = Margin(placed=frozenset(("doc", section) for section in sections))
-    calls = [did(n, 100, Call(Verb.REMOVE, "doc", section), "Section") for n, section in enumerate(sections)]
+    calls = [
+        did(n, 100, Call(Verb.REMOVE, "doc", section), "RemoveSectionSuccess") for n, section in enumerate(sections)
+    ]
     calls.append(did(31, 100, ENSURE, FOUND))
     with pytest.raises(Undecided, match="31 operations"):
         left_over(calls, everywhere, step, changed_nothing, seconds=0.2)

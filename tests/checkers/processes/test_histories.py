@@ -15,7 +15,8 @@ SECONDS = float(os.environ.get("MARGINALIA_TEST_SECONDS", "6"))
 
 SEEN = {
     *("CREATED", "FOUND", "SectionNotInDocument", "SectionNotFound", "DocumentNotFound"),
-    *("Placement", "Section", "Document"),
+    *("PlaceSectionSuccess", "RemoveSectionSuccess"),
+    *("TrashDocumentSuccess", "RestoreDocumentSuccess", "TrashSectionSuccess", "RestoreSectionSuccess"),
 }
 """All that must have been answered, or the load was none."""
 

@@ -73,12 +73,14 @@ class _Writer:
 
     async def _post(self, content: str, client_id: str) -> dict[str, Any]:
         started = time.perf_counter()
-        while (answer := await post(self.client, self.chat_id, content, client_id))["__typename"] != "Message":
+        while (answer := await post(self.client, self.chat_id, content, client_id))[
+            "__typename"
+        ] != "PostMessageSuccess":
             assert answer["__typename"] == "TemporarilyUnavailable", answer
             self.retries += 1
         self.waits.append(time.perf_counter() - started)
-        del answer["__typename"]
-        return answer
+        message: dict[str, Any] = answer["postedMessage"]
+        return message
 
 
 async def _forward(client: Client, chat_id: str) -> list[dict[str, Any]]:
