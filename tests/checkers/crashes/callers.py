@@ -66,22 +66,22 @@ class Caller:
         """H3, H2: nobody else touches it, so every answer is certain."""
         document, section = self._world.own[self._number]
         chat = await self._ensure(document, section)
-        gone = {"Section", "SectionNotInDocument"}
+        gone = {"RemoveSectionSuccess", "SectionNotInDocument"}
         await self._done("removeSection", REMOVE, gone, docId=document, sectionId=section)
         assert await self._ensure(document, section) == "SectionNotInDocument"
-        await self._done("placeSection", PLACE, {"Placement"}, docId=document, sectionId=section)
+        await self._done("placeSection", PLACE, {"PlaceSectionSuccess"}, docId=document, sectionId=section)
         assert await self._ensure(document, section) == chat
 
     async def _own_trash(self) -> None:
         document, section = self._world.own[self._number]
         chat = await self._ensure(document, section)
         assert await self._post(chat)
-        await self._done("trashSection", TRASH_SECTION, {"Section"}, sectionId=section)
+        await self._done("trashSection", TRASH_SECTION, {"TrashSectionSuccess"}, sectionId=section)
         assert await self._ensure(document, section) == "SectionNotFound"
-        await self._done("trashDocument", TRASH_DOCUMENT, {"Document"}, docId=document)
+        await self._done("trashDocument", TRASH_DOCUMENT, {"TrashDocumentSuccess"}, docId=document)
         assert await self._ensure(document, section) == "DocumentNotFound"
-        await self._done("restoreSection", RESTORE_SECTION, {"Section"}, sectionId=section)
-        await self._done("restoreDocument", RESTORE_DOCUMENT, {"Document"}, docId=document)
+        await self._done("restoreSection", RESTORE_SECTION, {"RestoreSectionSuccess"}, sectionId=section)
+        await self._done("restoreDocument", RESTORE_DOCUMENT, {"RestoreDocumentSuccess"}, docId=document)
         assert await self._ensure(document, section) == chat
         assert await self._post(chat)
 
@@ -93,14 +93,18 @@ class Caller:
             await self._post(chat)
         change = self._random.randrange(8)
         if change == 0:
-            await self._done("removeSection", REMOVE, {"Section", *REFUSALS}, docId=document, sectionId=section)
-            await self._done("placeSection", PLACE, {"Placement", *REFUSALS}, docId=document, sectionId=section)
+            await self._done(
+                "removeSection", REMOVE, {"RemoveSectionSuccess", *REFUSALS}, docId=document, sectionId=section
+            )
+            await self._done(
+                "placeSection", PLACE, {"PlaceSectionSuccess", *REFUSALS}, docId=document, sectionId=section
+            )
         elif change == 1:
-            await self._done("trashSection", TRASH_SECTION, {"Section"}, sectionId=section)
-            await self._done("restoreSection", RESTORE_SECTION, {"Section"}, sectionId=section)
+            await self._done("trashSection", TRASH_SECTION, {"TrashSectionSuccess"}, sectionId=section)
+            await self._done("restoreSection", RESTORE_SECTION, {"RestoreSectionSuccess"}, sectionId=section)
         elif change == 2 and self._number % 4 == 0:
-            await self._done("trashDocument", TRASH_DOCUMENT, {"Document"}, docId=document)
-            await self._done("restoreDocument", RESTORE_DOCUMENT, {"Document"}, docId=document)
+            await self._done("trashDocument", TRASH_DOCUMENT, {"TrashDocumentSuccess"}, docId=document)
+            await self._done("restoreDocument", RESTORE_DOCUMENT, {"RestoreDocumentSuccess"}, docId=document)
 
     async def _new(self) -> None:
         """Ask for the chat of a section that has none, twice at once."""
@@ -129,9 +133,10 @@ class Caller:
             return False
         assert answer["__typename"] == "PostMessageSuccess", answer
         # H5: what was acknowledged before has a smaller number.
-        assert self._last_number.get(chat, 0) < answer["seq"]
-        self._last_number[chat] = answer["seq"]
-        self._heard.messages[answer["id"]] = {**answer, "chat": chat, "author": "local"}
+        message = answer["postedMessage"]
+        assert self._last_number.get(chat, 0) < message["seq"]
+        self._last_number[chat] = message["seq"]
+        self._heard.messages[message["id"]] = {**message, "chat": chat, "author": "local"}
         return True
 
     async def _done(self, name: str, operation: str, expected: set[str], **variables: Any) -> None:

@@ -68,7 +68,6 @@ async def _messages(database: Database) -> dict[str, dict[str, Any]]:
         rows = await session.scalars(select(Message))
         return {
             row.id: {
-                "__typename": "Message",
                 "id": row.id,
                 "seq": row.seq,
                 "content": row.content,

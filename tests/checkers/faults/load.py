@@ -68,7 +68,8 @@ class Load:
                 ]
                 self.answers[answer["__typename"]] += 1
                 if answer["__typename"] == "PostMessageSuccess":
-                    self.acknowledged[answer["id"]] = answer
+                    message = answer["postedMessage"]
+                    self.acknowledged[message["id"]] = message
                     break
                 assert answer["__typename"] == UNAVAILABLE, answer
                 await asyncio.sleep(0.05)

@@ -74,7 +74,7 @@ class Posts:
         """Post, with the text for a client id."""
         answer = await post(client, self._chat_id, content, content)
         assert answer["__typename"] == "PostMessageSuccess", answer
-        self.acknowledged[content] = answer["id"]
+        self.acknowledged[content] = answer["postedMessage"]["id"]
 
 
 async def stored(database: Database) -> dict[str, str]:

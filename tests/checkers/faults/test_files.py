@@ -89,7 +89,7 @@ async def test_what_is_put_in_the_place_of_a_file_is_served_from_then_on(
         file.with_name("backup").rename(file)
         assert (await ensure(client, *anchor))["ensured"] == "FOUND"
         assert (await client(READ, id=chat_id))["chatSession"] == {"messageCount": 1}
-        assert (await post(client, chat_id, "Into the new one", "new"))["seq"] == 2
+        assert (await post(client, chat_id, "Into the new one", "new"))["postedMessage"]["seq"] == 2
         await until_ready(client.http)
     assert await texts(database) == ["The first", "Into the new one"]
 

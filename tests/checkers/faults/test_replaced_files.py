@@ -125,7 +125,7 @@ async def test_a_server_refuses_a_backup_beside_the_old_log_and_says_what_to_do(
             await until_ready(http)
             assert (await client(READ, id=chat_id))["chatSession"] == {"messageCount": 1}
             assert (await ensure(client, *anchor))["ensured"] == "FOUND"
-            assert (await post(client, chat_id, "Into the backup", "new"))["seq"] == 2
+            assert (await post(client, chat_id, "Into the backup", "new"))["postedMessage"]["seq"] == 2
     assert await texts(database) == ["The first", "Into the backup"]
     await database.close()
     assert is_sound(file)
@@ -142,7 +142,7 @@ async def test_the_old_file_is_served_again_when_it_is_put_back_and_nothing_is_l
         assert (await post(client, chat_id, "Lost?", "lost"))["__typename"] == UNAVAILABLE
         file.with_name("away.db").rename(file)
         await until_ready(client.http)
-        assert (await post(client, chat_id, "Kept", "kept"))["seq"] == 3
+        assert (await post(client, chat_id, "Kept", "kept"))["postedMessage"]["seq"] == 3
     assert await texts(database) == ["The first", "After the backup", "Kept"]
     await database.close()
     assert is_sound(file)
@@ -275,7 +275,7 @@ async def test_a_database_behind_a_link_is_looked_after_where_it_is(
         refusal(run("migrate", "--database", f"sqlite:///{link}"), file)
         without_log(file)
         await until_ready(client.http)
-        assert (await post(client, chat_id, "Into the backup", "new"))["seq"] == 2
+        assert (await post(client, chat_id, "Into the backup", "new"))["postedMessage"]["seq"] == 2
     assert [each.name for each in link.parent.iterdir()] == ["link.db"]
     assert await texts(database) == ["The first", "Into the backup"]
 

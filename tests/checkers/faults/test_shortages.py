@@ -75,7 +75,7 @@ async def test_without_a_connection_for_writing_reading_goes_on(
             assert await waiting == {UNAVAILABLE}
             assert time.monotonic() - started < 3 + RECOVERY
         await until_ready(client.http)
-        assert await kinds_of_posts(client, chat_id, 12) == {"Message"}
+        assert await kinds_of_posts(client, chat_id, 12) == {"PostMessageSuccess"}
     assert await violations(database) == []
 
 
@@ -111,7 +111,7 @@ async def test_a_statement_that_takes_too_long_is_told_as_what_passes(
         assert answers[0] == {UNAVAILABLE}
         assert answers[1]["__typename"] == UNAVAILABLE
         assert [error["extensions"]["code"] for error in answers[2]["errors"]] == ["TEMPORARILY_UNAVAILABLE"]
-        assert await kinds_of_posts(client, chat_id, 3) == {"Message"}
+        assert await kinds_of_posts(client, chat_id, 3) == {"PostMessageSuccess"}
         assert (await ensure(client, *anchor))["ensured"] == "FOUND"
 
 
@@ -131,7 +131,7 @@ async def test_without_room_on_the_disk_reading_goes_on_and_nothing_acknowledged
             told.add(answer["__typename"])
             if answer["__typename"] == "PostMessageSuccess":
                 acknowledged.add(str(number))
-        assert told == {"Message", UNAVAILABLE}
+        assert told == {"PostMessageSuccess", UNAVAILABLE}
 
         async def full() -> bool:
             # A long text that did not fit leaves room for short ones.

@@ -73,7 +73,7 @@ class Callers:
             await asyncio.sleep(0.02)
 
     async def _post(self) -> None:
-        assert (await post(self._client, self._chat_id, "A text"))["__typename"] == "Message"
+        assert (await post(self._client, self._chat_id, "A text"))["__typename"] == "PostMessageSuccess"
         self.posted += 1
 
     async def _ensure(self) -> None:
