@@ -163,7 +163,9 @@ class Section(Owned):
     # No foreign key here: the pointer may name a chat that is gone, and ensure repairs it.
     chat_session_id: Mapped[str | None]
     # Of other sections of the document it was imported with: what its links need in other documents.
-    link_definitions: Mapped[dict[str, Any] | None]
+    link_definitions: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+    )
     # As of a document.
     creation_digest: Mapped[str | None]
     created_by: Mapped[str]

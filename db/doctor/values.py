@@ -74,6 +74,7 @@ _ONE_OF: dict[tuple[str, str], set[Any]] = {
     ("messages", "role"): set(MessageRole),
     ("sections", "status"): set(SectionStatus),
 }
+_OBJECTS = ("metadata", "link_definitions")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 """How a time stands in SQLite, so that times are ordered as texts."""
 
@@ -122,6 +123,6 @@ def _is_time(value: object) -> bool:
 
 
 def _has_shape(each: Column[Any], value: object) -> bool:
-    if each.name == "metadata":
+    if each.name in _OBJECTS:
         return isinstance(value, dict)
     return isinstance(value, list) and all(isinstance(tag, str) for tag in value)

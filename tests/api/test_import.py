@@ -27,6 +27,7 @@ from tests.api.operations import (
 )
 from tests.conftest import Serve
 from tests.support.client import Client
+from tests.support.invariants import violations
 
 SEVERAL = """Before the first heading.
 
@@ -150,7 +151,7 @@ async def test_an_import_at_a_published_limit_is_accepted(client: Client) -> Non
 async def test_a_heading_longer_than_a_title_is_imported_whole(client: Client, heading: str) -> None:
     title = "word " * 300 + "end"
     markdown = heading.format(title) + "\n\nText.\n"
-    imported = (await client(IMPORT_DOCUMENT, markdown=markdown))["importDocument"]
+    imported = (await client(IMPORT_DOCUMENT, markdown=markdown))["importDocument"]["document"]
     assert imported["title"] == ("word " * 200)[:999].rstrip() + "\u2026"
     assert await sections(client, imported["id"]) == [(title, 1, "Text.")]
     assert (await client(DOCUMENT, id=imported["id"]))["document"]["markdown"] == f"# {title}\n\nText.\n"
@@ -167,7 +168,7 @@ tags:
 
 
 async def test_front_matter_is_an_untitled_first_section_and_comes_back(client: Client) -> None:
-    imported = (await client(IMPORT_DOCUMENT, markdown=FRONT_MATTER))["importDocument"]
+    imported = (await client(IMPORT_DOCUMENT, markdown=FRONT_MATTER))["importDocument"]["document"]
     assert imported["title"] == "A"
     front = FRONT_MATTER.removesuffix("\n\n# B\n")
     assert await sections(client, imported["id"]) == [("", 1, front), ("B", 1, "")]
@@ -186,10 +187,10 @@ async def test_a_document_is_called_as_its_front_matter_says_or_else_like_its_fi
         "---\n\ntitle\n\n---\n# B\n": "B",
     }
     for markdown, title in titles.items():
-        imported = (await client(IMPORT_DOCUMENT, markdown=markdown))["importDocument"]
-        assert imported.get("title") == title, markdown
+        imported = (await client(IMPORT_DOCUMENT, markdown=markdown))["importDocument"]["document"]
+        assert imported["title"] == title, markdown
     named = (await client(IMPORT_DOCUMENT, markdown="---\ntitle: A\n---\n", title="Mine"))["importDocument"]
-    assert named["title"] == "Mine"
+    assert named["document"]["title"] == "Mine"
 
 
 async def test_while_many_imports_wait_more_are_told_to_come_again(client: Client, database: Database) -> None:
@@ -237,11 +238,14 @@ async def test_an_exported_document_gives_equal_sections_when_imported_again(cli
     assert (await client(DOCUMENT, id=again))["document"]["markdown"] == exported
 
 
-async def test_a_section_placed_in_another_document_keeps_the_targets_of_its_links(client: Client) -> None:
+async def test_a_section_placed_in_another_document_keeps_the_targets_of_its_links(
+    client: Client, database: Database
+) -> None:
     origin = await import_document(client, "# One\n\n[a] and [b].\n\n# Links\n\n[a]: /one\n[b]: /one/b\n")
     other = await import_document(client, "# Other\n\n[a]\n\n[a]: /two\n")
     section, _ = await section_ids(client, origin)
-    assert (await client(PLACE_SECTION, docId=other, sectionId=section))["placeSection"]["__typename"] == "Placement"
+    placed = (await client(PLACE_SECTION, docId=other, sectionId=section))["placeSection"]
+    assert placed["__typename"] == "PlaceSectionSuccess"
     kept = "# Other\n\n[a]\n\n[a]: /two\n\n# One\n\n[a-2]: </one>\n[b]: </one/b>\n\n[a][a-2] and [b].\n"
     assert (await client(DOCUMENT, id=other))["document"]["markdown"] == kept
     # What it needs has come with it, whatever becomes of the document that it was imported with.
@@ -252,12 +256,17 @@ async def test_a_section_placed_in_another_document_keeps_the_targets_of_its_lin
     assert (await client(DOCUMENT, id=origin))["document"]["markdown"] == (
         "# Links\n\n[a]: /one\n[b]: /one/b\n\n# One\n\n[a] and [b].\n"
     )
+    assert await violations(database) == []
 
 
 async def test_link_definitions_that_many_sections_use_are_bounded(client: Client, database: Database) -> None:
     markdown = "# One\n\n[a]\n\n" * 41 + f"# Links\n\n[a]: /{'x' * 100_000}\n"
     refused = (await client(IMPORT_DOCUMENT, markdown=markdown))["importDocument"]
-    assert refused["reason"] == "uses link definitions of more than 4,000,000 characters in other sections"
+    (violation,) = refused["violations"]
+    assert violation == {
+        "path": ["markdown"],
+        "message": "uses link definitions of more than 4,000,000 characters in other sections",
+    }
     assert await rows(database) == [0, 0, 0]
 
 
