@@ -30,8 +30,8 @@ query ($ids: [ID!]!) {
 
 async def imported(client: Client, texts: list[str]) -> list[str]:
     answers = [(await client(IMPORT_DOCUMENT, markdown=text))["importDocument"] for text in texts]
-    assert [answer["__typename"] for answer in answers] == ["Document"] * len(texts)
-    return [answer["id"] for answer in answers]
+    assert [answer["__typename"] for answer in answers] == ["ImportDocumentSuccess"] * len(texts)
+    return [answer["document"]["id"] for answer in answers]
 
 
 async def exported(client: Client, documents: list[str]) -> list[dict[str, Any]]:

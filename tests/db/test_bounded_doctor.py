@@ -251,7 +251,7 @@ async def test_posts_go_on_while_a_large_chat_is_numbered(
         done = await transact(work)
         message = await post(client, CHAT, "Text")
         assert message["__typename"] == "PostMessageSuccess"
-        posted.append(message["id"])
+        posted.append(message["postedMessage"]["id"])
         return done
 
     monkeypatch.setattr(large, "transact", between)
