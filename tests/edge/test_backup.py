@@ -67,7 +67,7 @@ async def assert_restored(url: str, anchor: tuple[str, str], chat_id: str) -> No
         found = await ensure(client, *anchor)
         assert (found["ensured"], found["id"]) == ("FOUND", chat_id)
         assert (await client(READ, id=chat_id))["chatSession"] == {"messageCount": 1}
-        assert (await post(client, chat_id, "After the restore"))["seq"] == 2
+        assert (await post(client, chat_id, "After the restore"))["postedMessage"]["seq"] == 2
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -83,7 +83,7 @@ async def test_a_file_is_backed_up_while_it_is_served_and_restored(
     async with serving(database_url) as client:
         chat_id = await first_message(client, anchor)
         follow(backups[way], **names)
-        assert (await post(client, chat_id, "After the backup"))["seq"] == 2
+        assert (await post(client, chat_id, "After the backup"))["postedMessage"]["seq"] == 2
     (check,), (restore,) = blocks("sqlite", "check"), blocks("sqlite", "restore")
 
     assert follow(check, **names) == "Nothing found.\n"
@@ -109,7 +109,7 @@ async def test_a_database_is_backed_up_while_it_is_served_and_restored(
         chat_id = await first_message(client, anchor)
         for commands in blocks("postgresql", "backup"):
             follow(commands, **names)
-        assert (await post(client, chat_id, "After the backup"))["seq"] == 2
+        assert (await post(client, chat_id, "After the backup"))["postedMessage"]["seq"] == 2
     (restore,) = blocks("postgresql", "restore")
     try:
         assert follow(restore, **names) == "The schema is up to date.\nNothing found.\n"

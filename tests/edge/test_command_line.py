@@ -212,11 +212,11 @@ def test_migrate_makes_a_database_that_can_be_served(empty_database_url: str) ->
     first = run("migrate", "--database", empty_database_url)
     second = run("migrate", "--database", empty_database_url)
 
-    assert (first.returncode, first.stdout, first.stderr) == (0, "The schema went from none to 0004.\n", "")
+    assert (first.returncode, first.stdout, first.stderr) == (0, "The schema went from none to 0005.\n", "")
     assert (second.returncode, second.stdout, second.stderr) == (0, "The schema is up to date.\n", "")
     if empty_database_url.startswith("postgresql"):
         with running_server(empty_database_url) as address:
-            assert httpx.get(f"{address}/readyz").json()["database"]["schema"] == "0004"
+            assert httpx.get(f"{address}/readyz").json()["database"]["schema"] == "0005"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

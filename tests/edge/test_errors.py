@@ -67,7 +67,7 @@ async def test_a_fault_of_one_change_leaves_the_others(
 
     answer = await client.result(POST_AND_CREATE, chat=world.chat)
 
-    assert answer["data"] == {"postMessage": None, "createDocument": {"__typename": "Document"}}
+    assert answer["data"] == {"postMessage": None, "createDocument": {"__typename": "CreateDocumentSuccess"}}
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["INTERNAL"]
     assert len(log.complaints()) == 1
 

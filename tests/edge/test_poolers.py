@@ -105,9 +105,8 @@ async def test_writers_and_readers_at_once_meet_no_statement_and_no_setting_of_e
             await client("{ documents(first: 3) { edges { node { id title } } } }")
 
         async def write(number: int) -> None:
-            assert (await post(client, world.chat, f"A text {number}", f"{number}"))[
-                "__typename"
-            ] == "PostMessageSuccess"
+            posted = await post(client, world.chat, f"A text {number}", f"{number}")
+            assert posted["__typename"] == "PostMessageSuccess"
 
         await asyncio.gather(*(read() for _ in range(60)), *(write(number) for number in range(60)))
     async with database.read() as session:

@@ -97,7 +97,7 @@ async def test_a_subscription_tells_until_it_is_completed(
             chat = await operations.ensure_chat(client, document, section)
             event = await ours.receive()
             assert (event["type"], event["id"]) == ("next", "s")
-            shown = event["payload"]["data"]["sectionChatOpened"]
+            shown = event["payload"]["data"]["sectionChatOpened"]["chat"]
             assert (shown["id"], shown["ensured"], shown["section"]["id"]) == (chat, None, section)
             assert shown["document"] == {"id": document}
         await ours.send({"type": "complete", "id": "s"})

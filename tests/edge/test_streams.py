@@ -148,7 +148,7 @@ async def test_a_subscription_tells_from_the_moment_that_its_headers_are_there(
         async with stream(server.address, headers, document) as pieces:
             for section in await operations.section_ids(client, document):
                 chat = await operations.ensure_chat(client, document, section)
-                told = {"data": {"sectionChatOpened": {"id": chat, "section": {"id": section}}}}
+                told = {"data": {"sectionChatOpened": {"chat": {"id": chat, "section": {"id": section}}}}}
                 assert await anext(pieces) == framed(told)
             await until_followers(server.address, 1)
     await until_followers(server.address, 0)
@@ -234,7 +234,9 @@ async def test_who_was_moved_to_another_workspace_is_told_nothing_of_the_old_one
             await until_asked(before + 1)
         await chat_feed.close()  # as at the end
         content = (await sending).content
-    hidden, told = ({"data": {"sectionChatOpened": {"id": c.id, "section": {"id": c.section_id}}}} for c in chats)
+    hidden, told = (
+        {"data": {"sectionChatOpened": {"chat": {"id": chat.id, "section": {"id": chat.section_id}}}}} for chat in chats
+    )
     assert event(told) in content
     assert event(hidden) not in content
     assert content.count(b"event: next") == 2, "the other one tells why it has ended"

@@ -20,9 +20,9 @@ from tests.support.client import Client
 
 EVERYTHING = """
 query ($id: ID!) {
-  documents(first: 10) { edges { cursor node { id title createdBy createdAt sections(first: 10) {
+  documents(first: 10) { edges { cursor node { id title createdBy { id name } createdAt sections(first: 10) {
     edges { node { id title level chat { id messageCount createdAt messages(first: 10) {
-      edges { node { id seq role author content clientId createdAt } } } } } }
+      edges { node { id seq role author { id name } content clientId createdAt } } } } } }
   } } } pageInfo { endCursor hasNextPage } }
   document(id: $id) { id }
 }
