@@ -32,6 +32,7 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.sql import FromClause
 
 from db.ids import is_findable
+from db.locks import Transaction
 from db.models import CHAT_OF_SECTION_KEY, ChatSession, Document, Placement, Section, attributes
 from db.reading import visibility
 from db.reading.sql_arrays import TextArray, any_of, planned_apart
@@ -109,8 +110,7 @@ async def in_document(session: AsyncSession, workspace_id: str, document_id: str
 
 
 async def write_chats(
-    session: AsyncSession,
-    workspace_id: str,
+    transaction: Transaction,
     document_id: str,
     *,
     chat_ids: Mapping[str, str],
@@ -124,6 +124,7 @@ async def write_chats(
     look again, in a new statement.
     """
     # None is called like a column, or SQLAlchemy would set that column of whatever is written.
+    session, workspace_id = transaction.session, transaction.workspace_id
     asked: dict[str, Any] = {"workspace": workspace_id, "document": document_id, "by": created_by}
     in_one = session.get_bind().dialect.name == "postgresql"
     if in_one:
@@ -133,15 +134,18 @@ async def write_chats(
     else:
         opening = _open_under_write_lock()
         asked |= {"pairs": json.dumps(list(chat_ids.items()))}
+    transaction.reach(Document)
     opened = (await session.scalars(opening, asked)).all() if chat_ids else []
     # PostgreSQL has set the pointers to what it has opened already.
     pointing = [*wrong, *(() if in_one else (chat.section_id for chat in opened))]
-    pointed = await _point(session, workspace_id, pointing) if pointing else set[str]()
+    pointed = await _point(transaction, pointing) if pointing else set[str]()
     return ChatWrites(opened, pointed & set(wrong))
 
 
-async def _point(session: AsyncSession, workspace_id: str, section_ids: Sequence[str]) -> AbstractSet[str]:
+async def _point(transaction: Transaction, section_ids: Sequence[str]) -> AbstractSet[str]:
     """Point sections to their chats, and return which of them did not; those without a chat are let alone."""
+    transaction.reach(Section)
+    workspace_id = transaction.workspace_id
     wrong = (
         select(Section.id.label("section_id"), ChatSession.id.label("chat_id"))
         .join(ChatSession, visibility.chat_of_section())
@@ -155,7 +159,7 @@ async def _point(session: AsyncSession, workspace_id: str, section_ids: Sequence
         .with_for_update(of=Section, key_share=True)
         .cte("wrong")
     )
-    changed = await session.scalars(
+    changed = await transaction.session.scalars(
         update(Section)
         .where(
             Section.workspace_id == workspace_id,

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from db.locks import Transaction
 from db.models import ChatSession, Message
 from db.reading import visibility
 from db.reading.paging import Connection, Edge, Order, Page, read_pages
@@ -39,18 +40,19 @@ async def message_of_client(
     )
 
 
-async def next_number(session: AsyncSession, workspace_id: str, chat_id: str) -> int | None:
+async def next_number(transaction: Transaction, chat_id: str) -> int | None:
     """Take the next number of a chat; None: there is no such chat.
 
     The chat stays locked until the transaction ends: numbers are given one by one, and one that is not used
     goes back with the transaction, so no gap is left.
     """
-    return await session.scalar(
+    transaction.reach(ChatSession)
+    return await transaction.session.scalar(
         update(ChatSession)
         .where(
-            ChatSession.workspace_id == workspace_id,
+            ChatSession.workspace_id == transaction.workspace_id,
             ChatSession.id == chat_id,
-            exists().where(visibility.chat_of_section(), visibility.readable_section(workspace_id)),
+            exists().where(visibility.chat_of_section(), visibility.readable_section(transaction.workspace_id)),
         )
         .values(last_seq=ChatSession.last_seq + 1, updated_at=utcnow())
         .returning(ChatSession.last_seq)

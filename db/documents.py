@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from db import positions
 from db.inserts import values
+from db.locks import Transaction
 from db.models import Document, Placement, Section
 from db.reading import visibility
 from db.reading.cursors import cursor
@@ -147,15 +148,16 @@ async def add_sections(session: AsyncSession, document: Document, rows: Sequence
     await session.execute(insert(Placement), placements)
 
 
-async def bump_version(session: AsyncSession, workspace_id: str, document_id: str) -> bool:
+async def bump_version(transaction: Transaction, document_id: str) -> bool:
     """Note that the arrangement of a document changes; False: there is no such document.
 
     The row stays locked until the transaction ends, so that one caller at a time arranges a document,
     while the chats of its sections open freely.
     """
-    touched = await session.execute(
+    transaction.reach(Document)
+    touched = await transaction.session.execute(
         update(Document)
-        .where(visibility.readable_document(workspace_id), Document.id == document_id)
+        .where(visibility.readable_document(transaction.workspace_id), Document.id == document_id)
         .values(version=Document.version + 1, updated_at=utcnow())
         .returning(Document.id)
         .execution_options(synchronize_session=False)
@@ -163,18 +165,9 @@ async def bump_version(session: AsyncSession, workspace_id: str, document_id: st
     return touched.first() is not None
 
 
-async def hold_section(session: AsyncSession, workspace_id: str, section_id: str) -> bool:
-    """Keep a section from being removed until the transaction ends; False: there is no such section."""
-    held = await session.execute(
-        select(Section.id)
-        .where(visibility.readable_section(workspace_id), Section.id == section_id)
-        .with_for_update(read=True, key_share=True)
-    )
-    return held.first() is not None
-
-
-async def append(session: AsyncSession, workspace_id: str, document_id: str, section_id: str) -> Placement:
+async def append(transaction: Transaction, document_id: str, section_id: str) -> Placement:
     """Place a section at the end of a document that was touched; where it stands already, it stays."""
+    session, workspace_id = transaction.session, transaction.workspace_id
     key = {"workspace_id": workspace_id, "document_id": document_id, "section_id": section_id}
     standing = await session.scalar(select(Placement).filter_by(**key))
     if standing is not None:
@@ -187,18 +180,17 @@ async def append(session: AsyncSession, workspace_id: str, document_id: str, sec
     return placed.scalar_one()
 
 
-async def remove_placement(session: AsyncSession, workspace_id: str, document_id: str, section_id: str) -> bool:
+async def remove_placement(transaction: Transaction, document_id: str, section_id: str) -> bool:
     """Take a section out of a document; False: it does not stand there."""
     standing = (
-        Placement.workspace_id == workspace_id,
+        Placement.workspace_id == transaction.workspace_id,
         Placement.document_id == document_id,
         Placement.section_id == section_id,
     )
     # First the lock, which waits for whoever opens a chat there; then, in a statement that sees it, the removal.
-    held = await session.execute(select(Placement.section_id).where(*standing).with_for_update())
-    if held.first() is None:
+    if (await transaction.lock(Placement, select(Placement.section_id).where(*standing))).first() is None:
         return False
-    await session.execute(delete(Placement).where(*standing).execution_options(synchronize_session=False))
+    await transaction.session.execute(delete(Placement).where(*standing).execution_options(synchronize_session=False))
     return True
 
 

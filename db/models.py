@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from sqlalchemy import (
     JSON,
@@ -175,6 +175,10 @@ class Section(Owned):
     def heading(self) -> str:
         """The title as people see it: empty where there is none."""
         return self.title or ""
+
+
+Trashable = TypeVar("Trashable", Document, Section)
+"""What can be moved to the trash."""
 
 
 class Placement(Owned):

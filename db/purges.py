@@ -13,10 +13,11 @@ from sqlalchemy import ColumnElement, CursorResult, Select, delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.ids import is_findable
-from db.models import ChatSession, Document, Message, Placement, Section
+from db.locks import Transaction, lock_for_update
+from db.models import ChatSession, Document, Message, Placement, Section, Trashable
 from db.reading.sql_arrays import any_of
 from db.times import utcnow
-from db.trash import PURGING, Trashable, lock_for_update
+from db.trash import PURGING
 
 SECTIONS = 1_000
 """How many sections of a document a portion takes away at most."""
@@ -57,17 +58,18 @@ class Portion:
     more: bool
 
 
-async def purge_document(session: AsyncSession, document: Document) -> Portion:
+async def purge_document(transaction: Transaction, document: Document) -> Portion:
     """Take a document that is held away, and the sections that stand in no other, not even in the trash."""
-    workspace_id = document.workspace_id
+    session, workspace_id = transaction.session, transaction.workspace_id
     here = (Placement.workspace_id == workspace_id, Placement.document_id == document.id)
-    held = select(Placement.section_id).where(*here).order_by(Placement.section_id).limit(SECTIONS).with_for_update()
+    held = select(Placement.section_id).where(*here).order_by(Placement.section_id).limit(SECTIONS)
     if document.deleted_at == PURGING:
         await _go_by_index(session)
-    section_ids = (await session.scalars(held)).all()
+    section_ids = (await transaction.lock(Placement, held)).scalars().all()
     if len(section_ids) > MANY:
         await _go_by_index(session)
-    await _hold_sections(session, workspace_id, section_ids)
+    ours: Select[Any] = select(Section.id).where(Section.workspace_id == workspace_id, any_of(Section.id, section_ids))
+    await transaction.lock(Section, ours.order_by(Section.id))
     # Whoever places one of them elsewhere has done so, or waits for the lock.
     elsewhere = set(
         await session.scalars(
@@ -82,7 +84,7 @@ async def purge_document(session: AsyncSession, document: Document) -> Portion:
     )
     going = [section_id for section_id in section_ids if section_id not in elsewhere]
     # All chats at once, also those that stay and forget the document: nobody waits for one while holding others.
-    chats, opened_here = await _hold_chats(session, workspace_id, going, document.id)
+    chats, opened_here = await _lock_chats(transaction, going, document.id)
     fits = _fitting(going, chats)
     if going and not fits:
         await _mark(session, Section, workspace_id, going[0])
@@ -114,18 +116,18 @@ async def purge_document(session: AsyncSession, document: Document) -> Portion:
     return Portion(purged, more)
 
 
-async def hold_section(session: AsyncSession, workspace_id: str, section_id: str) -> Section | None:
+async def lock_section(transaction: Transaction, section_id: str) -> Section | None:
     """Lock a section as `lock_for_update` does, after its placements, which come first in the order of locks."""
     if is_findable(section_id):
-        placed = select(Placement.document_id).where(*_standing(workspace_id, section_id))
-        await session.execute(placed.order_by(Placement.document_id).with_for_update())
-    return await lock_for_update(session, Section, workspace_id, section_id)
+        placed = select(Placement.document_id).where(*_standing(transaction.workspace_id, section_id))
+        await transaction.lock(Placement, placed.order_by(Placement.document_id))
+    return await lock_for_update(transaction, Section, section_id)
 
 
-async def purge_section(session: AsyncSession, section: Section) -> Portion:
+async def purge_section(transaction: Transaction, section: Section) -> Portion:
     """Take a section that is held away, wherever it stands, with its chat."""
-    workspace_id = section.workspace_id
-    chats, _ = await _hold_chats(session, workspace_id, [section.id])
+    session, workspace_id = transaction.session, transaction.workspace_id
+    chats, _ = await _lock_chats(transaction, [section.id])
     if not _fitting([section.id], chats):
         await _mark(session, Section, workspace_id, section.id)
         return Portion(Purged(0, 0, await _shorten(session, workspace_id, chats[0])), more=True)
@@ -137,20 +139,22 @@ async def go_on_with_document(
     session: AsyncSession, workspace_id: str, document_id: str, after: tuple[Any, ...] | None = None
 ) -> tuple[Any, ...] | None:
     """Take away a portion of a document whose purge was begun; a repair."""
-    document = await lock_for_update(session, Document, workspace_id, document_id)
+    transaction = Transaction(session, workspace_id)
+    document = await lock_for_update(transaction, Document, document_id)
     if document is None or document.deleted_at != PURGING:
         return None
-    return (document_id,) if (await purge_document(session, document)).more else None
+    return (document_id,) if (await purge_document(transaction, document)).more else None
 
 
 async def go_on_with_section(
     session: AsyncSession, workspace_id: str, section_id: str, after: tuple[Any, ...] | None = None
 ) -> tuple[Any, ...] | None:
     """Take away a portion of a section whose purge was begun; a repair."""
-    section = await hold_section(session, workspace_id, section_id)
+    transaction = Transaction(session, workspace_id)
+    section = await lock_section(transaction, section_id)
     if section is None or section.deleted_at != PURGING:
         return None
-    return (section_id,) if (await purge_section(session, section)).more else None
+    return (section_id,) if (await purge_section(transaction, section)).more else None
 
 
 async def _go_by_index(session: AsyncSession) -> None:
@@ -191,24 +195,24 @@ async def _shorten(session: AsyncSession, workspace_id: str, chat: Any) -> int:
     return cast(CursorResult[Any], messages).rowcount
 
 
-async def _hold_chats(
-    session: AsyncSession, workspace_id: str, section_ids: Sequence[str], document_id: str | None = None
+async def _lock_chats(
+    transaction: Transaction, section_ids: Sequence[str], document_id: str | None = None
 ) -> tuple[list[Any], list[str]]:
     """Lock the chats of sections, and some of those that were opened through a document; return both.
 
     The former come in the order of the sections, with the last number of each, the latter as ids.
     """
+    workspace_id = transaction.workspace_id
     ours = select(ChatSession.id).where(ChatSession.workspace_id == workspace_id)
     opened = ours.where(ChatSession.document_id == document_id).limit(SECTIONS).subquery("opened")
     # Each by its own index: asked for either, SQLite would look through all chats of the workspace.
     wanted = union(ours.where(any_of(ChatSession.section_id, section_ids)), select(opened.c.id))
-    rows = await session.execute(
+    rows = (
         select(ChatSession.id, ChatSession.section_id, ChatSession.last_seq, ChatSession.document_id)
         .where(ChatSession.workspace_id == workspace_id, ChatSession.id.in_(wanted))
         .order_by(ChatSession.id)
-        .with_for_update()
     )
-    chats = rows.all()
+    chats = (await transaction.lock(ChatSession, rows)).all()
     place = {section_id: number for number, section_id in enumerate(section_ids)}
     going = sorted((chat for chat in chats if chat.section_id in place), key=lambda chat: place[chat.section_id])
     opened_here = [chat.id for chat in chats if document_id is not None and chat.document_id == document_id]
@@ -231,11 +235,6 @@ async def _purge_sections(
         _plain(delete(Section).where(Section.workspace_id == workspace_id, any_of(Section.id, section_ids)))
     )
     return Purged(len(section_ids), len(chat_ids), cast(CursorResult[Any], messages).rowcount)
-
-
-async def _hold_sections(session: AsyncSession, workspace_id: str, section_ids: Sequence[str]) -> None:
-    held: Select[Any] = select(Section.id).where(Section.workspace_id == workspace_id, any_of(Section.id, section_ids))
-    await session.execute(held.order_by(Section.id).with_for_update())
 
 
 def _plain(statement: Any) -> Any:

@@ -4,26 +4,20 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from db import anchors, chats, documents, trash
 from db.anchors import Anchor, AnchorKey, SectionChat
 from db.connection.database import Database
 from db.doctor.scanner import Scanner
 from db.ids import is_findable
-from db.models import Document, Message
+from db.locks import Transaction as Transaction
+from db.models import Document, Message, Trashable
 from db.principals import Principal
 from db.reading.bisection import read_each
 from db.reading.coalescing import CoalescingLoader
 from db.reading.loaders import Loaders
 from db.reading.paging import Connection, Page
-from db.trash import Trashable
 
 T = TypeVar("T")
-Transaction = AsyncSession
-"""What the work of a transaction is handed: its session."""
-
-
 AnchorLoader = CoalescingLoader[AnchorKey, Anchor]
 """Reads anchors for many operations at once."""
 
@@ -124,7 +118,9 @@ class Store:
         that is `repeatable` is waited for until the deadline only.
         """
         try:
-            return await self._database.transact(work, repeatable=repeatable)
+            return await self._database.transact(
+                lambda session: work(Transaction(session, self.workspace_id)), repeatable=repeatable
+            )
         finally:
             self.load.clear()
 

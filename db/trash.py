@@ -1,23 +1,20 @@
 """The trash: what is put into it can be brought back, or be taken away for good.
 
-Whoever takes something away first locks its row, which waits for those who open a chat there, and then acts in a
-statement of its own, which sees what they did. Rows are locked in the order documents, placements, sections, chats, and
-within a table by their keys, so that nobody waits for each other.
+Whoever takes something away first locks its row (`db/locks.py`), which waits for those who open a chat there, and then
+acts in a statement of its own, which sees what they did.
 """
 
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.ids import is_findable
-from db.models import Document, Section
+from db.locks import Transaction
+from db.models import Document, Section, Trashable
 from db.reading.paging import Connection, Edge, Order, Page, read_page
 from db.times import utcnow
-
-Trashable = TypeVar("Trashable", Document, Section)
-"""What can be put into the trash."""
 
 LATEST_FIRST = {
     kind: Order(f"trashed{kind.__name__}s", (kind.deleted_at, kind.id), newest_first=True)
@@ -54,28 +51,14 @@ async def is_trashed(session: AsyncSession, workspace_id: str, kind: type[Trasha
     )
 
 
-async def lock_for_update(
-    session: AsyncSession, kind: type[Trashable], workspace_id: str, row_id: str
-) -> Trashable | None:
-    """Lock a row until the transaction ends, in the trash or not, and return it as it is now; None: there is none."""
-    if not is_findable(row_id):
-        return None
-    return await session.scalar(
-        select(kind)
-        .where(kind.workspace_id == workspace_id, kind.id == row_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-
-
-async def move_to_trash(session: AsyncSession, row: Trashable) -> Trashable:
+async def move_to_trash(transaction: Transaction, row: Trashable) -> Trashable:
     """Put a row that is held into the trash; where it is in there already, it stays as it is."""
-    return row if row.deleted_at is not None else await _deleted(session, row, utcnow())
+    return row if row.deleted_at is not None else await _deleted(transaction.session, row, utcnow())
 
 
-async def restore(session: AsyncSession, row: Trashable) -> Trashable:
+async def restore(transaction: Transaction, row: Trashable) -> Trashable:
     """Take a row that is held out of the trash, unless it is out already."""
-    return row if row.deleted_at is None else await _deleted(session, row, None)
+    return row if row.deleted_at is None else await _deleted(transaction.session, row, None)
 
 
 async def _deleted(session: AsyncSession, row: Trashable, at: Any) -> Trashable:

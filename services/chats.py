@@ -229,7 +229,6 @@ async def _settle(store: Store, document_id: str, missing: Sequence[str] = (), w
     return await store.transact(
         lambda transaction: anchors.write_chats(
             transaction,
-            store.workspace_id,
             document_id,
             chat_ids=chat_ids,
             wrong=wrong,

@@ -159,10 +159,10 @@ async def _add(
     store: Store, document: Document, sections: list[Section], success: Callable[[Document], Created]
 ) -> Created | IdTaken:
     async def add(transaction: Transaction) -> Created | IdTaken:
-        added = await insert_if_absent(transaction, document, "workspace_id", "id")
+        added = await insert_if_absent(transaction.session, document, "workspace_id", "id")
         if added is None:
             return IdTaken(document.id)
-        await arrangement.add_sections(transaction, added, sections)
+        await arrangement.add_sections(transaction.session, added, sections)
         return success(added)
 
     result = await store.transact(add)

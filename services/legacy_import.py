@@ -42,7 +42,7 @@ async def import_file(store: Store, file: LegacyFile) -> Imported:
 
     async def work(transaction: Transaction) -> Imported:
         there = await legacy.look(
-            transaction,
+            transaction.session,
             store.workspace_id,
             {document.id for document in file.documents} | {chat.document_id or "" for chat in file.chat_sessions},
             {section.id for section in file.sections}
@@ -55,7 +55,7 @@ async def import_file(store: Store, file: LegacyFile) -> Imported:
         if arrival.problems:
             raise BadFile(arrival.problems)
         try:
-            await legacy.put_in(transaction, store.workspace_id, arrival.rows)
+            await legacy.put_in(transaction.session, store.workspace_id, arrival.rows)
         except Taken:
             raise BadFile(["Somebody else has added some of it meanwhile; import it again"]) from None
         return arrival.imported

@@ -63,11 +63,11 @@ async def post_message(store: Store, chat_id: str, content: str, client_id: str 
     )
 
     async def add(transaction: Transaction) -> PostMessageSuccess | ChatSessionNotFound | _AlreadyPosted:
-        seq = await chats.next_number(transaction, store.workspace_id, chat_id)
+        seq = await chats.next_number(transaction, chat_id)
         if seq is None:
             return ChatSessionNotFound(chat_id)
         message.seq = seq
-        added = await insert_if_absent(transaction, message, "workspace_id", "chat_id", "author", "client_id")
+        added = await insert_if_absent(transaction.session, message, "workspace_id", "chat_id", "author", "client_id")
         return _AlreadyPosted() if added is None else PostMessageSuccess(added)
 
     # Nothing is added where the client id is in use; then its message has been committed, and can be read, unless the

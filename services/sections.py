@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from db import documents, ids
 from db.documents import SectionEdge
 from db.inserts import insert_if_absent
+from db.locks import lock_for_share
 from db.models import Document, Placement, Section
 from db.reading.loaders import AwaitableOrValue
 from db.reading.paging import Connection, Page
@@ -95,12 +96,12 @@ async def create_section(
     )
 
     async def create(transaction: Transaction) -> CreateSectionSuccess | DocumentNotFound | IdTaken:
-        if not await documents.bump_version(transaction, store.workspace_id, document_id):
+        if not await documents.bump_version(transaction, document_id):
             return DocumentNotFound(document_id)
-        created = await insert_if_absent(transaction, section, "workspace_id", "id")
+        created = await insert_if_absent(transaction.session, section, "workspace_id", "id")
         if created is None:
             return IdTaken(section.id)
-        placement = await documents.append(transaction, store.workspace_id, document_id, created.id)
+        placement = await documents.append(transaction, document_id, created.id)
         return CreateSectionSuccess(created, document_id, placement)
 
     result = await store.transact(create)
@@ -129,11 +130,11 @@ async def place_section(store: Store, document_id: str, section_id: str) -> Plac
         return PlaceSectionSuccess(anchor.placement)
 
     async def place(transaction: Transaction) -> PlaceSectionSuccess | DocumentNotFound | SectionNotFound:
-        if not await documents.bump_version(transaction, store.workspace_id, document_id):
+        if not await documents.bump_version(transaction, document_id):
             return DocumentNotFound(document_id)
-        if not await documents.hold_section(transaction, store.workspace_id, section_id):
+        if not await lock_for_share(transaction, section_id):
             return SectionNotFound(section_id)
-        placement = await documents.append(transaction, store.workspace_id, document_id, section_id)
+        placement = await documents.append(transaction, document_id, section_id)
         return PlaceSectionSuccess(placement)
 
     return await store.transact(place)
@@ -156,11 +157,11 @@ async def remove_section(store: Store, document_id: str, section_id: str) -> Rem
     async def remove(
         transaction: Transaction,
     ) -> RemoveSectionSuccess | DocumentNotFound | SectionNotFound | SectionNotInDocument:
-        if not await documents.bump_version(transaction, store.workspace_id, document_id):
+        if not await documents.bump_version(transaction, document_id):
             return DocumentNotFound(document_id)
-        taken_out = await documents.remove_placement(transaction, store.workspace_id, document_id, section_id)
+        taken_out = await documents.remove_placement(transaction, document_id, section_id)
         # It may have been put into the trash since it was read, or have been purged, which took its placement with it.
-        if not await documents.hold_section(transaction, store.workspace_id, section_id):
+        if not await lock_for_share(transaction, section_id):
             return SectionNotFound(section_id)
         if not taken_out:
             return SectionNotInDocument(document_id, section_id)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from db import purges, trash
-from db.models import Document, Section
+from db.locks import lock_for_update
+from db.models import Document, Section, Trashable
 from db.purges import Portion, Purged
 from db.reading.paging import Connection, Page, connection
 from db.store import Store, Transaction
-from db.trash import Trashable
 from services import access
 from services.access import Action
 from services.commands import command, long_command
@@ -112,7 +112,7 @@ async def purge_document(store: Store, document_id: str) -> PurgeDocumentResult:
         return refused
 
     async def purge(transaction: Transaction) -> Portion | DocumentNotFound | NotInTrash:
-        document = await trash.lock_for_update(transaction, Document, store.workspace_id, document_id)
+        document = await lock_for_update(transaction, Document, document_id)
         if document is None:
             return DocumentNotFound(document_id)
         if document.deleted_at is None:
@@ -148,7 +148,7 @@ async def purge_section(store: Store, section_id: str) -> PurgeSectionResult:
         return refused
 
     async def purge(transaction: Transaction) -> Portion | SectionNotFound | NotInTrash:
-        section = await purges.hold_section(transaction, store.workspace_id, section_id)
+        section = await purges.lock_section(transaction, section_id)
         if section is None:
             return SectionNotFound(section_id)
         if section.deleted_at is None:
@@ -181,7 +181,7 @@ async def _move(
     store: Store, kind: type[Trashable], row_id: str, move: Callable[[Transaction, Trashable], Awaitable[Trashable]]
 ) -> Trashable | None:
     async def work(transaction: Transaction) -> Trashable | None:
-        row = await trash.lock_for_update(transaction, kind, store.workspace_id, row_id)
+        row = await lock_for_update(transaction, kind, row_id)
         return None if row is None or row.deleted_at == trash.PURGING else await move(transaction, row)
 
     return await store.transact(work)

@@ -18,10 +18,10 @@ from db import positions, purges
 from db.doctor import repairs
 from db.doctor.message_numbers import AS_POSTED
 from db.doctor.walks import Key
-from db.models import ChatSession, Document, Message, Placement, Section
+from db.models import ChatSession, Document, Message, Placement, Section, Trashable
 from db.reading import visibility
 from db.times import minutes_ago
-from db.trash import PURGING, Trashable
+from db.trash import PURGING
 
 Query = Select[*tuple[Any, ...]]
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.connection.database import Database
 from db.ids import is_findable
@@ -20,8 +21,8 @@ def store(database: Database) -> Store:
     return Store(database, LOCAL_OWNER)
 
 
-async def retitle(transaction: Transaction) -> None:
-    await transaction.execute(update(Document).values(title="Changed"))
+async def retitle(session: AsyncSession) -> None:
+    await session.execute(update(Document).values(title="Changed"))
 
 
 async def test_many_keys_take_one_statement_and_keep_their_order(database: Database, store: Store) -> None:
@@ -75,7 +76,7 @@ async def test_a_write_makes_every_loader_forget(database: Database, store: Stor
         return [by_id.title, anchor.document.title, of_section.edges[0].node.title]
 
     assert await read() == ["A document"] * 3
-    await store.transact(retitle)
+    await store.transact(lambda transaction: retitle(transaction.session))
     assert await read() == ["Changed"] * 3
 
 

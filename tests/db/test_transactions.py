@@ -8,12 +8,15 @@ import pytest
 from asyncpg.exceptions import InternalClientError
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from db import documents
 from db.connection import errors
 from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
 from db.connection.retry import MAX_ATTEMPTS
-from db.models import Document
+from db.locks import LockOrderViolated
+from db.models import Document, Section
 from db.store import Store, Transaction
 from marginalia.authentication.local import LOCAL_OWNER
 from services.outcomes import DocumentNotFound
@@ -37,7 +40,7 @@ async def settled(tasks: Iterable[asyncio.Task[object]]) -> list[object]:
 
 
 async def test_leaving_the_block_commits(database: Database) -> None:
-    async def work(session: Transaction) -> str:
+    async def work(session: AsyncSession) -> str:
         session.add(document("one"))
         return "done"
 
@@ -46,7 +49,7 @@ async def test_leaving_the_block_commits(database: Database) -> None:
 
 
 async def test_an_exception_undoes_all_and_is_raised_as_it_is(database: Database) -> None:
-    async def work(session: Transaction) -> None:
+    async def work(session: AsyncSession) -> None:
         session.add(document("one"))
         await session.flush()
         raise LookupError("ours")
@@ -60,9 +63,9 @@ async def test_an_exception_undoes_all_and_is_raised_as_it_is(database: Database
 async def test_returning_an_outcome_rolls_back(database: Database) -> None:
     refused = DocumentNotFound("doc_one")
 
-    async def work(session: Transaction) -> DocumentNotFound:
-        session.add(document("one"))
-        await session.flush()
+    async def work(transaction: Transaction) -> DocumentNotFound:
+        transaction.session.add(document("one"))
+        await transaction.session.flush()
         return refused
 
     assert await Store(database, LOCAL_OWNER).transact(work) is refused
@@ -72,7 +75,7 @@ async def test_returning_an_outcome_rolls_back(database: Database) -> None:
 async def test_a_violated_constraint_is_a_fault_and_not_tried_again(database: Database) -> None:
     runs = 0
 
-    async def work(session: Transaction) -> None:
+    async def work(session: AsyncSession) -> None:
         nonlocal runs
         runs += 1
         session.add(document("kept"))
@@ -88,7 +91,7 @@ async def test_a_violated_constraint_is_a_fault_and_not_tried_again(database: Da
 async def test_a_transaction_ends_though_nobody_waits_for_it(database: Database) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
 
-    async def work(session: Transaction) -> None:
+    async def work(session: AsyncSession) -> None:
         session.add(document("one"))
         await session.flush()
         begun.set()
@@ -112,8 +115,8 @@ async def test_what_is_not_done_for_a_caller_that_is_gone_is_no_fault(
 ) -> None:
     begun = asyncio.Event()
 
-    async def work(session: Transaction) -> DocumentNotFound:
-        await session.connection()
+    async def work(transaction: Transaction) -> DocumentNotFound:
+        await transaction.session.connection()
         begun.set()
         if is_available:
             return DocumentNotFound("doc_one")
@@ -132,7 +135,7 @@ async def test_a_caller_that_is_gone_at_any_moment_costs_no_connection(database:
     rng = random.Random(7)  # noqa: S311 - chance, not a secret
 
     async def write(number: int) -> None:
-        async def work(session: Transaction) -> None:
+        async def work(session: AsyncSession) -> None:
             session.add(document(str(number)))
 
         await database.transact(work)
@@ -162,7 +165,7 @@ async def test_of_two_in_a_deadlock_the_loser_runs_again_as_a_whole(database: Da
     both = asyncio.Barrier(2)
     runs: list[str] = []
 
-    async def retitle(session: Transaction, first: str, second: str) -> None:
+    async def retitle(session: AsyncSession, first: str, second: str) -> None:
         runs.append(first)
         for name in (first, second):
             change = update(Document).where(Document.id == f"doc_{name}").values(title=Document.title + f" by {first}")
@@ -185,7 +188,7 @@ async def test_of_two_in_a_deadlock_the_loser_runs_again_as_a_whole(database: Da
 async def test_a_transaction_that_always_loses_is_given_up(database: Database, state: str) -> None:
     runs = 0
 
-    async def work(session: Transaction) -> None:
+    async def work(session: AsyncSession) -> None:
         nonlocal runs
         runs += 1
         session.add(document(str(runs)))
@@ -203,7 +206,7 @@ async def test_a_transaction_that_always_loses_is_given_up(database: Database, s
 async def test_a_transaction_that_loses_but_the_last_time_counts_once(database: Database) -> None:
     runs = 0
 
-    async def work(session: Transaction) -> int:
+    async def work(session: AsyncSession) -> int:
         nonlocal runs
         runs += 1
         session.add(document("one"))
@@ -247,3 +250,14 @@ def test_a_connection_that_ended_while_it_was_being_made_is_no_fault() -> None:
     wrapped = Exception("as the driver of SQLAlchemy wraps it")
     wrapped.__cause__ = InternalClientError("cannot switch to state 11; another operation (2) is in progress")
     assert errors.is_out_of_reach(DBAPIError(None, None, wrapped))
+
+
+async def test_locks_out_of_order_are_a_fault(database: Database) -> None:
+    """On every database, so that the tests on SQLite, which locks no rows, find it as well."""
+
+    async def work(transaction: Transaction) -> None:
+        await transaction.lock(Section, select(Section.id))
+        with pytest.raises(LockOrderViolated):
+            await documents.bump_version(transaction, "doc_one")
+
+    await Store(database, LOCAL_OWNER).transact(work)

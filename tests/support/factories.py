@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import anchors, chats, ids
 from db.connection.database import Database
+from db.locks import Transaction
 from db.models import Base, ChatSession, Document, Message, MessageRole, Placement, Section, Workspace
 
 R = TypeVar("R", bound=Base)
@@ -87,8 +88,7 @@ async def open_chat(session: AsyncSession, document: Document, section: Section)
     """Open the chat of a section in a transaction, as the server does, and return its id."""
     chat_id = ids.new(ids.CHAT)
     settled = await anchors.write_chats(
-        session,
-        document.workspace_id,
+        Transaction(session, document.workspace_id),
         document.id,
         chat_ids={section.id: chat_id},
         wrong=(),
@@ -100,7 +100,7 @@ async def open_chat(session: AsyncSession, document: Document, section: Section)
 
 async def post(session: AsyncSession, chat_id: str, content: str) -> int:
     """Post to a chat in a transaction, as the server does, and return the number of the message."""
-    number = await chats.next_number(session, "local", chat_id)
+    number = await chats.next_number(Transaction(session, "local"), chat_id)
     assert number is not None
     session.add(
         Message(

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import anchors, chats, documents, purges, trash
 from db.connection.database import Database
+from db.locks import Transaction, lock_for_update
 from db.models import ChatSession, Document, Section
 from tests.api.test_trash import PURGE_DOCUMENT, PURGE_SECTION, TRASH_DOCUMENT, TRASH_SECTION, move
 from tests.conftest import Serve
@@ -58,8 +59,8 @@ async def section(database: Database, document: Document) -> Section:
 
 async def taken_out(session: AsyncSession, document: Document, section: Section) -> None:
     """Take a section out of a document as the server does."""
-    assert await documents.bump_version(session, "local", document.id)
-    assert await documents.remove_placement(session, "local", document.id, section.id)
+    assert await documents.bump_version(Transaction(session, "local"), document.id)
+    assert await documents.remove_placement(Transaction(session, "local"), document.id, section.id)
 
 
 async def test_an_ensure_waits_for_a_creator_and_finds_its_chat(
@@ -130,7 +131,7 @@ async def test_an_ensure_that_waits_for_a_removal_follows_the_section_put_back(
     """The placement it waits for is gone after the commit; the new one is seen by the next statement only."""
     async with database.begin() as session:
         await taken_out(session, document, section)
-        await documents.append(session, "local", document.id, section.id)
+        await documents.append(Transaction(session, "local"), document.id, section.id)
         waiting = asyncio.create_task(ensure(client, document.id, section.id))
         await until_waiting(database)
     assert (await waiting)["ensured"] == "CREATED"
@@ -142,12 +143,12 @@ async def test_a_removal_that_waited_for_a_purge_of_the_section_finds_no_section
 ) -> None:
     """Not that it does not stand there: there was no moment at which it existed and did not."""
     async with database.begin() as session:
-        held = await trash.lock_for_update(session, Section, "local", section.id)
+        held = await lock_for_update(Transaction(session, "local"), Section, section.id)
         assert held is not None
-        await trash.move_to_trash(session, held)
-        held = await purges.hold_section(session, "local", section.id)
+        await trash.move_to_trash(Transaction(session, "local"), held)
+        held = await purges.lock_section(Transaction(session, "local"), section.id)
         assert held is not None
-        await purges.purge_section(session, held)
+        await purges.purge_section(Transaction(session, "local"), held)
         waiting = asyncio.create_task(remove(client, document.id, section.id))
         await until_waiting(database)
     assert await waiting == "SectionNotFound"
@@ -183,8 +184,8 @@ async def test_a_chat_opens_while_the_arrangement_of_its_document_changes(
 ) -> None:
     other = await factories.section(database)
     async with database.begin() as session:
-        assert await documents.bump_version(session, "local", document.id)
-        await documents.append(session, "local", document.id, other.id)
+        assert await documents.bump_version(Transaction(session, "local"), document.id)
+        await documents.append(Transaction(session, "local"), document.id, other.id)
         async with asyncio.timeout(3):
             assert (await ensure(client, document.id, section.id))["ensured"] == "CREATED"
 
@@ -208,7 +209,7 @@ async def test_a_repair_waits_for_another_and_leaves_the_word_to_it(
     chat = await factories.chat(database, section)
     async with database.begin() as session:
         settled = await anchors.write_chats(
-            session, "local", document.id, chat_ids={}, wrong=[section.id], created_by="somebody"
+            Transaction(session, "local"), document.id, chat_ids={}, wrong=[section.id], created_by="somebody"
         )
         assert settled.pointed == {section.id}
         waiting = asyncio.create_task(ensure(client, document.id, section.id))
@@ -223,7 +224,7 @@ async def test_a_number_that_is_not_used_is_given_to_the_next_message(
 ) -> None:
     chat_id = (await ensure(client, document.id, section.id))["id"]
     async with database.begin() if commits else aborting(database) as session:
-        assert await chats.next_number(session, "local", chat_id) == 1
+        assert await chats.next_number(Transaction(session, "local"), chat_id) == 1
         if commits:
             await session.execute(update(ChatSession).where(ChatSession.id == chat_id).values(last_seq=0))
         waiting = asyncio.create_task(post(client, chat_id, "Text"))

@@ -17,6 +17,7 @@ from db import documents, ids
 from db.connection.database import Database
 from db.doctor.invariants import Rule
 from db.doctor.scanner import Scanner
+from db.locks import Transaction
 from db.models import ChatSession, Message, Placement, Section
 from services import doctor
 from tests.support import factories
@@ -94,8 +95,8 @@ async def test_new_positions_wait_for_one_who_places_a_section_and_give_it_one_t
     standing = [(await factories.section(database, document, id=f"sec_{n}")).id for n in range(2)]
     late = await factories.section(database, id="sec_late")
     async with repairing(database, Rule.POSITIONS_DISTINCT) as session:
-        assert await documents.bump_version(session, "local", document.id)
-        await documents.append(session, "local", document.id, late.id)
+        assert await documents.bump_version(Transaction(session, "local"), document.id)
+        await documents.append(Transaction(session, "local"), document.id, late.id)
     async with database.read() as session:
         order = select(Placement.section_id).order_by(Placement.position)
         assert list(await session.scalars(order)) == [*standing, late.id]
