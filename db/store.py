@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from db import anchors, chats, documents, trash
+from db import anchors, documents, messages, trash
 from db.anchors import Anchor, AnchorKey, SectionChat
 from db.connection.database import Database
 from db.doctor.scanner import Scanner
@@ -102,7 +102,7 @@ class Store:
     async def message_of_client(self, chat_id: str, author: str, client_id: str) -> Message | None:
         """Read the message that an author has posted under a client id. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
-            return await chats.message_of_client(session, self.workspace_id, chat_id, author, client_id)
+            return await messages.message_of_client(session, self.workspace_id, chat_id, author, client_id)
 
     @property
     def lock_timeout(self) -> float:

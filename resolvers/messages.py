@@ -1,6 +1,6 @@
 """Messages: reading and posting them."""
 
-from db.chats import BY_NUMBER
+from db.messages import BY_NUMBER
 from db.models import ChatSession, Message
 from db.reading.loaders import AwaitableOrValue
 from db.reading.paging import Connection, Edge

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from db import chats, ids
+from db import ids, messages
 from db.connection.retry import RetrySchedule
 from db.inserts import insert_if_absent
 from db.models import ChatSession, Message, MessageRole
@@ -63,7 +63,7 @@ async def post_message(store: Store, chat_id: str, content: str, client_id: str 
     )
 
     async def add(transaction: Transaction) -> PostMessageSuccess | ChatSessionNotFound | _AlreadyPosted:
-        seq = await chats.next_number(transaction, chat_id)
+        seq = await messages.next_number(transaction, chat_id)
         if seq is None:
             return ChatSessionNotFound(chat_id)
         message.seq = seq
@@ -89,7 +89,7 @@ async def of_chat(store: Store, chat: ChatSession, page: Page) -> Connection[Mes
 
 def edge(message: Message) -> Edge[Message]:
     """Return the edge of a message in the list of its chat."""
-    return edge_of(chats.BY_NUMBER, message, message.seq)
+    return edge_of(messages.BY_NUMBER, message, message.seq)
 
 
 async def _earlier(store: Store, message: Message) -> PostMessageSuccess | ClientIdConflict | None:

@@ -11,7 +11,7 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry.dataloader import DataLoader
 
-from db import chats, documents
+from db import documents, messages
 from db.anchors import Anchor
 from db.connection.database import Database
 from db.documents import SectionText
@@ -139,7 +139,7 @@ class Loaders:
     @cached_property
     def pages_of_messages(self) -> Loader[PageKey, Connection[Message]]:
         """Pages of the messages of chats."""
-        return self._pages(chats.messages)
+        return self._pages(messages.pages)
 
     def prime(self, anchor: Anchor) -> None:
         """Remember what came along with an anchor, so that it need not be read again by id."""

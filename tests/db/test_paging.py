@@ -6,7 +6,7 @@ from itertools import product
 
 from sqlalchemy import insert
 
-from db import chats, documents
+from db import documents, messages
 from db.connection.database import Database
 from db.models import ChatSession, Message
 from db.reading.cursors import Key, decode
@@ -65,14 +65,15 @@ async def test_messages_of_many_chats_are_paged_as_those_of_one(database: Databa
     asked = [*pages(keys["chat_five"]), Page(3, after=(0,)), Page(3, before=missing, from_end=True)]
     async with database.read() as session:
         for page in asked:
-            together = await chats.messages(session, "local", list(counts), page)
+            together = await messages.pages(session, "local", list(counts), page)
             assert list(together) == list(counts)
             for chat_id, found in together.items():
-                alone = (await chats.messages(session, "local", [chat_id], page))[chat_id]
-                assert shown(chats.BY_NUMBER, found) == shown(chats.BY_NUMBER, alone), (chat_id, page)
+                alone = (await messages.pages(session, "local", [chat_id], page))[chat_id]
+                assert shown(messages.BY_NUMBER, found) == shown(messages.BY_NUMBER, alone), (chat_id, page)
                 assert all(edge.node.chat_id == chat_id for edge in found.edges)
-                assert [(edge.node.seq,) for edge in found.edges] == shown(chats.BY_NUMBER, found)[0]
-                assert shown(chats.BY_NUMBER, found) == expected(chats.BY_NUMBER, keys[chat_id], page), (chat_id, page)
+                assert [(edge.node.seq,) for edge in found.edges] == shown(messages.BY_NUMBER, found)[0]
+                wanted = expected(messages.BY_NUMBER, keys[chat_id], page)
+                assert shown(messages.BY_NUMBER, found) == wanted, (chat_id, page)
 
 
 async def add_messages(database: Database, chat: ChatSession, count: int) -> None:
@@ -158,8 +159,8 @@ async def test_a_page_of_a_workspace_shows_nothing_of_another(database: Database
             )
     page = Page(5)
     async with database.read() as session:
-        messages = await chats.messages(session, "other", ["chat_0", "chat_1"], page)
-        assert [[edge.node.author for edge in found.edges] for found in messages.values()] == [["other"]] * 2
+        read = await messages.pages(session, "other", ["chat_0", "chat_1"], page)
+        assert [[edge.node.author for edge in found.edges] for found in read.values()] == [["other"]] * 2
         sections = await documents.sections(session, "other", ["doc_0", "doc_1"], page)
         assert [[edge.node.title for edge in found.edges] for found in sections.values()] == [["other"]] * 2
         standing = await documents.of_sections(session, "other", ["sec_0", "sec_1"], page)
@@ -171,5 +172,5 @@ async def test_a_page_of_a_workspace_shows_nothing_of_another(database: Database
 async def test_pages_of_many_take_one_statement(database: Database) -> None:
     with counted(database) as statements:
         async with database.read() as session:
-            await chats.messages(session, "local", [f"chat_{number}" for number in range(50)], Page(5))
+            await messages.pages(session, "local", [f"chat_{number}" for number in range(50)], Page(5))
     assert len(statements) == 1

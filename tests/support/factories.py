@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import anchors, chats, ids
+from db import anchors, ids, messages
 from db.connection.database import Database
 from db.locks import Transaction
 from db.models import Base, ChatSession, Document, Message, MessageRole, Placement, Section, Workspace
@@ -100,7 +100,7 @@ async def open_chat(session: AsyncSession, document: Document, section: Section)
 
 async def post(session: AsyncSession, chat_id: str, content: str) -> int:
     """Post to a chat in a transaction, as the server does, and return the number of the message."""
-    number = await chats.next_number(Transaction(session, "local"), chat_id)
+    number = await messages.next_number(Transaction(session, "local"), chat_id)
     assert number is not None
     session.add(
         Message(

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import anchors, chats, documents, purges, trash
+from db import anchors, documents, messages, purges, trash
 from db.connection.database import Database
 from db.locks import Transaction, lock_for_update
 from db.models import ChatSession, Document, Section
@@ -224,7 +224,7 @@ async def test_a_number_that_is_not_used_is_given_to_the_next_message(
 ) -> None:
     chat_id = (await ensure(client, document.id, section.id))["id"]
     async with database.begin() if commits else aborting(database) as session:
-        assert await chats.next_number(Transaction(session, "local"), chat_id) == 1
+        assert await messages.next_number(Transaction(session, "local"), chat_id) == 1
         if commits:
             await session.execute(update(ChatSession).where(ChatSession.id == chat_id).values(last_seq=0))
         waiting = asyncio.create_task(post(client, chat_id, "Text"))

@@ -1,4 +1,4 @@
-"""Chats and their messages: what is read, and how a message gets its number."""
+"""Messages: what is read of them, and how one gets its number."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from db.times import utcnow
 BY_NUMBER = Order("messages", (Message.seq,))
 
 
-async def messages(
+async def pages(
     session: AsyncSession, workspace_id: str, chat_ids: Sequence[str], page: Page
 ) -> Mapping[str, Connection[Message]]:
     """Read, for each chat, a page of its messages by number."""
