@@ -16,17 +16,20 @@ const exceptions = {
       exceptions: {
         types: [
           ...errors, // a failure is an answer, not a thing: the ids in it are those of what it is about
-          "EnsuredDocumentChats", // an answer to many ensures
-          "EnsuredSectionChats", // likewise
+          "EnsuredSectionChat", // what one of many ensures did; its section and its chat have ids
           "Examination", // an answer of the doctor
           "Finding", // what it says of things with ids, until they are right
+          "InputViolation", // a part of a failure
           "PageInfo", // Relay's own: a part of a page
           "Purged", // what is gone for good
           "Placement", // the fact that two things with ids belong together; the two ids name it
+          "SectionChatOpened", // an event, told once; its chat has an id
+          "Viewer", // who is asking, in this very request; its user and its workspace have ids
         ],
         suffixes: [
           "Connection", // Relay's own: a page, whose cursors name it
           "Edge", // Relay's own: its node has the id
+          "Success", // an answer to a mutation: what it has in it has the id
         ],
       },
     },

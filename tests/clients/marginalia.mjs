@@ -33,11 +33,17 @@ const OPENED = `
   }`;
 
 const CREATE_DOCUMENT = `mutation ($title: String!) {
-  made: createDocument(title: $title) { ... on CreateDocumentSuccess { document { id title } } ... on Error { code message } }
+  createDocument(title: $title) {
+    ... on CreateDocumentSuccess { document { id title } }
+    ... on Error { code message }
+  }
 }`;
 
 const CREATE_SECTION = `mutation ($docId: ID!, $title: String!) {
-  made: createSection(docId: $docId, title: $title) { ... on CreateSectionSuccess { section { id title } } ... on Error { code message } }
+  createSection(docId: $docId, title: $title) {
+    ... on CreateSectionSuccess { section { id title } }
+    ... on Error { code message }
+  }
 }`;
 
 /**
@@ -115,7 +121,7 @@ async function hears(subscribe) {
   const heard = [];
   let ended = null;
   const stop = subscribe(OPENED, { docId: document.id }, {
-    next: ({ data, errors }) => heard.push(errors ?? plain(data.sectionChatOpened)),
+    next: ({ data, errors }) => heard.push(errors ?? plain(data.sectionChatOpened.chat)),
     error: (error) => (ended ??= error),
     complete: () => (ended ??= "It was completed."),
   });
@@ -152,15 +158,20 @@ async function until(condition) {
   while (!(await condition())) assert.ok(Date.now() < deadline, "It did not happen in time.");
 }
 
-async function newDocument() {
-  return (await post(CREATE_DOCUMENT, { title: `The *document* “${crypto.randomUUID()}”` })).made;
+/** Make a document for others, by the other server if there is one, and promise its id and title. */
+export async function newDocument() {
+  const { createDocument } = await post(CREATE_DOCUMENT, { title: `The *document* “${crypto.randomUUID()}”` });
+  return createDocument.document;
 }
 
-async function newSection(document) {
-  return (await post(CREATE_SECTION, { docId: document.id, title: `§ ${crypto.randomUUID()} 🖋` })).made;
+/** Make a section at the end of a document, likewise. */
+export async function newSection(document) {
+  const variables = { docId: document.id, title: `§ ${crypto.randomUUID()} 🖋` };
+  return (await post(CREATE_SECTION, variables)).createSection.section;
 }
 
-async function openChat(document) {
+/** Open the chat of a new section of a document, likewise; it has the id and the title of both. */
+export async function openChat(document) {
   const section = await newSection(document);
   const { ensureSectionChat } = await post(ENSURE, { docId: document.id, sectionId: section.id });
   assert.equal(ensureSectionChat.ensured, "CREATED");

@@ -40,13 +40,13 @@ subscription Opened($docId: ID!) {
 
 CREATE_DOCUMENT = """
 mutation ($title: String!) {
-  made: createDocument(title: $title) { ... on CreateDocumentSuccess { document { id title } } }
+  createDocument(title: $title) { ... on CreateDocumentSuccess { document { id title } } }
 }
 """
 
 CREATE_SECTION = """
 mutation ($docId: ID!, $title: String!) {
-  made: createSection(docId: $docId, title: $title) { ... on CreateSectionSuccess { section { id title } } }
+  createSection(docId: $docId, title: $title) { ... on CreateSectionSuccess { section { id title } } }
 }
 """
 
@@ -140,7 +140,7 @@ async def test_a_subscription_hears_of_chats(address: str, http: AsyncClientSess
 async def listen(session: AsyncClientSession, document: dict[str, Any], heard: asyncio.Queue[dict[str, Any]]) -> None:
     async for event in session.subscribe(operation(OPENED, docId=document["id"])):
         assert isinstance(event, dict)
-        await heard.put(event["sectionChatOpened"])
+        await heard.put(event["sectionChatOpened"]["chat"])
 
 
 async def heard_soon(heard: asyncio.Queue[dict[str, Any]]) -> dict[str, Any] | None:
@@ -157,11 +157,15 @@ async def subscribers(address: str) -> float:
 
 
 async def new_document(session: AsyncClientSession) -> dict[str, Any]:
-    return await made(session, CREATE_DOCUMENT, title=f"The *document* “{uuid4()}”")
+    made = await run(session, CREATE_DOCUMENT, title=f"The *document* “{uuid4()}”")
+    document: dict[str, Any] = made["createDocument"]["document"]
+    return document
 
 
 async def new_section(session: AsyncClientSession, document: dict[str, Any]) -> dict[str, Any]:
-    return await made(session, CREATE_SECTION, docId=document["id"], title=f"§ {uuid4()} 🖋")
+    made = await run(session, CREATE_SECTION, docId=document["id"], title=f"§ {uuid4()} 🖋")
+    section: dict[str, Any] = made["createSection"]["section"]
+    return section
 
 
 async def open_chat(session: AsyncClientSession, document: dict[str, Any]) -> dict[str, Any]:
@@ -171,11 +175,6 @@ async def open_chat(session: AsyncClientSession, document: dict[str, Any]) -> di
     ]
     assert chat.pop("ensured") == "CREATED"
     return chat
-
-
-async def made(session: AsyncClientSession, text: str, **variables: str) -> dict[str, Any]:
-    thing: dict[str, Any] = (await run(session, text, **variables))["made"]
-    return thing
 
 
 async def run(session: AsyncClientSession, text: str, **variables: str) -> dict[str, Any]:
