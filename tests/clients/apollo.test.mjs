@@ -1,16 +1,15 @@
-// Apollo Client: POST, GET, hashes instead of queries, and subscriptions over a socket and by multipart.
+// Apollo Client: POST, GET, hashes instead of queries, and subscriptions over a socket and by multipart; and its cache.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from "@apollo/client";
 import { createPersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
-import { buildSchema, isAbstractType } from "graphql";
+import { isAbstractType } from "graphql";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
+import { appended, keepsLists, schema } from "./edges.mjs";
 import { ENDPOINT, by, speaks } from "./marginalia.mjs";
 
-const schema = buildSchema(readFileSync(new URL("../../schema.graphql", import.meta.url), "utf8"));
 const possibleTypes = Object.fromEntries(
   Object.values(schema.getTypeMap())
     .filter(isAbstractType)
@@ -76,3 +75,26 @@ test("Apollo with hashes: the text of a query that the server knows is not sent"
   assert.ok(reads.length >= 4);
   assert.ok(!("query" in reads.at(-1)));
 });
+
+function open(fetch) {
+  const cache = new InMemoryCache({ possibleTypes });
+  const client = new ApolloClient({ link: new HttpLink({ uri: ENDPOINT, fetch }), cache });
+  const listed = (list, variables) => ({ query: gql(list.query), variables });
+  return {
+    read: (list, variables) => client.query({ ...listed(list, variables), fetchPolicy: "network-only" }),
+    held: (list, variables) => cache.readQuery(listed(list, variables)),
+    mutate: async ({ name, edge, list, text }, variables, holder) => {
+      const update = (_, { data: { [name]: answer } }) => {
+        const add = (held) => appended(held, list, answer[edge]);
+        if (answer[edge]) cache.updateQuery(listed(list, holder ? { id: holder } : {}), add);
+      };
+      return (await client.mutate({ mutation: gql(text), variables, update })).data[name];
+    },
+    objects: () => {
+      const { ROOT_MUTATION, ...objects } = cache.extract();
+      return objects;
+    },
+  };
+}
+
+keepsLists("Apollo", open);

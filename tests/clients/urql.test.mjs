@@ -1,8 +1,11 @@
-// urql: POST and GET, and subscriptions by Server-Sent Events and over a socket.
+// urql: POST and GET, and subscriptions by Server-Sent Events and over a socket; and its normalised cache, Graphcache.
 import { after } from "node:test";
 import { Client, cacheExchange, fetchExchange, subscriptionExchange } from "@urql/core";
+import { cacheExchange as graphcache } from "@urql/exchange-graphcache";
+import { introspectionFromSchema, isObjectType } from "graphql";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
+import { appended, keepsLists, mutations, schema } from "./edges.mjs";
 import { ENDPOINT, PREFLIGHT, by, speaks } from "./marginalia.mjs";
 
 const posts = new Client({
@@ -56,3 +59,30 @@ const operations = (client) => ({
 speaks("urql by POST and SSE", operations(posts));
 speaks("urql by GET", { query: operations(gets).query });
 speaks("urql by WebSocket", { subscribe: operations(sockets).subscribe });
+
+// What has no id is a part of what it stands in.
+const parts = Object.values(schema.getTypeMap()).filter((type) => isObjectType(type) && !type.getFields().id);
+const keys = Object.fromEntries(parts.map(({ name }) => [name, () => null]));
+
+/** Append the edge of an answer, if it has one, to the list of what the mutation is about. */
+const update = ({ name, edge, list }) => (answers, variables, cache) => {
+  const added = answers[name][edge];
+  const id = variables.chatId ?? variables.docId;
+  const listed = { query: list.query, variables: list.parent ? { id } : {} };
+  if (added) cache.updateQuery(listed, (held) => appended(held, list, added));
+};
+
+function open(fetch) {
+  const Mutation = Object.fromEntries(mutations.map((mutation) => [mutation.name, update(mutation)]));
+  const cache = graphcache({ schema: introspectionFromSchema(schema), keys, updates: { Mutation } });
+  const client = new Client({ url: ENDPOINT, exchanges: [cache, fetchExchange], fetch, preferGetMethod: false });
+  const from = (requestPolicy) => async (list, variables) =>
+    result(await client.query(list.query, variables, { requestPolicy })).data;
+  return {
+    read: from("network-only"),
+    held: from("cache-only"),
+    mutate: async ({ name, text }, variables) => result(await client.mutation(text, variables)).data[name],
+  };
+}
+
+keepsLists("Graphcache", open);
