@@ -12,18 +12,21 @@ from sqlalchemy import text, update
 
 from db import workspaces
 from db.connection.database import Database
-from db.models import ChatSession, Message, Section
+from db.models import ChatSession, Section
 from db.principals import Principal, Role
-from db.purges import Purged
 from db.store import Store
 from services import chats, documents, messages, sections, trash
 from services.chats import EnsureDocumentChatsSuccess, EnsureSectionChatsSuccess
+from services.messages import PostMessageSuccess
+from services.sections import CreateSectionSuccess
+from services.trash import PurgeDocumentSuccess, PurgeSectionSuccess
 from tests.checkers.stateful.model import Model
 
 T = TypeVar("T")
 
 DOCUMENTS = st.sampled_from(["doc_one", "doc_two", "doc_three"])
 SECTIONS = st.sampled_from(["sec_one", "sec_two", "sec_three", "sec_four"])
+TITLES = st.sampled_from(["A title", "Another title"])
 ROLES = st.sampled_from([Role.READER, Role.COMMENTER])
 
 CONTENTS = (
@@ -44,10 +47,11 @@ def kind(answer: object) -> str:
     match answer:
         case ChatSession():
             return str(answer.ensured)
-        case Message():
-            return f"Message {answer.seq}"
-        case Purged():
-            return f"Purged {answer.section_count} {answer.chat_count} {answer.message_count}"
+        case PostMessageSuccess():
+            return f"PostMessageSuccess {answer.posted_message.seq}"
+        case PurgeDocumentSuccess() | PurgeSectionSuccess():
+            gone = answer.removed
+            return f"{type(answer).__name__} {gone.section_count} {gone.chat_count} {gone.message_count}"
         case _:
             return type(answer).__name__
 
@@ -66,22 +70,25 @@ class Machine(RuleBasedStateMachine):
     def begin(self) -> None:
         """Have something to begin with, or most calls would be about nothing."""
         for document in ("doc_one", "doc_two"):
-            self.create_document(document)
+            self.create_document(document, "A title")
         for section in ("sec_one", "sec_two", "sec_three"):
-            self.create_section("doc_one", section)
+            self.create_section("doc_one", section, "A title")
         self.place("doc_two", "sec_two")
         for role in (Role.READER, Role.COMMENTER):
             self.ensure("doc_one", "sec_two", role)
 
-    @rule(document=DOCUMENTS)
-    def create_document(self, document: str) -> None:
-        answer = self._call(documents.create_document, "A document", None, document)
-        assert kind(answer) == self._model.create_document(document)
+    @rule(document=DOCUMENTS, title=TITLES)
+    def create_document(self, document: str, title: str) -> None:
+        answer = self._call(documents.create_document, title, None, document)
+        assert kind(answer) == self._model.create_document(document, title)
 
-    @rule(document=DOCUMENTS, section=SECTIONS)
-    def create_section(self, document: str, section: str) -> None:
-        answer = self._call(sections.create_section, document, "A section", "Text", 2, section)
-        assert kind(answer) == self._model.create_section(document, section)
+    @rule(document=DOCUMENTS, section=SECTIONS, title=TITLES)
+    def create_section(self, document: str, section: str, title: str) -> None:
+        answer = self._call(sections.create_section, document, title, "Text", 2, section)
+        assert kind(answer) == self._model.create_section(document, section, title)
+        if isinstance(answer, CreateSectionSuccess):
+            stands = section in self._model.documents[document].sections
+            assert (answer.section.id, answer.placement is not None) == (section, stands)
 
     @rule(document=DOCUMENTS, section=SECTIONS)
     def place(self, document: str, section: str) -> None:
@@ -106,7 +113,8 @@ class Machine(RuleBasedStateMachine):
             return
         assert isinstance(answer, EnsureSectionChatsSuccess)
         for section, each in zip(asked, answer.results, strict=True):
-            self._agree(document, section, role, each)
+            assert (each.section_id, each.chat is None) == (section, each.error is not None)
+            self._agree(document, section, role, each.chat or each.error)
 
     @rule(document=DOCUMENTS, role=ROLES)
     def ensure_all(self, document: str, role: Role) -> None:
@@ -141,14 +149,14 @@ class Machine(RuleBasedStateMachine):
     @rule(document=DOCUMENTS)
     def trash_document(self, document: str) -> None:
         answer = self._call(trash.trash_document, document)
-        assert kind(answer) == ("Document" if document in self._model.documents else "DocumentNotFound")
+        assert kind(answer) == ("TrashDocumentSuccess" if document in self._model.documents else "DocumentNotFound")
         if document in self._model.documents:
             self._model.documents[document].trashed = True
 
     @rule(document=DOCUMENTS)
     def restore_document(self, document: str) -> None:
         answer = self._call(trash.restore_document, document)
-        assert kind(answer) == ("Document" if document in self._model.documents else "DocumentNotFound")
+        assert kind(answer) == ("RestoreDocumentSuccess" if document in self._model.documents else "DocumentNotFound")
         if document in self._model.documents:
             self._model.documents[document].trashed = False
 
@@ -162,14 +170,14 @@ class Machine(RuleBasedStateMachine):
     @rule(section=SECTIONS)
     def trash_section(self, section: str) -> None:
         answer = self._call(trash.trash_section, section)
-        assert kind(answer) == ("Section" if section in self._model.sections else "SectionNotFound")
+        assert kind(answer) == ("TrashSectionSuccess" if section in self._model.sections else "SectionNotFound")
         if section in self._model.sections:
             self._model.sections[section].trashed = True
 
     @rule(section=SECTIONS)
     def restore_section(self, section: str) -> None:
         answer = self._call(trash.restore_section, section)
-        assert kind(answer) == ("Section" if section in self._model.sections else "SectionNotFound")
+        assert kind(answer) == ("RestoreSectionSuccess" if section in self._model.sections else "SectionNotFound")
         if section in self._model.sections:
             self._model.sections[section].trashed = False
 

@@ -15,8 +15,9 @@ class Chat:
 
 @dataclass
 class Section:
-    """A section, the chat that it has, and the one that it points to."""
+    """A section, the call that made it, the chat that it has, and the one that it points to."""
 
+    made_by: tuple[str, str]
     trashed: bool = False
     chat: Chat | None = None
     pointer: str | None = None
@@ -24,8 +25,9 @@ class Section:
 
 @dataclass
 class Document:
-    """A document, and what stands in it, in order."""
+    """A document, the call that made it, and what stands in it, in order."""
 
+    made_by: str
     trashed: bool = False
     sections: list[str] = field(default_factory=list)
 
@@ -38,22 +40,20 @@ class Model:
         self.sections: dict[str, Section] = {}
         self.purged_chats: list[str] = []
 
-    def create_document(self, document_id: str) -> str:
-        """Make an empty document."""
-        if document_id in self.documents:
-            return "IdTaken"
-        self.documents[document_id] = Document()
-        return "Document"
+    def create_document(self, document_id: str, title: str) -> str:
+        """Make an empty document; the same call again finds the one that it has made, unless that is in the trash."""
+        made = self.documents.setdefault(document_id, Document(title))
+        return "IdTaken" if made.trashed or made.made_by != title else "CreateDocumentSuccess"
 
-    def create_section(self, document_id: str, section_id: str) -> str:
-        """Make a section at the end of a document."""
+    def create_section(self, document_id: str, section_id: str, title: str) -> str:
+        """Make a section at the end of a document; the same call again finds it, wherever it stands by then."""
         if self._document(document_id) is None:
             return "DocumentNotFound"
-        if section_id in self.sections:
-            return "IdTaken"
-        self.sections[section_id] = Section()
-        self.documents[document_id].sections.append(section_id)
-        return "Section"
+        if section_id not in self.sections:
+            self.sections[section_id] = Section((document_id, title))
+            self.documents[document_id].sections.append(section_id)
+        made = self.sections[section_id]
+        return "IdTaken" if made.trashed or made.made_by != (document_id, title) else "CreateSectionSuccess"
 
     def place(self, document_id: str, section_id: str) -> str:
         """Place a section at the end of a document."""
@@ -61,14 +61,14 @@ class Model:
             return str(refused)
         if refused:
             self.documents[document_id].sections.append(section_id)
-        return "Placement"
+        return "PlaceSectionSuccess"
 
     def remove(self, document_id: str, section_id: str) -> str:
         """Take a section out of a document."""
         if refused := self._refused(document_id, section_id):
             return refused
         self.documents[document_id].sections.remove(section_id)
-        return "Section"
+        return "RemoveSectionSuccess"
 
     def ensure(self, document_id: str, section_id: str, may_open: bool, new: str) -> str:
         """Find, repair or open the chat of a section; one that is opened gets the id `new`."""
@@ -97,9 +97,9 @@ class Model:
             return "ChatSessionNotFound"
         for number, (earlier, used) in enumerate(chat.messages, 1):
             if client_id is not None and used == client_id:
-                return f"Message {number}" if earlier == content else "ClientIdConflict"
+                return f"PostMessageSuccess {number}" if earlier == content else "ClientIdConflict"
         chat.messages.append((content, client_id))
-        return f"Message {len(chat.messages)}"
+        return f"PostMessageSuccess {len(chat.messages)}"
 
     def purge_document(self, document_id: str) -> str:
         """Take a document away, and what stands nowhere else."""
@@ -115,7 +115,7 @@ class Model:
         for section in self.sections.values():
             if section.chat is not None and section.chat.opened_through == document_id:
                 section.chat.opened_through = None
-        return purged
+        return f"PurgeDocumentSuccess {purged}"
 
     def purge_section(self, section_id: str) -> str:
         """Take a section away, wherever it stands."""
@@ -127,13 +127,13 @@ class Model:
         for document in self.documents.values():
             if section_id in document.sections:
                 document.sections.remove(section_id)
-        return self._purge([section_id])
+        return f"PurgeSectionSuccess {self._purge([section_id])}"
 
     def _purge(self, section_ids: Sequence[str]) -> str:
         gone = [self.sections.pop(section_id).chat for section_id in section_ids]
         chats = [chat for chat in gone if chat is not None]
         self.purged_chats += [chat.id for chat in chats]
-        return f"Purged {len(section_ids)} {len(chats)} {sum(len(chat.messages) for chat in chats)}"
+        return f"{len(section_ids)} {len(chats)} {sum(len(chat.messages) for chat in chats)}"
 
     def _refused(self, document_id: str, section_id: str) -> str | None:
         if self._document(document_id) is None:

@@ -27,9 +27,12 @@ PROFILE = settings(
 )
 
 ALL = {
-    *("CREATED", "FOUND", "REPAIRED", "Document", "Section", "Placement", "Message", "Purged"),
+    *("CREATED", "FOUND", "REPAIRED", "EnsureSectionChatsSuccess", "EnsureDocumentChatsSuccess", "PostMessageSuccess"),
+    *("CreateDocumentSuccess", "TrashDocumentSuccess", "RestoreDocumentSuccess", "PurgeDocumentSuccess"),
+    *("CreateSectionSuccess", "TrashSectionSuccess", "RestoreSectionSuccess", "PurgeSectionSuccess"),
+    *("PlaceSectionSuccess", "RemoveSectionSuccess"),
     *("DocumentNotFound", "SectionNotFound", "SectionNotInDocument", "ChatSessionNotFound"),
-    *("Forbidden", "IdTaken", "NotInTrash", "ClientIdConflict", "ChatsOfSections", "ChatsOfDocument"),
+    *("Forbidden", "IdTaken", "NotInTrash", "ClientIdConflict"),
 }
 """What may be answered."""
 
