@@ -6,7 +6,7 @@ from pathlib import Path
 from db.migrations import upgrade
 from tests.support.processes import ROOT
 
-_PACKAGES = ("marginalia", "schema", "resolvers", "services", "db")
+_PACKAGES = ("marginalia", "schema", "resolvers", "engine", "services", "db")
 
 _ADDS = """
 import sqlalchemy as sa
