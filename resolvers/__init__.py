@@ -1,1 +1,1 @@
-"""From GraphQL arguments to use cases: resolvers translate, they do not decide."""
+"""Resolvers: they translate GraphQL arguments into calls of use cases and decide nothing."""

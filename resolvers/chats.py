@@ -1,4 +1,4 @@
-"""Chat sessions: finding, ensuring and following them."""
+"""Chat sessions: reading, ensuring and subscribing to them."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""The context: what every resolver may reach."""
+"""The context of an operation, which every resolver receives."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from db.store import Store
 
 @dataclass(frozen=True)
 class Context:
-    """Who asks, this operation's way to the data, and this process's ear for what others do."""
+    """The principal, the store of this operation, and the chat feed of this process."""
 
     principal: Principal
     store: Store

@@ -1,4 +1,4 @@
-"""The doctor: what is wrong with the data of a workspace, and repairing it."""
+"""The doctor: checking and repairing the data of a workspace."""
 
 from resolvers.context import Info
 from services.doctor import DoctorResult, RepairResult, examine_workspace, repair_workspace

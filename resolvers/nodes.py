@@ -1,4 +1,4 @@
-"""Nodes: anything that has an id, found by it."""
+"""Nodes: lookup of objects by id."""
 
 from resolvers.arguments import NodeId, NodeIds
 from resolvers.context import Info

@@ -1,4 +1,4 @@
-"""Pages: what a connection tells beside its edges."""
+"""Pages: the total count of a connection."""
 
 from typing import Any
 

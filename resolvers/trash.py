@@ -1,4 +1,4 @@
-"""The trash: what is moved there, restored, and purged."""
+"""The trash: moving documents and sections there, restoring and purging them."""
 
 from db.models import Document, Section
 from db.reading.paging import Connection

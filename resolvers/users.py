@@ -1,4 +1,4 @@
-"""Users: who made things, and who is asking."""
+"""Users: the authors of objects, and the viewer who sends the request."""
 
 from db.models import ChatSession, Document, Message, Section
 from resolvers.context import Info

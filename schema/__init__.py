@@ -1,1 +1,1 @@
-"""What clients see: types as views over domain objects, result unions, the roots, the schema."""
+"""The GraphQL schema: types as views over domain objects, result unions and the roots."""

@@ -1,4 +1,4 @@
-"""The schema: the roots put together, and made as cheap to execute as graphql-core allows."""
+"""The schema: assembled from its roots, then simplified for cheap execution by graphql-core."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -28,20 +28,20 @@ from schema.scalars import SCALARS
 from schema.view import EVENT
 
 RULES = (MaybeNullValidationRule, OneOfInputValidationRule)
-"""What Strawberry's inputs need of an operation beyond the rules of the specification."""
+"""The validation rules that Strawberry's inputs need beyond those of the specification."""
 
 DESCRIPTION = """A chat in the margin of every section of every document.
 
-A document is an ordered arrangement of sections, and a section can stand in several documents. Each section has at most
-one chat: ensureSectionChat returns it, and opens it on first use. Mutations answer with a union of a success and typed
-errors that share the interface Error. Lists are Relay connections with cursors."""
+A document is an ordered arrangement of sections, and a section can be placed in several documents. Each section has at
+most one chat: ensureSectionChat returns it, and opens it on first use. Mutations return a union of a success type and
+typed errors that implement the interface Error. Lists are Relay connections with cursors."""
 
 
 @cache
 def build_schema() -> strawberry.Schema:
-    """Build the schema, once in a process: everything in it is made here, nothing by import.
+    """Build the schema; a process builds it once, on the first call.
 
-    Raises `TypeError` for a field that declares permissions or extensions, which nothing would apply.
+    Raises `TypeError` for a field that declares permissions or extensions, because nothing would apply them.
     """
     schema = strawberry.Schema(
         query=Query,
@@ -50,7 +50,7 @@ def build_schema() -> strawberry.Schema:
         config=StrawberryConfig(sort_schema=True, scalar_map=SCALARS),
     )
     schema._schema.description = DESCRIPTION
-    # Strawberry's own fails for lists and non-null types, which have no extensions.
+    # Strawberry's own resolver fails for lists and non-null types, because these have no extensions.
     introspected = cast(GraphQLObjectType, schema._schema.type_map["__Type"])
     introspected.fields["isOneOf"].resolve = lambda kind, _info: kind.is_one_of if is_input_object_type(kind) else None
     for kind in schema._schema.type_map.values():
@@ -62,8 +62,8 @@ def build_schema() -> strawberry.Schema:
 
 
 def sdl() -> str:
-    """Return the schema as clients know it, in the form of the committed `schema.graphql`."""
-    # Strawberry's printer leaves out the description of the schema itself.
+    """Return the schema in SDL, as committed in `schema.graphql`."""
+    # Strawberry's printer omits the description of the schema itself.
     roots = "schema {\n  query: Query\n  mutation: Mutation\n  subscription: Subscription\n}"
     return f'"""\n{DESCRIPTION}\n"""\n{roots}\n\n{build_schema().as_str()}\n'
 
@@ -71,8 +71,8 @@ def sdl() -> str:
 def _simplify(schema: strawberry.Schema, kind: GraphQLObjectType) -> None:
     """Let graphql-core read attributes and call resolvers directly.
 
-    Strawberry calls several functions for each field, which took a tenth of the time of a hot ensure. All that our
-    resolvers use of `info` is the context, which graphql-core's has as well.
+    Strawberry calls several functions for each field, which took a tenth of the time of a hot ensure. Our resolvers
+    only use the context of `info`, and graphql-core's `info` has it too.
     """
     definition = schema.get_type_by_name(kind.name)
     for field in getattr(definition, "fields", ()):
@@ -88,20 +88,20 @@ def _simplify(schema: strawberry.Schema, kind: GraphQLObjectType) -> None:
             ours.subscribe = _resolver(field.base_resolver.wrapped_func)
             ours.resolve = _resolver(field.metadata[EVENT])
         elif all(is_specified_scalar_type(get_named_type(argument.type)) for argument in ours.args.values()):
-            # Other arguments, inputs and enums, are Strawberry's to convert.
+            # Strawberry converts the other arguments: inputs and enums.
             _name_arguments(schema, field, ours)
             ours.resolve = _resolver(field.base_resolver.wrapped_func)
 
 
 def _leave_out_null_defaults(field: GraphQLField) -> None:
-    # Absent is not null: the resolver's own default says what absent means.
+    # Absent is not null: the default of the resolver defines what an absent argument means.
     for argument in field.args.values():
         if argument.default_value is None:
             argument.default_value = Undefined
 
 
 def _list_success_first(schema: strawberry.Schema, union: GraphQLUnionType) -> None:
-    # As declared, which sorting has changed.
+    # `sort_schema` sorted the members; this restores the declared order.
     declared = cast(StrawberryUnion, schema.get_type_by_name(union.name))
     order = [cast(Any, member).__strawberry_definition__.name for member in declared.types]
     union.types = tuple(sorted(union.types, key=lambda member: order.index(member.name)))

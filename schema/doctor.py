@@ -1,4 +1,4 @@
-"""The doctor: what is wrong with the data of a workspace, and what a repair does about it."""
+"""The doctor: violations of the invariants in the data of a workspace, and their repair."""
 
 import strawberry
 
@@ -10,39 +10,38 @@ from services import doctor
 
 enum_of(
     Rule,
-    "The rules that the data of a workspace keeps, whatever happens.",
+    "The invariants of the data of a workspace.",
     {
         Rule.ONE_CHAT_PER_SECTION: "A section has at most one chat.",
         Rule.NO_DANGLING_REFERENCE: "A chat has its section, a placement its document and its section, a message its "
-        "chat; and no purge was left half done.",
-        Rule.ONE_WORKSPACE: "Every row that another row names lies in the same workspace.",
-        Rule.NO_WRONG_CHAT_POINTER: "A section points to its own chat, or to none.",
-        Rule.NO_MISSING_CHAT_POINTER: "A section that has a chat points to one.",
-        Rule.MESSAGES_NUMBERED: "The messages of a chat are numbered 1, 2, 3 ... to its last, and a client id of an "
-        "author names one of them.",
+        "chat. No purge was left unfinished.",
+        Rule.ONE_WORKSPACE: "A row and every row that it references belong to the same workspace.",
+        Rule.NO_WRONG_CHAT_POINTER: "A section points to its own chat or to none.",
+        Rule.NO_MISSING_CHAT_POINTER: "A section that has a chat points to a chat.",
+        Rule.MESSAGES_NUMBERED: "The messages of a chat are numbered 1, 2, 3 ... without gaps, and a client id "
+        "identifies one message of its author.",
         Rule.POSITIONS_DISTINCT: "The positions in a document are distinct and well formed.",
-        Rule.DATABASE_SOUND: "The database finds its own files sound. Only the command line checks it.",
+        Rule.DATABASE_SOUND: "The values, the encoding, the schema and the files of the database are sound. Only the "
+        "command line checks this rule.",
     },
 )
 
 
-@strawberry.type(description="Something that breaks a rule.")
+@strawberry.type(description="A violation of a rule.")
 class Finding(View):
-    """What is wrong, and what would be done."""
+    """A violation and its repair."""
 
     represents = doctor.Finding
 
-    rule: Rule = field("The rule that is broken.")
-    message: str = field("What is wrong, for people.")
-    ids: list[strawberry.ID] = field("The ids of the rows that it is about; some of these rows may not exist.")
-    repair: str | None = field(
-        "What a repair does about it; null if a person has to look at it, because a text could be lost."
-    )
+    rule: Rule = field("The violated rule.")
+    message: str = field("The violation, described for people.")
+    ids: list[strawberry.ID] = field("The ids of the rows involved; some of these rows may not exist.")
+    repair: str | None = field("What a repair does; null if a person has to decide, because text could be lost.")
 
 
-@strawberry.type(description=f"What the doctor found, at most {doctor.MOST} findings.")
+@strawberry.type(description=f"The findings of the doctor, at most {doctor.MOST}.")
 class Examination(View):
-    """As much as fits into an answer."""
+    """The findings that fit into one response."""
 
     represents = doctor.Examination
 
@@ -52,24 +51,24 @@ class Examination(View):
 
 @strawberry.type
 class Queries:
-    """What the doctor can be asked."""
+    """The query fields of the doctor."""
 
     doctor = result_of(
         resolvers.doctor,
-        "Look for what breaks a rule in the data of your workspace, as its owner.",
-        answer="What was found, or why nothing was looked for.",
+        "Check the data of your workspace against the rules. Requires the role OWNER.",
+        answer="The findings, or the reason nothing was checked.",
         cost=20_000,
     )
 
 
 @strawberry.type
 class Mutations:
-    """What the doctor can do."""
+    """The mutation fields of the doctor."""
 
     repair = result_of(
         resolvers.repair,
-        "Repair what doctor finds in your workspace and can be repaired, as its owner. No message is lost. Call it "
-        "again while it has more. Safe to repeat at any moment.",
-        answer="What was found and is right now, or why nothing was repaired.",
+        "Repair every finding of doctor in your workspace that has a repair. Requires the role OWNER. No message is "
+        "lost. Call it again while hasMore is true. Safe to retry at any time.",
+        answer="The repaired findings, or the reason nothing was repaired.",
         cost=20_000,
     )

@@ -28,36 +28,38 @@ class Document(View, Node):
     represents = models.Document
 
     title: str = field(
-        "One line of text. Of a document that was imported without a title, the title in its front matter, or else its "
-        "first heading, as inline Markdown."
+        "The title, one line of text. A document imported without a title takes the title in its front matter, or else "
+        "its first heading, as inline Markdown."
     )
-    description: str | None = field("What it is about; null if nobody has said so.")
-    tags: list[str] = field("Words by which it can be grouped, in the order they were given.")
-    details: JSON = field("A JSON object of the caller's own, stored unchanged.", name="metadata")
-    version: int = field("Grows by one with every change to the document or to the arrangement of its sections.")
-    created_by: User = resolved_by(users.created_by, "The user who created it.")
-    created_at: datetime = field("When it was created.")
+    description: str | None = field("A description of the document; null if none was given.")
+    tags: list[str] = field("Labels for grouping, in the order they were given.")
+    details: JSON = field("A caller-defined JSON object, stored unchanged.", name="metadata")
+    version: int = field("A counter: each change to the document or to the arrangement of its sections adds one.")
+    created_by: User = resolved_by(users.created_by, "The user who created the document.")
+    created_at: datetime = field("When the document was created.")
     updated_at: datetime = field("When the document or the arrangement of its sections last changed.")
-    deleted_at: datetime | None = field("When it was moved to the trash; null if it is not there.")
-    sections: "DocumentSectionConnection" = resolved_by(resolvers.sections, "Its sections, in reading order.")
+    deleted_at: datetime | None = field("When the document was moved to the trash; null if it is not in the trash.")
+    sections: "DocumentSectionConnection" = resolved_by(
+        resolvers.sections, "The sections of the document, in reading order."
+    )
     markdown: str = resolved_by(
         resolvers.markdown,
-        "The whole document as CommonMark, with its front matter: importing it again gives equal sections. Sections "
-        "from other documents have the link definitions that they need, under other labels where they clash.",
+        "The whole document as CommonMark, with its front matter. Importing it again creates equal sections. Sections "
+        "from other documents include the link definitions that they need, under other labels where labels clash.",
         cost=1_000,
     )
 
 
-@strawberry.type(description="A section as it stands in a document, and its cursor.")
+@strawberry.type(description="A section of a document, with its cursor and position.")
 class DocumentSectionEdge(View):
     """An edge to a section, with its position."""
 
     represents = arrangement.SectionEdge
 
     cursor: str = field("A cursor for use in pagination.")
-    position: str = field("The position in the document: positions sorted by their bytes give the reading order.")
+    position: str = field("The position in the document. Sorting positions by their bytes gives the reading order.")
     node: Annotated["Section", strawberry.lazy("schema.sections")] | None = field(
-        "The section; null if it cannot be shown, for which there is an error."
+        "The section; null if it cannot be returned, in which case the response has an error."
     )
 
 
@@ -68,13 +70,13 @@ class DocumentSectionConnection(View):
     represents = paging.Connection
 
     edges: list[DocumentSectionEdge | None] = field(
-        "The sections of this page, with their cursors; null for one that has no place in the order."
+        "The sections of this page, with their cursors. An edge is null if its sort key cannot be read."
     )
-    page_info: PageInfo = field("Where this page stands in the whole list.")
-    total_count: int = resolved_by(pages.total_count, "How many sections the document has, whatever the page.")
+    page_info: PageInfo = field("Information about this page, for pagination.")
+    total_count: int = resolved_by(pages.total_count, "The number of sections in the document, across all pages.")
 
 
-@strawberry.type(description="A document was created.")
+@strawberry.type(description="The document was created.")
 class CreateDocumentSuccess(View):
     """The success of createDocument."""
 
@@ -86,7 +88,7 @@ class CreateDocumentSuccess(View):
     )
 
 
-@strawberry.type(description="A document was created from a Markdown text.")
+@strawberry.type(description="The document was created from Markdown.")
 class ImportDocumentSuccess(View):
     """The success of importDocument."""
 
@@ -100,28 +102,29 @@ class ImportDocumentSuccess(View):
 
 @strawberry.type
 class Queries:
-    """What can be read of documents."""
+    """The query fields for documents."""
 
     document: Document | None = resolved_by(
-        resolvers.document, "A document by its id; null if it does not exist or you may not see it."
+        resolvers.document, "The document with this id; null if it does not exist or you may not see it."
     )
     documents: Connection[Document] | None = resolved_by(
-        resolvers.all_documents, "The documents of your workspace, the newest first; null only if an error occurred."
+        resolvers.all_documents, "The documents of your workspace, newest first; null only if an error occurred."
     )
 
 
 @strawberry.type
 class Mutations:
-    """What can be done with documents."""
+    """The mutation fields for documents."""
 
     import_document = result_of(
         resolvers.import_document,
-        "Create a document from CommonMark: one section for each heading, and one for what stands before the first. "
-        "Each process parses one import at a time; while many wait, more get TemporarilyUnavailable.",
-        answer="The new document, or why it was not created.",
+        "Create a document from CommonMark: one section for each heading, and one for the text before the first "
+        "heading. Each server process parses one import at a time. While too much text waits, further imports return "
+        "TemporarilyUnavailable.",
+        answer="The new document, or the reason it was not created.",
     )
     create_document = result_of(
         resolvers.create_document,
         "Create a document without sections.",
-        answer="The new document, or why it was not created.",
+        answer="The new document, or the reason it was not created.",
     )

@@ -1,4 +1,4 @@
-"""Errors: every expected "no" that a mutation can answer."""
+"""Errors: every expected failure that a mutation can return."""
 
 import strawberry
 
@@ -7,51 +7,52 @@ from services import outcomes
 
 enum_of(
     outcomes.ErrorCode,
-    "The names of the errors, for programs to match on: the name of the type in capitals.",
+    "The error codes, for programs to match on. A code is the name of the error type in capitals.",
     {
-        outcomes.ErrorCode.CHAT_SESSION_NOT_FOUND: "No such chat session that you may see.",
-        outcomes.ErrorCode.CLIENT_ID_CONFLICT: "The client id was used for a message with other text.",
-        outcomes.ErrorCode.DOCUMENT_NOT_FOUND: "No such document that you may see.",
+        outcomes.ErrorCode.CHAT_SESSION_NOT_FOUND: "The chat session does not exist, or you may not see it.",
+        outcomes.ErrorCode.CLIENT_ID_CONFLICT: "The client id was already used for a message with different text.",
+        outcomes.ErrorCode.DOCUMENT_NOT_FOUND: "The document does not exist, or you may not see it.",
         outcomes.ErrorCode.FORBIDDEN: "Your role does not allow this.",
-        outcomes.ErrorCode.ID_TAKEN: "The id chosen for something new is in use.",
-        outcomes.ErrorCode.INVALID_INPUT: "An argument cannot be accepted.",
-        outcomes.ErrorCode.NOT_IN_TRASH: "Only what is in the trash is taken away for good.",
-        outcomes.ErrorCode.SECTION_NOT_FOUND: "No such section that you may see.",
-        outcomes.ErrorCode.SECTION_NOT_IN_DOCUMENT: "The section does not stand in the document.",
-        outcomes.ErrorCode.TEMPORARILY_UNAVAILABLE: "The database could not decide in time.",
+        outcomes.ErrorCode.ID_TAKEN: "The id chosen for a new object is already in use.",
+        outcomes.ErrorCode.INVALID_INPUT: "An argument is invalid.",
+        outcomes.ErrorCode.NOT_IN_TRASH: "The item is not in the trash; only a trashed item can be purged.",
+        outcomes.ErrorCode.SECTION_NOT_FOUND: "The section does not exist, or you may not see it.",
+        outcomes.ErrorCode.SECTION_NOT_IN_DOCUMENT: "The section is not in the document.",
+        outcomes.ErrorCode.TEMPORARILY_UNAVAILABLE: "The server could not finish in time; the change may or may not "
+        "have been made.",
     },
 )
 
 
-@strawberry.interface(description="An expected failure. Unless its type says otherwise, nothing was changed.")
+@strawberry.interface(description="An expected failure. Nothing was changed, unless the error type says otherwise.")
 class Error:
-    """What all errors have; a client that selects it survives a new one."""
+    """The fields of every error; a client that selects them also handles error types added later."""
 
-    message: str = field("What happened, for people.")
-    code: outcomes.ErrorCode = field("What happened, for programs.")
+    message: str = field("The error message, for people.")
+    code: outcomes.ErrorCode = field("The error code, for programs.")
 
 
-@strawberry.type(description="No such document that you may see.")
+@strawberry.type(description="The document does not exist, or you may not see it.")
 class DocumentNotFound(View, Error):
-    """Rule 1 of ensure, and wherever a document is named."""
+    """Rule 1 of ensure; also the error of any other mutation that takes a document id."""
 
     represents = outcomes.DocumentNotFound
 
-    doc_id: strawberry.ID = field("The id that was asked for.")
+    doc_id: strawberry.ID = field("The requested id.")
 
 
-@strawberry.type(description="No such section that you may see.")
+@strawberry.type(description="The section does not exist, or you may not see it.")
 class SectionNotFound(View, Error):
-    """Rule 2 of ensure, and wherever a section is named."""
+    """Rule 2 of ensure; also the error of any other mutation that takes a section id."""
 
     represents = outcomes.SectionNotFound
 
-    section_id: strawberry.ID = field("The id that was asked for.")
+    section_id: strawberry.ID = field("The requested id.")
 
 
-@strawberry.type(description="The document and the section exist, but the section does not stand in the document.")
+@strawberry.type(description="The document and the section exist, but the section is not in the document.")
 class SectionNotInDocument(View, Error):
-    """Rule 3 of ensure, and wherever a placement is named."""
+    """Rule 3 of ensure; also an error of removeSection."""
 
     represents = outcomes.SectionNotInDocument
 
@@ -59,80 +60,82 @@ class SectionNotInDocument(View, Error):
     section_id: strawberry.ID = field("The id of the section.")
 
 
-@strawberry.type(description="No such chat session that you may see.")
+@strawberry.type(description="The chat session does not exist, or you may not see it.")
 class ChatSessionNotFound(View, Error):
-    """Wherever a chat is named."""
+    """The error of a mutation that takes a chat id."""
 
     represents = outcomes.ChatSessionNotFound
 
-    chat_id: strawberry.ID = field("The id that was asked for.")
+    chat_id: strawberry.ID = field("The requested id.")
 
 
-@strawberry.type(description="You may see this, but your role does not allow the change.")
+@strawberry.type(description="Your role does not allow the change. You may see the object.")
 class Forbidden(View, Error):
-    """Rule 7 of ensure, and every other change."""
+    """Rule 7 of ensure; also an error of other mutations."""
 
     represents = outcomes.Forbidden
 
-    subject_id: strawberry.ID | None = field("The id of what may not be changed; null for the workspace itself.")
+    subject_id: strawberry.ID | None = field(
+        "The id of the object that you may not change; null for the workspace itself."
+    )
 
 
-@strawberry.type(description="Why one argument cannot be accepted.")
+@strawberry.type(description="The reason one argument is invalid.")
 class InputViolation(View):
-    """One reason of InvalidInput."""
+    """One entry of InvalidInput."""
 
     represents = outcomes.Violation
 
-    path: list[str] = field("The names that lead to it: the argument, then the fields of input objects.")
-    message: str = field("Why it cannot be accepted, for people, without the name of the argument.")
+    path: list[str] = field("The path to the value: the name of the argument, then the fields of input objects.")
+    message: str = field("Why the value is invalid, for people, without the name of the argument.")
 
 
-@strawberry.type(description="Arguments that cannot be accepted. Nothing was changed.")
+@strawberry.type(description="One or more arguments are invalid. Nothing was changed.")
 class InvalidInput(View, Error):
-    """A limit that was passed, or a form that was not kept."""
+    """A limit was exceeded, or a format was violated."""
 
     represents = outcomes.InvalidInput
 
-    violations: list[InputViolation] = field("Each argument that cannot be accepted, and why; never empty.")
+    violations: list[InputViolation] = field("Each invalid argument, with the reason; never empty.")
 
 
-@strawberry.type(description="The id chosen for something new is in use.")
+@strawberry.type(description="The id chosen for a new object is already in use.")
 class IdTaken(View, Error):
-    """Also the answer to a second try, when the first one arrived."""
+    """The caller chose an id that another object has."""
 
     represents = outcomes.IdTaken
 
-    taken_id: strawberry.ID = field("The id that is in use, with its prefix.")
+    taken_id: strawberry.ID = field("The id that is in use, including its prefix.")
 
 
-@strawberry.type(description="It is not in the trash, and only what is in there is taken away for good.")
+@strawberry.type(description="The item is not in the trash. Only a trashed item can be purged.")
 class NotInTrash(View, Error):
-    """Whatever is to be purged has to be put into the trash before."""
+    """An item must be moved to the trash before it can be purged."""
 
     represents = outcomes.NotInTrash
 
-    # Nullable as in Forbidden: GraphQL lets nobody select the two beside each other unless their types agree.
-    subject_id: strawberry.ID | None = field("The id of what is not in the trash; never null.")
+    # Nullable as in Forbidden: a query can select the field of both types only if the two types agree.
+    subject_id: strawberry.ID | None = field("The id of the item that is not in the trash; never null.")
 
 
-@strawberry.type(description="The client id was used in this chat before, for a message with other text.")
+@strawberry.type(description="The client id was already used in this chat for a message with different text.")
 class ClientIdConflict(View, Error):
-    """A client id names one message for ever."""
+    """A client id identifies one message permanently."""
 
     represents = outcomes.ClientIdConflict
 
     chat_id: strawberry.ID = field("The id of the chat session.")
-    client_id: str = field("The client id.")
-    message_id: strawberry.ID = field("The id of the message that has it.")
+    client_id: str = field("The client id that is already in use.")
+    message_id: strawberry.ID = field("The id of the message that has the client id.")
 
 
 @strawberry.type(
-    description="The database could not decide in time. The change may or may not have been made. It is safe to repeat "
-    "all but a post without a clientId and a creation without an id of your own."
+    description="The server could not finish in time; the change may or may not have been made. A retry is safe, "
+    "except for a post without a clientId and a creation without an id of your own."
 )
 class TemporarilyUnavailable(View, Error):
-    """Rule 8 of ensure, and every other change."""
+    """Rule 8 of ensure; also an error of every other mutation."""
 
     represents = outcomes.TemporarilyUnavailable
 
-    retry_after_ms: int = field("How long to wait before the next try, in milliseconds.")
+    retry_after_ms: int = field("How long to wait before a retry, in milliseconds.")

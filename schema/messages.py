@@ -16,7 +16,7 @@ from services import messages
 
 enum_of(
     models.MessageRole,
-    "Who speaks in a message.",
+    "The kind of speaker of a message.",
     {
         models.MessageRole.USER: "A person or a service.",
         models.MessageRole.ASSISTANT: "The assistant.",
@@ -25,45 +25,45 @@ enum_of(
 )
 
 
-@strawberry.type(description="One entry of a chat.")
+@strawberry.type(description="A message in a chat.")
 class Message(View, Node):
     """A message."""
 
     represents = models.Message
 
     chat: ChatSession | None = resolved_by(
-        resolvers.chat, "The chat it belongs to; null if it was trashed with its section meanwhile."
+        resolvers.chat, "The chat of the message; null if it was trashed with its section meanwhile."
     )
-    seq: int = field("Its number: the messages of a chat are numbered 1, 2, 3 ... without gaps.")
-    role: models.MessageRole = field("Who speaks.")
-    author: User = resolved_by(users.author, "The user who posted it.")
-    content: str = field("The text, as Markdown, stored unchanged.", cost=5)
-    client_id: str | None = field("The key that its sender gave to the post; null if the sender gave none.")
-    created_at: datetime = field("When it was posted.")
+    seq: int = field("The number of the message in its chat: 1, 2, 3 ... without gaps.")
+    role: models.MessageRole = field("The kind of speaker.")
+    author: User = resolved_by(users.author, "The user who posted the message.")
+    content: str = field("The text of the message, as Markdown, stored unchanged.", cost=5)
+    client_id: str | None = field("The idempotency key that the sender gave to the post; null if the sender gave none.")
+    created_at: datetime = field("When the message was posted.")
 
 
-@strawberry.type(description="A message was posted, now or by an earlier call with the same client id.")
+@strawberry.type(description="The message was posted, by this call or by an earlier call with the same client id.")
 class PostMessageSuccess(View):
     """The success of postMessage."""
 
     represents = messages.PostMessageSuccess
 
-    # Not `message`: beside the text of an Error, which has that name, nobody could select it.
-    posted_message: Message = field("The message, with its number.")
+    # Not `message`: Error has a field of that name and another type, so a query could not select both.
+    posted_message: Message = field("The posted message, with its number.")
     message_edge: Edge[Message] = resolved_by(
         resolvers.posted_edge, "The message as an edge of ChatSession.messages, for clients that keep that list."
     )
     chat: ChatSession | None = resolved_by(
-        resolvers.posted_chat, "The chat, with its new message count; null if it was trashed meanwhile."
+        resolvers.posted_chat, "The chat of the message, with its new message count; null if it was trashed meanwhile."
     )
 
 
 @strawberry.type
 class Mutations:
-    """What can be done with messages."""
+    """The mutation fields for messages."""
 
     post_message = result_of(
         resolvers.post_message,
-        "Post a message to a chat. Safe to repeat with a client id.",
-        answer="The message with its number, or why it was not posted.",
+        "Post a message to a chat. Safe to retry with a client id.",
+        answer="The message with its number, or the reason it was not posted.",
     )

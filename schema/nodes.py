@@ -1,4 +1,4 @@
-"""Nodes and connections: what everything with an id, and every list, has in common."""
+"""Nodes and connections: the Relay interfaces of objects with an id and of lists."""
 
 from typing import Generic, TypeVar
 
@@ -11,56 +11,57 @@ from schema.view import View, field, resolved_by
 T = TypeVar("T")
 
 
-@strawberry.interface(description="Anything that has an id. The fields node and nodes of Query find it again.")
+@strawberry.interface(description="An object with an id. Query.node and Query.nodes return the object for its id.")
 class Node:
     """The interface of Relay's object identification."""
 
-    id: strawberry.ID = field("The id: a prefix that names the kind, and a part that identifies the object.")
+    id: strawberry.ID = field("The id: a prefix that names the type, followed by a part that identifies the object.")
 
 
-@strawberry.type(description="Where a page stands in the whole list.")
+@strawberry.type(description="Information about a page, for pagination.")
 class PageInfo(View):
-    """The page information of Relay's cursor connections."""
+    """The page information, as Relay defines it."""
 
     represents = paging.PageInfo
 
-    has_next_page: bool = field("Whether the list goes on after this page.")
+    has_next_page: bool = field("Whether the list has items after this page.")
     has_previous_page: bool = field("Whether the list has items before this page.")
     start_cursor: str | None = field("The cursor of the first item; null on an empty page.")
     end_cursor: str | None = field("The cursor of the last item; null on an empty page.")
 
 
-@strawberry.type(description="An item of a list, and its cursor.")
+@strawberry.type(description="An item of a list, with its cursor.")
 class Edge(View, Generic[T]):
-    """An edge of Relay's cursor connections."""
+    """An edge, as Relay defines it."""
 
     represents = paging.Edge
 
     cursor: str = field("A cursor for use in pagination.")
-    node: T | None = field("The item; null if it cannot be shown, for which there is an error.")
+    node: T | None = field("The item; null if it cannot be returned, in which case the response has an error.")
 
 
 @strawberry.type(description="A page of a list.")
 class Connection(View, Generic[T]):
-    """A connection of Relay's cursor connections."""
+    """A connection, as Relay defines it."""
 
     represents = paging.Connection
 
     edges: list[Edge[T] | None] = field(
-        "The items of this page, with their cursors; null for one that has no place in the order."
+        "The items of this page, with their cursors. An edge is null if its sort key cannot be read."
     )
-    page_info: PageInfo = field("Where this page stands in the whole list.")
-    total_count: int = resolved_by(pages.total_count, "How many items the whole list has, whatever the page.")
+    page_info: PageInfo = field("Information about this page, for pagination.")
+    total_count: int = resolved_by(pages.total_count, "The number of items in the list, across all pages.")
 
 
 @strawberry.type
 class Queries:
-    """What can be read of everything with an id."""
+    """The query fields for objects of any type, by id."""
 
     node: Node | None = resolved_by(
-        nodes.node, "The object with an id; null if it does not exist or you may not see it."
+        nodes.node, "The object with this id; null if it does not exist or you may not see it."
     )
     nodes: list[Node | None] | None = resolved_by(
         nodes.nodes,
-        "The objects with ids, in the order of the ids; null for each that does not exist or that you may not see.",
+        "The objects with these ids, in the order of the ids. An entry is null if the object does not exist or you may "
+        "not see it; the list is null only if an error occurred.",
     )

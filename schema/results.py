@@ -1,4 +1,4 @@
-"""Results: the union that a root field answers with, derived from what its use case returns."""
+"""Results: the union type of a root field, derived from the return type of its use case."""
 
 from collections.abc import Callable, Iterator
 from functools import reduce
@@ -9,15 +9,15 @@ from typing import Annotated, Any, get_args
 import strawberry
 
 from engine.complexity import COST
-from schema import errors as errors  # the views of the outcomes have to be known here
+from schema import errors as errors  # registers the views of the outcomes
 from schema.view import View
 
 
 def result_of(resolver: Callable[..., Any], description: str, *, answer: str, cost: int = 1) -> Any:
-    """Declare a root field whose type is the union of what its resolver's use case answers.
+    """Declare a root field whose type is the union that the use case of its resolver returns.
 
-    The union has the name of the field with `Result` behind it, and the views of the answers in their order; `answer`
-    is its description.
+    The name of the union is that of the field with the suffix `Result`. Its members are the views of the returned
+    types, in their order. `answer` is its description.
     """
     name = "".join(part.capitalize() for part in resolver.__name__.split("_"))
     views = [_view_of(kind) for kind in get_args(signature(resolver).return_annotation)]

@@ -1,4 +1,4 @@
-"""The roots: where every operation begins, put together from the nouns.
+"""The roots: the query, mutation and subscription fields of every module.
 
 Their fields are nullable, so that one fault does not blank the others.
 """
@@ -8,7 +8,7 @@ import strawberry
 from schema import chats, doctor, documents, messages, nodes, sections, trash, users
 
 
-@strawberry.type(description="What can be read.")
+@strawberry.type(description="The root of all queries.")
 class Query(
     users.Queries,
     nodes.Queries,
@@ -21,7 +21,7 @@ class Query(
     """The root of queries."""
 
 
-@strawberry.type(description="What can be changed. Each field answers with what it did, or with an Error.")
+@strawberry.type(description="The root of all mutations. Each field returns a success type or an Error.")
 class Mutation(
     chats.Mutations,
     messages.Mutations,
@@ -33,6 +33,6 @@ class Mutation(
     """The root of mutations."""
 
 
-@strawberry.type(description="What is delivered as it happens.")
+@strawberry.type(description="Live updates.")
 class Subscription(chats.Subscriptions):
     """The root of subscriptions."""

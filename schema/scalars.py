@@ -1,4 +1,4 @@
-"""Scalars: how the values are written that GraphQL has no type for."""
+"""Scalars: the formats of values for which GraphQL has no built-in type."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,14 +15,14 @@ def _write(moment: datetime) -> str:
 SCALARS: Mapping[object, ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
-        description="A moment in UTC as RFC 3339 writes it, always with six fractional digits of a second: "
+        description="A UTC timestamp in RFC 3339 format, always with six fractional digits of a second: "
         "2026-11-27T09:30:00.000000Z.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
         serialize=_write,
         parse_value=datetime.fromisoformat,
     ),
     JSON: strawberry.scalar(
-        name="JSON", description="Any JSON value: an object, an array, a string, a number or null."
+        name="JSON", description="Any JSON value: an object, array, string, number, boolean or null."
     ),
 }
-"""What replaces the scalars that Strawberry has for these types."""
+"""The replacements for the scalars that Strawberry has for these types."""

@@ -1,4 +1,4 @@
-"""Sections: pieces of text that stand in documents, one or several."""
+"""Sections: pieces of text that are placed in one or several documents."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 enum_of(
     models.SectionStatus,
-    "How far the text of a section has come.",
+    "The editorial status of a section.",
     {
-        models.SectionStatus.DRAFT: "Somebody is writing it.",
-        models.SectionStatus.GENERATED: "A machine wrote it, and nobody has reviewed it.",
-        models.SectionStatus.REVIEWED: "Somebody has reviewed it.",
-        models.SectionStatus.APPROVED: "It is approved.",
+        models.SectionStatus.DRAFT: "The section is being written.",
+        models.SectionStatus.GENERATED: "A machine wrote the section, and nobody has reviewed it.",
+        models.SectionStatus.REVIEWED: "The section was reviewed.",
+        models.SectionStatus.APPROVED: "The section was approved.",
     },
 )
 
 
-@strawberry.type(description="A piece of text with a title and a level. It can stand in several documents.")
+@strawberry.type(description="A piece of text with a title and a level. It can be placed in several documents.")
 class Section(View, Node):
     """A section."""
 
@@ -39,28 +39,28 @@ class Section(View, Node):
 
     heading: str = field(
         "The heading, as inline Markdown; empty for the front matter and the text before the first heading of a "
-        "document. An imported heading has all of its text, which can be longer than a title that is sent.",
+        "document. An imported heading is kept whole and can be longer than the limit for titles that clients send.",
         name="title",
     )
     level: int = field("The level of the heading, 1 to 6.")
     content: str = field("The text below the heading, as Markdown, stored unchanged.", cost=5)
-    status: models.SectionStatus = field("How far the text has come.")
-    tags: list[str] = field("Words by which it can be grouped, in the order they were given.")
-    details: JSON = field("A JSON object of the caller's own, stored unchanged.", name="metadata")
-    version: int = field("Grows by one with every change to its title, level, text or status.")
-    created_by: User = resolved_by(users.created_by, "The user who created it.")
-    created_at: datetime = field("When it was created.")
-    updated_at: datetime = field("When its title, level or text last changed.")
-    deleted_at: datetime | None = field("When it was moved to the trash; null if it is not there.")
+    status: models.SectionStatus = field("The editorial status of the section.")
+    tags: list[str] = field("Labels for grouping, in the order they were given.")
+    details: JSON = field("A caller-defined JSON object, stored unchanged.", name="metadata")
+    version: int = field("A counter: each change to the title, level, text or status adds one.")
+    created_by: User = resolved_by(users.created_by, "The user who created the section.")
+    created_at: datetime = field("When the section was created.")
+    updated_at: datetime = field("When the title, level or text last changed.")
+    deleted_at: datetime | None = field("When the section was moved to the trash; null if it is not in the trash.")
     chat: Annotated["ChatSession", strawberry.lazy("schema.chats")] | None = resolved_by(
-        resolvers.chat, "The chat of this section; null until somebody opens it with ensureSectionChat."
+        resolvers.chat, "The chat of the section; null until an ensure, such as ensureSectionChat, opens it."
     )
     documents: Connection[Document] = resolved_by(
-        resolvers.documents_of, "The documents in which it stands, the newest first."
+        resolvers.documents_of, "The documents that contain the section, newest first."
     )
 
 
-@strawberry.type(description="The fact that a section stands in a document, at a position.")
+@strawberry.type(description="The placement of a section in a document, at a position.")
 class Placement(View):
     """A placement."""
 
@@ -72,10 +72,10 @@ class Placement(View):
     section: Section | None = resolved_by(
         resolvers.placed_section, "The section; null if it was trashed meanwhile or you may not see it."
     )
-    position: str = field("The position in the document: positions sorted by their bytes give the reading order.")
+    position: str = field("The position in the document. Sorting positions by their bytes gives the reading order.")
 
 
-@strawberry.type(description="A section was created at the end of a document.")
+@strawberry.type(description="The section was created at the end of the document.")
 class CreateSectionSuccess(View):
     """The success of createSection."""
 
@@ -85,20 +85,20 @@ class CreateSectionSuccess(View):
     section_edge: DocumentSectionEdge | None = resolved_by(
         resolvers.created_edge,
         "The new section as an edge of Document.sections, for clients that keep that list; null if an earlier call "
-        "created it and it was removed from the document since.",
+        "created the section and it was removed from the document since.",
     )
     document: Document | None = resolved_by(
-        resolvers.created_in, "The document that the section was created in; null if it was trashed meanwhile."
+        resolvers.created_in, "The document in which the section was created; null if it was trashed meanwhile."
     )
 
 
-@strawberry.type(description="A section stands in a document, placed now or earlier.")
+@strawberry.type(description="The section is in the document, placed by this call or earlier.")
 class PlaceSectionSuccess(View):
     """The success of placeSection."""
 
     represents = sections.PlaceSectionSuccess
 
-    placement: Placement = field("Where the section stands.")
+    placement: Placement = field("The placement of the section.")
     section_edge: DocumentSectionEdge | None = resolved_by(
         resolvers.placed_edge,
         "The section as an edge of Document.sections, for clients that keep that list; null if the section was trashed "
@@ -106,42 +106,44 @@ class PlaceSectionSuccess(View):
     )
 
 
-@strawberry.type(description="A section was removed from a document. The section and its chat are kept.")
+@strawberry.type(description="The section was removed from the document. The section and its chat are kept.")
 class RemoveSectionSuccess(View):
     """The success of removeSection."""
 
     represents = sections.RemoveSectionSuccess
 
-    section: Section = field("The section, which no longer stands in the document.")
-    document: Document | None = resolved_by(resolvers.removed_from, "The document; null if it was trashed meanwhile.")
+    section: Section = field("The section, which is no longer in the document.")
+    document: Document | None = resolved_by(
+        resolvers.removed_from, "The document from which the section was removed; null if it was trashed meanwhile."
+    )
 
 
 @strawberry.type
 class Queries:
-    """What can be read of sections."""
+    """The query fields for sections."""
 
     section: Section | None = resolved_by(
-        resolvers.section, "A section by its id; null if it does not exist or you may not see it."
+        resolvers.section, "The section with this id; null if it does not exist or you may not see it."
     )
 
 
 @strawberry.type
 class Mutations:
-    """What can be done with sections."""
+    """The mutation fields for sections."""
 
     create_section = result_of(
         resolvers.create_section,
         "Create a section at the end of a document.",
-        answer="The new section, or why it was not created.",
+        answer="The new section, or the reason it was not created.",
     )
     place_section = result_of(
         resolvers.place_section,
-        "Place an existing section at the end of a document, by reference; if it already stands there, it stays where "
-        "it is.",
-        answer="Where the section stands, or why it was not placed.",
+        "Place an existing section at the end of a document, by reference. A section that is already in the document "
+        "keeps its position.",
+        answer="The placement of the section, or the reason it was not placed.",
     )
     remove_section = result_of(
         resolvers.remove_section,
-        "Remove a section from a document; the section and its chat are kept.",
-        answer="The section that was removed, or why it was not.",
+        "Remove a section from a document. The section and its chat are kept.",
+        answer="The removed section, or the reason it was not removed.",
     )

@@ -1,4 +1,4 @@
-"""Users: who made things, and who is asking."""
+"""Users: the authors of objects, and the viewer who sends the request."""
 
 import strawberry
 
@@ -10,12 +10,13 @@ from services import users
 
 enum_of(
     Role,
-    "What a user may do in a workspace. Each role may do all that the roles before it may.",
+    "What a user may do in a workspace. In ascending order: READER, COMMENTER, EDITOR, OWNER. Each role includes the "
+    "rights of the lower roles.",
     {
-        Role.READER: "Reads documents, sections, chats and messages.",
-        Role.COMMENTER: "Opens chats and posts messages, too.",
-        Role.EDITOR: "Creates documents, arranges sections and uses the trash, too.",
-        Role.OWNER: "Purges what is in the trash and repairs the data, too.",
+        Role.READER: "May read documents, sections, chats and messages.",
+        Role.COMMENTER: "May also open chats and post messages.",
+        Role.EDITOR: "May also create documents, arrange sections and use the trash.",
+        Role.OWNER: "May also purge trashed items and repair the data.",
     },
 )
 
@@ -29,7 +30,7 @@ class User(View, Node):
     name: str = field("The name to show to people.")
 
 
-@strawberry.type(description="The tenant: nothing in one workspace can be seen from another.")
+@strawberry.type(description="The tenant. No workspace can see the data of another.")
 class Workspace(View, Node):
     """A workspace."""
 
@@ -38,19 +39,22 @@ class Workspace(View, Node):
     name: str = field("The name to show to people.")
 
 
-@strawberry.type(description="Who is asking, in which workspace, in which role.")
+@strawberry.type(description="The user who sends the request, with their workspace and role.")
 class Viewer(View):
     """The viewer."""
 
     represents = users.Viewer
 
-    user: User = field("The user who is asking.")
-    workspace: Workspace = field("The workspace in which the user is asking.")
+    user: User = field("The user who sends the request.")
+    workspace: Workspace = field("The workspace of the request.")
     role: Role = field("What the user may do in the workspace.")
 
 
 @strawberry.type
 class Queries:
-    """What can be read of users."""
+    """The query fields for users."""
 
-    viewer: Viewer | None = resolved_by(resolvers.viewer, "Who is asking; null only if an error occurred.")
+    viewer: Viewer | None = resolved_by(
+        resolvers.viewer,
+        "The user who sends the request, with their workspace and role; null only if an error occurred.",
+    )

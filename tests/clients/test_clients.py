@@ -77,7 +77,7 @@ def test_the_schema_is_lint_clean() -> None:
 def test_the_lint_finds_what_is_amiss(tmp_path: Path) -> None:
     """Take one description away from a copy: the lint is not clean because it looks at nothing."""
     sdl = (ROOT / "schema.graphql").read_text()
-    (tmp_path / "schema.graphql").write_text(sdl.replace('"""What can be read."""\n', ""))
+    (tmp_path / "schema.graphql").write_text(sdl.replace('"""The root of all queries."""\n', ""))
     config, eslint = FOLDER / "eslint.config.mjs", FOLDER / "node_modules/.bin/eslint"
     ran = command(str(eslint), "--config", str(config), "schema.graphql", folder=tmp_path)
     assert ran.returncode == 1, shown(ran)
