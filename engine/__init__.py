@@ -1,1 +1,1 @@
-"""The engine: GraphQL operations over any graphql-core schema: prepared once, limited, executed, persisted."""
+"""The engine: prepares, limits, executes and persists operations over any graphql-core schema."""

@@ -1,4 +1,4 @@
-"""Measures: how much an operation asks for, found in one pass over its text, and the limits it is held to."""
+"""Query complexity: the size and cost of an operation, computed in one pass over its document, and their limits."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,61 +28,61 @@ from graphql import (
 )
 
 CEILING = 10**9
-"""No measure grows beyond this: it is enough to be far over every limit."""
+"""The cap of every measure, far above every limit."""
 
 LIST_SIZE = 8
-"""How many entries a list is taken to have when nothing says how many, as those of the schema about itself."""
+"""The assumed length of a list of unknown size, such as those of introspection."""
 
 CHANGE = 10
-"""The weight of a field of a mutation, beside what is selected of its answer."""
+"""The cost of a mutation field, in addition to the cost of its selection."""
 
 PAGE = 10
-"""The weight of a page, beside its rows: each is a part of a statement, and has to be put together."""
+"""The cost of a page, in addition to its rows: each page is part of a statement and has to be assembled."""
 
 COST = "cost"
-"""The key in the extensions of a schema's field under which it says what it costs, where that is more than 1."""
+"""The key of a field's cost in its extensions; a field without the key costs 1."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one operation may ask for."""
+    """The limits of one operation."""
 
     characters: int = 200_000
-    """Of its text. Longer texts belong into the variables, which cost nothing to take apart."""
+    """Characters of the document. Long texts belong in the variables, which need no parsing."""
     lines: int = 5_000
     tokens: int = 3_000
     comments: int = 500
     name: int = 200
-    """Characters of each of its names: an answer repeats them, and so do errors, logs and metrics."""
+    """Characters of each name: responses, errors, logs and metrics repeat names."""
     selections: int = 6_000
-    """What all operations of the document select, each with all the fragments that it spreads."""
+    """Selections of all operations in the document, each with the fragments that it spreads."""
     fragments: int = 100
-    """Fragments and other operations that are defined beside it; and as many inline fragments."""
+    """Fragments and other operations in the document; inline fragments have the same limit of their own."""
     depth: int = 20
-    """Fields within fields."""
+    """Nested fields."""
     list_depth: int = 5
-    """Lists within lists."""
+    """Nested lists."""
     aliases: int = 50
-    """Fields under another name, and fields that one selection names again."""
+    """Aliased fields, and fields that a selection repeats."""
     root_fields: int = 20
     directives: int = 50
     cost: int = 50_000
-    """The fields that its answer can hold, heavy ones counted more."""
+    """Fields that the response can hold, weighted by their cost."""
     errors: int = 50
-    """How many errors an answer lists."""
+    """Errors listed in a response."""
     page_size: int = 20
-    """How many items a page has where the operation does not say."""
+    """Items of a page if the operation does not specify a size."""
     largest_page: int = 500
-    """The most items that any page or list of ids may ask for; the schema refuses more, so more costs no more."""
+    """The largest page and the longest list of ids. The schema refuses larger ones, so a larger size costs no more."""
 
 
 class Measure(NamedTuple):
-    """What a selection amounts to, with the fragments that it spreads, each as often as it is spread."""
+    """The measure of a selection, which includes a fragment as often as it is spread."""
 
     width: int = 0
-    """Fields of the selection itself."""
+    """Fields of the selection, without nested ones."""
     own: int = 0
-    """Those of them that the schema defines, and not GraphQL itself."""
+    """Fields of `width` that the schema defines, which excludes introspection."""
     depth: int = 0
     list_depth: int = 0
     aliases: int = 0
@@ -91,10 +91,10 @@ class Measure(NamedTuple):
     """Inline fragments."""
     cost: int = 0
     row_cost: int = 0
-    """The cost of a row of the page that the selection is part of: of the lists in it that do not say their sizes."""
+    """The cost per row of the enclosing page, from the lists in the selection that specify no size."""
 
     def beside(self, other: "Measure") -> "Measure":
-        """Return the measure of the two in one selection."""
+        """Return the measure of both in one selection."""
         return Measure(
             min(self.width + other.width, CEILING),
             min(self.own + other.own, CEILING),
@@ -108,13 +108,13 @@ class Measure(NamedTuple):
         )
 
     def cost_of(self, rows: int) -> int:
-        """Return the cost of the selection in a page of so many rows."""
+        """Return the cost of the selection in a page of `rows` rows."""
         return min(self.cost + rows * self.row_cost, CEILING)
 
 
 @dataclass(frozen=True)
 class LimitExceeded:
-    """A limit that is passed."""
+    """A limit that an operation exceeds."""
 
     code: str
     what: str
@@ -123,7 +123,7 @@ class LimitExceeded:
 
 
 class PageSizes:
-    """The sizes of pages that an operation gives by variables, and which of its variables those are."""
+    """The page sizes of an operation, and the names of the variables that specify them."""
 
     def __init__(
         self, variables: Iterable[VariableDefinitionNode], values: Mapping[str, Any], largest: int = Limits.largest_page
@@ -134,7 +134,7 @@ class PageSizes:
         self._defaults = {definition.variable.name.value: definition.default_value for definition in variables}
 
     def of(self, node: ValueNode | None) -> int | None:
-        """Return the size that a value means, by itself or by a variable; None: it says nothing."""
+        """Return the size that a literal or a variable specifies, or None if it specifies no size."""
         match node:
             case VariableNode():
                 name = node.name.value
@@ -152,9 +152,9 @@ class PageSizes:
 
 
 def size(value: object, largest: int) -> int | None:
-    """Return the size that a value means: a number, or how many entries a list has; None: it says nothing.
+    """Return the size that a value specifies, a number or the length of a list, or None if it specifies none.
 
-    A size beyond the `largest` counts as that.
+    A size is capped at `largest`.
     """
     match value:
         case bool():
@@ -167,17 +167,17 @@ def size(value: object, largest: int) -> int | None:
 
 
 class TooManySelections(Exception):
-    """The operations of a document select more than is looked at."""
+    """The operations of a document have more selections than the limit allows."""
 
 
 class ComplexityAnalyzer:
-    """Measures the operations of a document, each fragment once for each operation.
+    """Measures the operations of a document; a fragment is measured once for each operation.
 
-    They need not be valid: what does not exist is taken for a plain field.
+    The document need not be valid: an unknown field counts as a plain field.
     """
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, limits: Limits = Limits()) -> None:
-        """Look at a document; at no more fields and fragments than its `limits` let all operations select together."""
+        """Take a document, of which at most `limits.selections` selections are measured."""
         self._limits = limits
         self._schema = schema
         self._fragments = {
@@ -189,7 +189,7 @@ class ComplexityAnalyzer:
         self._spread_by_now: set[str] = set()
 
     def operation(self, operation: OperationDefinitionNode, sizes: PageSizes) -> Measure:
-        """Measure an operation, with the sizes of its pages. Raises `TooManySelections`."""
+        """Measure an operation with its page sizes. Raises `TooManySelections`."""
         self._sizes, self._known = sizes, {}
         root = self._schema.get_root_type(operation.operation)
         measured = self._selection(operation.selection_set, root)
@@ -199,7 +199,7 @@ class ComplexityAnalyzer:
         return measured._replace(cost=min(measured.cost_of(LIST_SIZE) + CHANGE * changes, CEILING), row_cost=0)
 
     def fragments(self) -> Iterator[Measure]:
-        """Measure the fragments that no operation has spread: they are validated too. Raises `TooManySelections`."""
+        """Measure the fragments that no operation spreads; validation visits them too. Raises `TooManySelections`."""
         self._sizes, self._known = PageSizes((), {}, self._limits.largest_page), {}
         for name in self._fragments.keys() - self._spread_by_now:
             yield self._spread(name)._replace(width=0)
@@ -233,9 +233,9 @@ class ComplexityAnalyzer:
     def _spread(self, name: str) -> Measure:
         fragment = self._fragments.get(name)
         if fragment is None:
-            return Measure()  # validation says so
+            return Measure()  # validation reports it
         if name not in self._known:
-            self._known[name] = Measure()  # what a fragment holds of itself; validation refuses it
+            self._known[name] = Measure()  # for a fragment that spreads itself, which validation refuses
             self._spread_by_now.add(name)
             measured = self._selection(fragment.selection_set, self._type(fragment.type_condition.name.value))
             self._known[name] = measured.beside(Measure(directives=len(fragment.directives or ())))
@@ -257,7 +257,7 @@ class ComplexityAnalyzer:
         elif is_list:
             cost, row_cost = 0, min(weight + cost, CEILING)
         elif rows is not None:
-            cost = PAGE + max(rows, cost)  # they are read, whatever is selected of them
+            cost = PAGE + max(rows, cost)  # the rows are read, whatever is selected
         else:
             cost = weight + cost
         return inner._replace(
@@ -270,10 +270,10 @@ class ComplexityAnalyzer:
         )
 
     def _rows(self, node: FieldNode, field: GraphQLField) -> int | None:
-        # How many the lists directly beneath can have, or the field itself; None: it does not say.
+        # The length of the lists directly below the field, or of the field itself; None if it is not specified.
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         for name, argument in field.args.items():
-            if is_list_type(get_nullable_type(argument.type)):  # an answer for each of its entries
+            if is_list_type(get_nullable_type(argument.type)):  # one result for each entry
                 return self._sizes.of(given.get(name))
         if "first" not in field.args:
             return None
@@ -286,10 +286,10 @@ class ComplexityAnalyzer:
 
 
 def excesses(measure: Measure, limits: Limits) -> Iterable[LimitExceeded]:
-    """Tell which limits a measure passes; its cost is held to its limit apart, because variables change it."""
+    """Yield the limits that a measure exceeds, except that of the cost, which depends on the variables."""
     for code, what, requested, limit in (
-        ("MAX_DEPTH_EXCEEDED", "fields within fields", measure.depth, limits.depth),
-        ("MAX_LIST_DEPTH_EXCEEDED", "lists within lists", measure.list_depth, limits.list_depth),
+        ("MAX_DEPTH_EXCEEDED", "nested fields", measure.depth, limits.depth),
+        ("MAX_LIST_DEPTH_EXCEEDED", "nested lists", measure.list_depth, limits.list_depth),
         ("MAX_ALIASES_EXCEEDED", "aliases and repeated fields", measure.aliases, limits.aliases),
         ("MAX_FRAGMENTS_EXCEEDED", "inline fragments", measure.inline, limits.fragments),
         ("MAX_ROOT_FIELDS_EXCEEDED", "root fields", measure.width, limits.root_fields),

@@ -1,4 +1,4 @@
-"""Errors: which of them clients see as they are, and which are logged and masked."""
+"""Errors: expected errors are shown to clients with a code; faults are logged and masked."""
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -13,31 +13,31 @@ _log = structlog.stdlib.get_logger("engine")
 
 @dataclass(frozen=True)
 class ExpectedError:
-    """What a client sees of an exception that is no fault."""
+    """The error that a client sees for an expected exception."""
 
     code: str
     message: str | None = None
-    """None: the exception's own."""
+    """None keeps the message of the exception."""
     extensions: Mapping[str, Any] = field(default_factory=dict)
 
 
 Describe = Callable[[BaseException], ExpectedError | None]
-"""Describes an exception that a resolver has raised; None: it is a fault."""
+"""Maps an exception raised by a resolver to the error for the client, or to None if the exception is a fault."""
 
 
 def nothing_expected(_raised: BaseException) -> ExpectedError | None:
-    """Take every exception of a resolver for a fault."""
+    """Treat every exception of a resolver as a fault."""
     return None
 
 
 def present(errors: Sequence[GraphQLError], describe: Describe = nothing_expected) -> Sequence[GraphQLError]:
-    """Give each error its code, in place; a fault is logged in full and masked."""
+    """Add a code to each error, in place. Faults are logged in full and masked."""
     for error in errors:
         raised = error.original_error
         if isinstance(raised, GraphQLError) and raised.nodes is None:
-            # The value of a field is not one of its type; what clients do wrong stands in their text. The message of
-            # graphql-core quotes the value, which may be somebody's text.
-            mask(error, ValueError("The value of a field is not one of its type"))
+            # A resolver returned a value of the wrong type: an error of the client has nodes in its document. The
+            # message of graphql-core quotes the value, which may be private text.
+            mask(error, ValueError("The value of a field does not match its type"))
         elif raised is None or isinstance(raised, GraphQLError):
             _give_code(error, "BAD_REQUEST")
         elif expected := describe(raised):
@@ -49,7 +49,7 @@ def present(errors: Sequence[GraphQLError], describe: Describe = nothing_expecte
 
 
 def mask(error: GraphQLError, fault: BaseException) -> GraphQLError:
-    """Log a fault in full, and show the client an id that is in the log."""
+    """Log a fault in full, and show the client only the id of the log entry."""
     fault_id = uuid.uuid4().hex
     path = ".".join(map(str, error.path or ()))
     _log.error("fault", fault_id=fault_id, path=path, exc_info=fault)
@@ -59,7 +59,7 @@ def mask(error: GraphQLError, fault: BaseException) -> GraphQLError:
 
 
 def first(errors: Sequence[GraphQLError], most: int) -> Sequence[GraphQLError]:
-    """Return the first errors, and one that says how many more there are."""
+    """Return the first `most` errors, and one more that counts the rest."""
     if (more := len(errors) - most) <= 0:
         return errors
     _log.info("more errors", count=more)
@@ -67,5 +67,5 @@ def first(errors: Sequence[GraphQLError], most: int) -> Sequence[GraphQLError]:
 
 
 def _give_code(error: GraphQLError, code: str) -> None:
-    # What the client did is in the line of the operation; the text of the error can quote what was sent.
+    # Not logged: the log line of the operation has the code, and the message can quote what the client sent.
     error.extensions = {"code": code, **(error.extensions or {})}

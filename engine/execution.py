@@ -1,4 +1,4 @@
-"""Execution: from an operation that is ready to its results, with errors as clients may see them."""
+"""Execution: runs prepared operations within their limits and presents the errors to clients."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ from engine.operation_cache import PreparedOperation, Refused, client_error
 
 @dataclass(frozen=True)
 class Result:
-    """What an operation that was begun has come to; its errors stand at fields."""
+    """The result of an operation whose execution has begun; the errors belong to fields."""
 
     data: Mapping[str, Any] | None
     errors: Sequence[GraphQLError] = ()
@@ -32,28 +32,28 @@ class Result:
 
 @dataclass(frozen=True)
 class ExecutionLimits:
-    """What an execution is held to, and what its errors tell."""
+    """The limits of an execution, and how much its errors disclose."""
 
     seconds: float
     errors: int = Limits.errors
     hide_suggestions: bool = False
     hide_schema: bool = False
-    """Whether no error names a type or a field of the schema."""
+    """Whether errors omit the names of types and fields."""
     describe: Describe = nothing_expected
-    """Tells the exceptions that clients may see from faults."""
+    """Distinguishes the exceptions that clients may see from faults."""
 
 
 async def execute(
     operation: PreparedOperation, variables: Mapping[str, Any], context: object, bounds: ExecutionLimits
 ) -> Result:
-    """Run a query or a mutation within its time. Raises `Refused` if the variables are not what it declares."""
+    """Execute a query or a mutation within its timeout. Raises `Refused` if the variables do not match their types."""
     executor = _executor(operation, variables, bounds)
     executor.context_value = context
     try:
         return await _completed(executor, bounds)
     finally:
-        # The helpers hold the executor in turn, and with it all that was read; without this circle nothing of it is
-        # left to the collector, which took a tenth of the time of a hot ensure.
+        # The helpers refer back to the executor, and through it to everything that was read. Breaking the cycle leaves
+        # nothing to the garbage collector, which took a tenth of the time of a hot ensure.
         executor.async_helpers = cast(Any, None)
 
 
@@ -64,10 +64,10 @@ async def subscribe(
     context: Callable[[], object],
     bounds: ExecutionLimits,
 ) -> AsyncIterator[AsyncGenerator[Result, None]]:
-    """Begin a subscription and give its results, each made within its time; leaving the block ends it.
+    """Start a subscription and yield its results, each resolved within the timeout; leaving the block ends it.
 
-    Each event is shown through a context of its own, so that nothing read for one is shown for the next, and who is
-    asking is asked anew: one that shows nothing is not told. Raises `Refused` if the subscription cannot be begun.
+    Each event gets its own context, so it shares no reads with earlier events, and the principal is determined again.
+    An event that resolves to nothing is not delivered. Raises `Refused` if the subscription cannot be started.
     """
     executor = _executor(operation, variables, bounds)
     executor.context_value = context()
@@ -88,8 +88,8 @@ async def subscribe(
                 showing.context_value = context()
                 result = await _completed(showing, bounds)
                 if result.errors or any(value is not None for value in (result.data or {}).values()):
-                    yield result  # otherwise whoever is asking by now may see nothing of it
-        except Exception as error:  # of the source, whatever it is: the stream ends with it
+                    yield result  # otherwise the client may no longer see the event
+        except Exception as error:  # any error of the source ends the stream
             yield Result(
                 None,
                 errors.present([GraphQLError("The subscription has ended", original_error=error)], bounds.describe),
@@ -122,7 +122,7 @@ def _without_types(error: GraphQLError) -> GraphQLError:
 
 
 def _is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
-    # Asked for every value of every field.
+    # Called for every value of every field.
     return _KINDS[type(value)]
 
 
@@ -133,11 +133,11 @@ class _Kinds(dict[type, bool]):
 
 
 _KINDS = _Kinds()
-"""Which types are awaitable."""
+"""Whether a type is awaitable, for each type seen."""
 
 
 def _too_long(seconds: float, kind: OperationType) -> GraphQLError:
-    # A transaction that was begun runs to its end, and commits, whoever still waits for it.
+    # A transaction that has begun runs to its end and commits, even if nobody waits for it.
     made = "the change may or may not have been made" if kind is OperationType.MUTATION else "nothing was changed"
     told = f"The server could not finish in {seconds:g} s; {made}"
     return GraphQLError(told, extensions={"code": "TIMEOUT"})
@@ -159,5 +159,5 @@ async def _completed(executor: Executor[Any], bounds: ExecutionLimits) -> Result
 
 def _hide_types(found: Sequence[GraphQLError]) -> None:
     for error in found:
-        if isinstance(error.original_error, GraphQLError | None):  # graphql-core's own, about an argument
+        if isinstance(error.original_error, GraphQLError | None):  # an error of graphql-core about an argument
             error.message = "An argument does not match its type"

@@ -1,4 +1,4 @@
-"""Operations: texts made ready to run, once: parsed, measured and validated, then remembered for the next time."""
+"""The operation cache: documents are parsed, measured and validated once, then cached."""
 
 import re
 from bisect import bisect_right
@@ -35,24 +35,23 @@ from engine.complexity import (
 from engine.validation import Rule, disclosed, validation_rules
 
 KEPT_CHARACTERS = 5_000_000
-"""How many characters the texts that are remembered may have, all in all."""
+"""The capacity of the cache, in characters."""
 
 KEPT_BESIDE = 500
-"""For how many characters each of them counts beside its own: a short text takes room as well."""
+"""The overhead of an entry, in characters, in addition to its text."""
 
 KEPT_FOR_TOKEN = 40
-"""For how many characters each of its tokens counts: what is read out of a text takes more room than the text."""
+"""The size of a token, in characters: a parsed document takes more memory than its text."""
 
 KEPT_COSTS = 32
-"""For how many sizes of page the cost of one operation is remembered."""
-
+"""How many costs are cached for an operation, one for each combination of page sizes."""
 
 COMPARISONS = 25_000
-"""What validation may spend on telling whether fields of one name mean the same: ordinary operations need hundreds."""
+"""The budget for the validation of overlapping fields, in comparisons; ordinary operations need hundreds."""
 
 
 class Refused(Exception):
-    """The operation cannot be run; nothing of it was."""
+    """The operation was refused before its execution."""
 
     def __init__(self, *errors: GraphQLError) -> None:
         super().__init__(errors)
@@ -60,40 +59,40 @@ class Refused(Exception):
 
     @property
     def code(self) -> str:
-        """The code of the first of its errors."""
+        """The code of the first error."""
         return str((self.errors[0].extensions or {}).get("code"))
 
 
 def refused(code: str, message: str, **extensions: Any) -> Refused:
-    """Return a refusal of one error with a stable code."""
+    """Return a refusal with one error and a stable code."""
     return Refused(GraphQLError(message, extensions={"code": code, **extensions}))
 
 
 def client_error(error: GraphQLError, code: str) -> GraphQLError:
-    """Return an error that graphql-core found in what a client sent, with its code.
+    """Return an error that graphql-core found in a request, with its code.
 
-    Where Python could not read a value at all, as an integer of five thousand digits, the error would quote it whole.
+    If Python failed to parse a value, such as an integer of five thousand digits, the error would quote all of it.
     """
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
-    message = "A value is not one of its type" if cause else error.message
-    # Where it stands by its places in the text, not by nodes: an error is remembered, the tree it was found in is not.
+    message = "A value does not match its type" if cause else error.message
+    # Located by positions, not by nodes: the cache keeps the error, but not its syntax tree.
     return GraphQLError(message, source=error.source, positions=error.positions, extensions={"code": code})
 
 
 @dataclass(frozen=True)
 class PreparedOperation:
-    """An operation that is valid and within its limits, ready to run as often as it is sent."""
+    """A valid operation within the limits, ready for any number of executions."""
 
     schema: GraphQLSchema
     document: DocumentNode
     node: OperationDefinitionNode
     sizes: tuple[str, ...]
-    """The variables that say how long a page is."""
+    """The variables that specify page sizes."""
     limits: Limits
     reads_data: bool
-    """Whether it selects more than what the schema says about itself."""
+    """Whether the operation selects more than introspection."""
     _costs: dict[tuple[Any, ...], int] = field(default_factory=dict, repr=False)
 
     @property
@@ -103,12 +102,12 @@ class PreparedOperation:
 
     @property
     def name(self) -> str | None:
-        """Its name, if it has one."""
+        """The name of the operation; None if it is anonymous."""
         return self.node.name.value if self.node.name else None
 
     def cost(self, variables: Mapping[str, Any]) -> int:
-        """Return what it costs with these variables."""
-        # As `PageSizes` reads them: null is not the same as absent, which leaves it to the default.
+        """Return the cost of the operation with these variables."""
+        # As in `PageSizes`: null differs from absent, for which the default applies.
         given = tuple(
             size(variables[name], self.limits.largest_page) if name in variables else _ABSENT for name in self.sizes
         )
@@ -123,19 +122,19 @@ class PreparedOperation:
 
 @dataclass(frozen=True)
 class _Text:
-    """What became of a text: its operations by name, or why it has none that can be run."""
+    """A cached document: its operations by name, or the errors that refuse them."""
 
     size: int
-    """How much room it takes, in characters."""
+    """The size of the entry, in characters."""
     operations: Mapping[str | None, PreparedOperation] = field(default_factory=dict)
     errors: tuple[GraphQLError, ...] = ()
 
 
 class OperationCache:
-    """The operations of a schema, by their texts.
+    """The prepared operations of a schema, by the text of their document.
 
-    A text is parsed, measured and validated when it is met for the first time; then only looked up, until others
-    that were used later have taken its place.
+    The first request with a document parses, measures and validates it. Later requests look it up, until the document
+    is evicted as the least recently used one.
     """
 
     def __init__(
@@ -147,28 +146,28 @@ class OperationCache:
         introspection: bool = True,
         suggestions: bool = True,
     ) -> None:
-        """Keep the operations of a schema, held to limits, the rules of the specification, and these `rules`."""
+        """Create an empty cache; operations must satisfy the limits, the rules of the specification and `rules`."""
         self.limits = limits
         self.suggestions = suggestions and introspection
-        """Whether errors may name what the client could have meant, which tells of the schema."""
+        """Whether errors may suggest names, which discloses the schema."""
         self.introspection = introspection
-        """Whether errors may name anything of the schema at all."""
+        """Whether errors may name types and fields of the schema."""
         self.read = 0
-        """How many texts were parsed, measured and validated."""
+        """The number of cache misses."""
         self.found = 0
-        """How many were remembered."""
+        """The number of cache hits."""
         self._schema = schema
-        # Read by graphql-core when it begins to validate; its own is good for half a second.
+        # graphql-core reads this when validation begins; its default allows for half a second of work.
         overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = COMPARISONS
         self._rules = validation_rules(rules, introspection=introspection)
         self._texts: OrderedDict[str, _Text] = OrderedDict()
         self._characters = 0
 
     def find(self, text: str, name: str | None = None) -> PreparedOperation:
-        """Return the operation of a name, or the only one, of a text. Raises `Refused`."""
+        """Return the operation with this name, or the only one of the document. Raises `Refused`."""
         known = self._texts.get(text)
         if known is None:
-            if len(text) > self.limits.characters:  # it is not worth the place of others
+            if len(text) > self.limits.characters:  # not cached: it would evict others
                 raise Refused(
                     _excess(LimitExceeded("MAX_CHARACTERS_EXCEEDED", "characters", len(text), self.limits.characters))
                 )
@@ -180,10 +179,12 @@ class OperationCache:
         if known.errors:
             raise Refused(*known.errors)
         if name is None and len(known.operations) > 1:
-            raise refused("OPERATION_RESOLUTION_FAILURE", "There are several operations, and operationName names none")
+            raise refused(
+                "OPERATION_RESOLUTION_FAILURE", "The document has several operations; operationName is required"
+            )
         operation = known.operations.get(name) if name is not None else next(iter(known.operations.values()), None)
         if operation is None:
-            raise refused("OPERATION_RESOLUTION_FAILURE", "There is no such operation in the document")
+            raise refused("OPERATION_RESOLUTION_FAILURE", "The document has no such operation")
         return operation
 
     def _keep(self, text: str, known: _Text) -> _Text:
@@ -199,12 +200,12 @@ class OperationCache:
             document = self._parse(text)
             try:
                 operations = self._measure(document)
-            except RecursionError:  # fragments can nest deeper than the parser sees
+            except RecursionError:  # the parser limits no nesting through fragments
                 raise refused("MAX_DEPTH_EXCEEDED", "The operation is nested too deeply") from None
             self._validate(document)
         except Refused as refusal:
             for error in refusal.errors:
-                error.__traceback__ = error.__context__ = None  # they hold the parser, and all that it has read
+                error.__traceback__ = error.__context__ = None  # they keep the parser and all it has read alive
             told = sum(len(error.message) for error in refusal.errors)
             return _Text(len(text) + KEPT_BESIDE + told, errors=refusal.errors)
         tokens = sum(1 for _ in _tokens(document))
@@ -228,7 +229,7 @@ class OperationCache:
 
     def _measure(self, document: DocumentNode) -> Mapping[str | None, PreparedOperation]:
         nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-        # Everything beside one operation; before any of it is measured, for each operation is with all that it spreads.
+        # All definitions but one operation. Checked before measuring, because each operation includes its fragments.
         others = len(document.definitions) - 1
         if others > self.limits.fragments:
             raise Refused(
@@ -264,14 +265,14 @@ class OperationCache:
 
 
 def hold_to_cost(operation: PreparedOperation, variables: Mapping[str, Any], limits: Limits) -> int:
-    """Return what an operation costs with these variables. Raises `Refused` if it is more than the limit.
+    """Return the cost of an operation with these variables. Raises `Refused` if the cost exceeds the limit.
 
-    A list that is longer than any that is answered is refused here, before each of its entries is looked at.
+    A list that is longer than the largest page is refused here, before any of its entries is processed.
     """
     for name in operation.sizes:
         if isinstance(given := variables.get(name), list) and len(given) > limits.largest_page:
             raise refused(
-                "BAD_USER_INPUT", f"A list has {len(given):,} entries, at most {limits.largest_page} are allowed"
+                "BAD_USER_INPUT", f"A list has {len(given):,} entries; at most {limits.largest_page} are allowed"
             )
     cost = operation.cost(variables)
     if cost > limits.cost:
@@ -281,20 +282,20 @@ def hold_to_cost(operation: PreparedOperation, variables: Mapping[str, Any], lim
 
 def _excess(excess: LimitExceeded) -> GraphQLError:
     return GraphQLError(
-        f"The operation is too large: {excess.what} of {excess.requested:,}, at most {excess.limit:,} are allowed",
+        f"The operation is too large: {excess.what} {excess.requested:,}, limit {excess.limit:,}",
         extensions={"code": excess.code, "requested": excess.requested, "limit": excess.limit},
     )
 
 
 class _Lines(Source):
-    """A text that knows where its lines begin, which is looked up for each error in it."""
+    """A source that indexes its lines, because every error looks up its location."""
 
     def __init__(self, body: str) -> None:
         super().__init__(body)
         self.starts = [0, *(end.end() for end in _END_OF_LINE.finditer(body))]
 
     def get_location(self, position: int) -> SourceLocation:
-        """Return the line and the column of a character, counted from 1."""
+        """Return the line and the column of a character, both counted from 1."""
         line = bisect_right(self.starts, position)
         return SourceLocation(line, position - self.starts[line - 1] + 1)
 
@@ -307,7 +308,7 @@ def _tokens(document: DocumentNode) -> Iterator[Token]:
 
 
 def _code_of_syntax(message: str) -> str:
-    # The parser tells its limits apart by its sentences only; a test keeps watch over them.
+    # The parser distinguishes its limits only by their messages; a test checks these.
     for words, code in (
         ("tokens. Parsing aborted.", "MAX_TOKENS_EXCEEDED"),
         ("comments. Parsing aborted.", "MAX_COMMENTS_EXCEEDED"),

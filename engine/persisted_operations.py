@@ -1,4 +1,4 @@
-"""Trusted documents: operations known by an id, from a manifest of ours or, where that is allowed, from clients."""
+"""Persisted operations: documents known by id, from the server's manifest or, if allowed, registered by clients."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from engine.operation_cache import refused
 from engine.request import GraphQLRequest
 
 REGISTERED_CHARACTERS = 1_000_000
-"""How many characters the texts that clients register may have, all in all."""
+"""The capacity for documents registered by clients, in characters."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -21,22 +21,22 @@ _log = structlog.stdlib.get_logger("engine")
 
 
 class BadManifest(ValueError):
-    """The text is no manifest; the message says why, and begins with a verb."""
+    """The text is not a manifest; the message is a predicate that says why."""
 
 
 class Trust(StrEnum):
-    """Which operations are run."""
+    """Which operations the server executes."""
 
     OPEN = "open"
-    """Any; and clients may register a text to send only its hash from then on (Apollo's APQ)."""
+    """All operations. Clients may register a document and then send only its hash (Apollo's APQ)."""
     PREFER = "prefer"
-    """Any, but one that is not in the manifest is logged; clients register nothing."""
+    """All operations; those outside the manifest are logged. Clients cannot register documents."""
     ONLY = "only"
-    """Those of the manifest, by their ids: the text of one of them is not run either."""
+    """Only operations of the manifest, and only by id: the text of such an operation is refused too."""
 
 
 class PersistedOperations:
-    """The texts that stand behind ids."""
+    """The documents, by id."""
 
     def __init__(self, trust: Trust = Trust.OPEN, manifest: Mapping[str, str] | None = None) -> None:
         self._trust = trust
@@ -46,20 +46,20 @@ class PersistedOperations:
         self._characters = 0
 
     def text(self, call: GraphQLRequest) -> str:
-        """Return the text of the operation that a call means. Raises `Refused`."""
+        """Return the document of a request. Raises `Refused`."""
         text = self._named(call)
         if self._trust is Trust.ONLY and not self._is_named_by_the_manifest(call):
-            raise refused("DOCUMENT_NOT_TRUSTED", "Only trusted documents are run here, by their ids")
+            raise refused("DOCUMENT_NOT_TRUSTED", "This server executes only trusted documents, by id")
         if self._trust is Trust.PREFER and text not in self._trusted:
             _log.warning("document not trusted", sha256=_sha256(text))
         return text
 
     def trusts(self, text: str) -> bool:
-        """Tell whether a text is one of the manifest."""
+        """Return whether a document is in the manifest."""
         return text in self._trusted
 
     def remember(self, call: GraphQLRequest) -> None:
-        """Register the text of a call that has one of these and a hash, once it is known that it can be run."""
+        """Register the document of a request that has both a document and a hash; call this once it was accepted."""
         if self._trust is Trust.OPEN and call.query and call.document_id is None:
             match call.extensions.get("persistedQuery"):
                 case {"sha256Hash": str(name)}:
@@ -88,13 +88,13 @@ class PersistedOperations:
         if text is None and query and _sha256(query) == name:
             text = query
         if text is None:
-            raise refused("PERSISTED_DOCUMENT_NOT_FOUND", "There is no document of this documentId")
+            raise refused("PERSISTED_DOCUMENT_NOT_FOUND", "No document has this documentId")
         if query and query != text:
             raise refused("BAD_REQUEST", "query and documentId name different documents")
         return text
 
     def _of_hash(self, persisted: object, query: str | None) -> str:
-        # The words and codes are those that Apollo's clients look for.
+        # Apollo's clients expect these messages and codes.
         match persisted:
             case {"version": 1, "sha256Hash": str(given)} if _HASH.fullmatch(given.lower()):
                 name = given.lower()
@@ -122,7 +122,7 @@ class PersistedOperations:
 
 
 def parse_manifest(text: str) -> Mapping[str, str]:
-    """Read a manifest as graphql-codegen, relay-compiler or Apollo's generator writes it. Raises `BadManifest`."""
+    """Parse a manifest of graphql-codegen, relay-compiler or Apollo's generator. Raises `BadManifest`."""
     try:
         match json.loads(text):
             case {"format": "apollo-persisted-query-manifest", "operations": list(operations)}:
@@ -130,13 +130,13 @@ def parse_manifest(text: str) -> Mapping[str, str]:
             case dict(found):
                 pass
             case _:
-                raise BadManifest("is no manifest: it holds no JSON object.")
+                raise BadManifest("is not a manifest: it is not a JSON object.")
     except BadManifest:
         raise
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise BadManifest("is no manifest of trusted documents.") from None
+        raise BadManifest("is not a manifest of trusted documents.") from None
     if not all(isinstance(name, str) and isinstance(text, str) and text for name, text in found.items()):
-        raise BadManifest("is no manifest: each id must stand for the text of a document.")
+        raise BadManifest("is not a manifest: each id must map to the text of a document.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Requests: what a client asks to be executed, whatever transport carried it."""
+"""The GraphQL request, independent of its transport."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class GraphQLRequest:
-    """An operation as a client asked for it: by its text, by the id of a persisted one, or by both."""
+    """A request for an operation: by its document, by the id of a persisted document, or by both."""
 
     query: str | None = None
     document_id: str | None = None

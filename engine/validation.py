@@ -1,4 +1,4 @@
-"""Validation: the rules that an operation is held to, and what their errors tell of the schema."""
+"""Validation: the rules for operations, and how much their errors disclose of the schema."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -26,14 +26,14 @@ from graphql import (
 )
 
 HIDDEN = "The operation does not match the schema, which this server does not disclose"
-"""The message of every error that depends on the schema, where clients may not ask for it."""
+"""The message of every error that depends on the schema, if introspection is off."""
 
 Rule = type[Any]
-"""A rule: a visitor that graphql-core makes for each document."""
+"""A validation rule: a visitor class, which graphql-core instantiates for each document."""
 
 
 class NoEmptySelectionsRule(ValidationRule):
-    """A selection selects something: graphql-core reads `{ }`, which the specification has no place for."""
+    """Refuses empty selections: graphql-core parses `{ }`, which the specification does not allow."""
 
     def enter_selection_set(self, node: SelectionSetNode, *_args: Any) -> None:
         """Check a selection."""
@@ -59,13 +59,13 @@ _OF_THE_DOCUMENT_ALONE: frozenset[Rule] = frozenset(
         NoEmptySelectionsRule,
     }
 )
-"""The rules whose errors repeat what the client sent and nothing else. A rule that is new is not among them."""
+"""The rules whose errors only repeat what the client sent. New rules are hidden until they are listed here."""
 
 
 def validation_rules(more: Iterable[Rule] = (), *, introspection: bool) -> Sequence[Rule]:
     """Return the specified rules and `more`; without introspection, their errors name no type and no field.
 
-    What is valid can still be found out by trying, one guess at a time; errors do not help with it.
+    A client can still find out what is valid by guessing, one guess at a time; the errors do not help.
     """
     rules: tuple[Rule, ...] = (*specified_rules, NoEmptySelectionsRule, *more)
     if introspection:
@@ -77,15 +77,15 @@ def validation_rules(more: Iterable[Rule] = (), *, introspection: bool) -> Seque
 
 
 def disclosed(errors: Sequence[GraphQLError]) -> Sequence[GraphQLError]:
-    """Return what clients are told: one error without a place, if any depends on a schema that is hidden.
+    """Return the errors for the client: one error without a location, if any error depends on a hidden schema.
 
-    How many there are, and where, would tell for a hundred guesses at once which of them were right.
+    The number and the locations of the errors would reveal which of a hundred guesses in one request were right.
     """
     return next(([error] for error in errors if error.message == HIDDEN), errors)
 
 
 class _HidingContext:
-    """What a rule sees of the validation; the errors that it reports name nothing of the schema."""
+    """A validation context whose errors name nothing of the schema."""
 
     def __init__(self, context: ValidationContext) -> None:
         self._context = context
@@ -98,7 +98,7 @@ class _HidingContext:
 
 
 def _hiding(rule: Rule) -> Rule:
-    # By its context, because some rules report to that directly.
+    # Replaces the context, because some rules report errors to the context directly.
     def hide(self: Any, context: ValidationContext) -> None:
         rule.__init__(self, _HidingContext(context))
 
