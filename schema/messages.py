@@ -35,7 +35,7 @@ class Message(View, Node):
         resolvers.chat, "The chat of the message; null if it was trashed with its section meanwhile."
     )
     seq: int = field("The number of the message in its chat: 1, 2, 3 ... without gaps.")
-    role: models.MessageRole = field("The kind of speaker.")
+    role: models.MessageRole = field("The kind of speaker of the message.")
     author: User = resolved_by(users.author, "The user who posted the message.")
     content: str = field("The text of the message, as Markdown, stored unchanged.", cost=5)
     client_id: str | None = field("The idempotency key that the sender gave to the post; null if the sender gave none.")

@@ -18,9 +18,11 @@ class Purged(View):
 
     represents = purges.Purged
 
-    section_count: int = field("The number of deleted sections, which were in no other document.")
-    chat_count: int = field("The number of chats deleted with those sections.")
-    message_count: int = field("The number of messages deleted with those chats.")
+    section_count: int = field(
+        "The number of deleted sections. The purge of a document deletes only sections that are in no other document."
+    )
+    chat_count: int = field("The number of deleted chats, which belonged to the deleted sections.")
+    message_count: int = field("The number of deleted messages, which belonged to the deleted chats.")
 
 
 @strawberry.type(description="The document is in the trash.")

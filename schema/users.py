@@ -27,7 +27,7 @@ class User(View, Node):
 
     represents = users.User
 
-    name: str = field("The name to show to people.")
+    name: str = field("The display name.")
 
 
 @strawberry.type(description="The tenant. No workspace can see the data of another.")
@@ -36,7 +36,7 @@ class Workspace(View, Node):
 
     represents = users.Workspace
 
-    name: str = field("The name to show to people.")
+    name: str = field("The display name.")
 
 
 @strawberry.type(description="The user who sends the request, with their workspace and role.")
