@@ -1,1 +1,1 @@
-"""The use cases and their outcomes. No GraphQL, no HTTP, no SQL."""
+"""Use cases and their outcomes, without GraphQL, HTTP or SQL."""

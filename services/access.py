@@ -1,4 +1,4 @@
-"""Access: the one table that says which role each action needs at least."""
+"""Access: the one table of the least role for each action."""
 
 from collections.abc import Mapping
 from enum import Enum, auto
@@ -9,7 +9,7 @@ from services.outcomes import Forbidden
 
 
 class Action(Enum):
-    """What a principal can ask to do."""
+    """An action of a principal that requires a role."""
 
     READ = auto()
     OPEN_CHAT = auto()
@@ -18,10 +18,10 @@ class Action(Enum):
     ARRANGE_SECTIONS = auto()
     """Create, place and remove sections of a document."""
     USE_TRASH = auto()
-    """See what is in the trash, move something there, and restore it."""
+    """List the trash, move items to the trash, and restore them."""
     PURGE = auto()
     REPAIR = auto()
-    """See what is wrong with the data of the workspace, and repair it."""
+    """Check the data of the workspace, and repair it."""
 
 
 LEAST_ROLES: Mapping[Action, Role] = {
@@ -34,14 +34,14 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.PURGE: Role.OWNER,
     Action.REPAIR: Role.OWNER,
 }
-"""The least role that may do each action."""
+"""The least role for each action."""
 
 
 def may(store: Store, action: Action) -> bool:
-    """Tell whether the principal may do an action in its workspace."""
+    """Return whether the principal may perform an action in its workspace."""
     return store.principal.role >= LEAST_ROLES[action]
 
 
 def refusal(store: Store, action: Action, subject_id: str | None = None) -> Forbidden | None:
-    """Return the outcome that refuses an action on a subject (None: the workspace), or None if it is allowed."""
+    """Return `Forbidden` for an action on a subject, or on the workspace if that is None; None if it is allowed."""
     return None if may(store, action) else Forbidden(subject_id)

@@ -34,41 +34,41 @@ EnsureSectionChatResult = (
 
 @dataclass(frozen=True)
 class EnsuredSectionChat:
-    """What an ensure of many sections did for one of them: it has a chat, or an error."""
+    """The result of `ensure_section_chats` for one section: a chat or an error."""
 
     section_id: str
     chat: ChatSession | Exception | None = None
-    """An exception is a fault of ours with that section; the others have what they asked for."""
+    """An exception is a fault with this section; the other sections have their results."""
     error: Outcome | None = None
 
     @property
     def ensured(self) -> Ensured | None:
-        """What the ensure had to do."""
+        """How the ensure obtained the chat; None without a chat."""
         return self.chat.ensured if isinstance(self.chat, ChatSession) else None
 
 
 @dataclass(frozen=True)
 class EnsureSectionChatsSuccess:
-    """What an ensure of many sections did, in the order in which they were asked for."""
+    """The results of `ensure_section_chats`, in the order of the request."""
 
     results: Sequence[EnsuredSectionChat]
 
 
 @dataclass(frozen=True)
 class EnsureDocumentChatsSuccess:
-    """What an ensure of all sections of a document did."""
+    """The counts of `ensure_document_chats`."""
 
     document_id: str
     created_count: int
     found_count: int
     repaired_count: int
     refused_count: int
-    """Those that have no chat, which the principal may not open."""
+    """Sections without a chat because the principal may not open one."""
 
 
 @dataclass(frozen=True)
 class SectionChatOpened:
-    """The event that the chat of a section was opened."""
+    """An event: the chat of a section was opened."""
 
     chat: ChatSession
     actor: User
@@ -81,10 +81,10 @@ EnsureDocumentChatsResult = EnsureDocumentChatsSuccess | DocumentNotFound | Temp
 
 @command
 async def ensure_section_chat(store: Store, document_id: str, section_id: str) -> EnsureSectionChatResult:
-    """Return the chat anchored to a section of a document, opening it on first use.
+    """Return the chat anchored to a section of a document, and open it on first use.
 
-    The rules are those of DESIGN.md, in their order; the first that applies gives the answer. Whoever loses a
-    race against another call looks again and finds what that call did. Safe to repeat at any moment.
+    The rules of DESIGN.md apply in their order; the first that matches decides. A call that loses a race reads again
+    and finds the chat of the winner. Safe to retry at any time.
     """
     async for _ in RetrySchedule(eager=True):
         anchor = await store.anchor(document_id, section_id)
@@ -105,9 +105,9 @@ async def ensure_section_chat(store: Store, document_id: str, section_id: str) -
 
 @command
 async def ensure_section_chats(store: Store, document_id: str, section_ids: Sequence[str]) -> EnsureSectionChatsResult:
-    """Return the chats of many sections of a document, in the order of the ids, as `ensure_section_chat` does of one.
+    """Return the chats of many sections of a document, in the order of the ids, as `ensure_section_chat` does for one.
 
-    One transaction opens and repairs what is to be; at most four statements, however many sections there are.
+    One transaction opens and repairs all chats, with at most four statements for any number of sections.
     """
     if len(section_ids) > limits.ENSURED_SECTIONS:
         return InvalidInput.of("sectionIds", f"has more than {limits.ENSURED_SECTIONS} ids")
@@ -125,7 +125,7 @@ async def ensure_section_chats(store: Store, document_id: str, section_ids: Sequ
         missing = [key for key, anchor in open_to_us.items() if anchor.chat is None]
         wrong = [key for key, anchor in open_to_us.items() if _is_wrong(anchor)]
         if not missing and not wrong:
-            # What was done is told, even if its section was taken out since: a "no" means that nothing was changed.
+            # Report every write, even if its section was removed since: an error would mean that nothing was changed.
             return EnsureSectionChatsSuccess([_ensured(key, done, refused.get(key), read[key]) for key in section_ids])
         settled = await _settle(store, document_id, missing, wrong)
         done |= {chat.section_id: chat.ensured_as(Ensured.CREATED) for chat in settled.opened}
@@ -137,9 +137,9 @@ async def ensure_section_chats(store: Store, document_id: str, section_ids: Sequ
 
 @long_command
 async def ensure_document_chats(store: Store, document_id: str) -> EnsureDocumentChatsResult:
-    """See to it that every section of a document has its chat, and return how many were opened, found, repaired.
+    """Ensure the chat of every section of a document, and count the chats that were opened, found and repaired.
 
-    One transaction and at most four statements, as for `ensure_section_chats`.
+    Uses one transaction and at most four statements, like `ensure_section_chats`.
     """
     opened, repaired = set[str](), set[str]()
     found = 0
@@ -148,7 +148,7 @@ async def ensure_document_chats(store: Store, document_id: str) -> EnsureDocumen
         if standing is None:
             if not opened and not repaired:
                 return DocumentNotFound(document_id)
-            # What was done is told, even if the document was taken away since.
+            # Report every write, even if the document was trashed since.
             return EnsureDocumentChatsSuccess(document_id, len(opened), found, len(repaired), 0)
         without = [each.section_id for each in standing if each.chat_id is None]
         wrong = [each.section_id for each in standing if each.chat_id is not None and each.pointer != each.chat_id]
@@ -163,19 +163,20 @@ async def ensure_document_chats(store: Store, document_id: str) -> EnsureDocumen
 
 
 def chat(store: Store, chat_id: str) -> AwaitableOrValue[ChatSession | None]:
-    """Return a chat by its id."""
+    """Return the chat with this id, if the principal may see it."""
     return store.load.chats.get(chat_id)
 
 
 def chat_of_section(store: Store, section_id: str) -> AwaitableOrValue[ChatSession | None]:
-    """Return the chat of a section, if it has been opened."""
+    """Return the chat of a section, or None if none was opened."""
     return store.load.chats_by_section.get(section_id)
 
 
 async def opened_chats(store: Store, openings: ChatFeed, document_id: str) -> AsyncIterator[ChatSession]:
-    """Return the chats of the sections of a document as they are opened from now on, by whichever process.
+    """Return the chats that any process opens for the sections of a document from now on.
 
-    While the document is in the trash there are none to tell. The iterator is closed with `aclose`.
+    While the document is in the trash, the iterator delivers none. Close it with `aclose`. Raises `BadArgument` if the
+    document does not exist.
     """
     if await store.load.documents.load(document_id) is None:
         raise BadArgument(DocumentNotFound.message, DocumentNotFound.code)
@@ -183,13 +184,13 @@ async def opened_chats(store: Store, openings: ChatFeed, document_id: str) -> As
 
 
 async def opened_chat(store: Store, document_id: str, chat: ChatSession) -> SectionChatOpened | None:
-    """Return a chat that a follower of a document was told of, as it may be seen by now; None: not at all.
+    """Return the event for a chat delivered to a subscriber of a document, or None if the subscriber may not see it.
 
-    Who follows may have been moved to another workspace meanwhile, and the document or the section to the trash.
+    Meanwhile the subscriber may have been moved to another workspace, and the document or section to the trash.
     """
     if chat.workspace_id != store.workspace_id:
         return None
-    # With it comes what is asked of such a chat, in a statement that all share to whom it is shown at this moment.
+    # One coalesced statement serves all subscribers of the event, and also loads what they select of the chat.
     anchor = await store.anchor(document_id, chat.section_id)
     if anchor.document is None or anchor.chat is None:
         return None
@@ -214,7 +215,7 @@ def _is_wrong(anchor: Anchor) -> bool:
 def _ensured(
     section_id: str, done: dict[str, ChatSession], refused: RefusedChat | None, anchor: Anchor | Exception
 ) -> EnsuredSectionChat:
-    # An id that is asked for twice was opened or repaired by its first entry, and is found by the second.
+    # Of a repeated id, the first entry reports the write, and the second reports FOUND.
     if chat := done.pop(section_id, None):
         return EnsuredSectionChat(section_id, chat)
     if isinstance(anchor, Exception):

@@ -1,4 +1,4 @@
-"""Commands: the use cases that change things, and what all of them have in common."""
+"""Commands: decorators for the use cases that write."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -22,9 +22,9 @@ def command(
 ) -> Callable[Concatenate[Store, P], Awaitable[T | TemporarilyUnavailable]]:
     """Make a use case a command.
 
-    It decides on what is there now, not on what an earlier command of the same operation has read; and when the
-    database does not decide in time, it answers `TemporarilyUnavailable`. For connections and locks it waits, in all,
-    no longer than the lock timeout, from its first moment.
+    A command clears the loaders first, so that it does not decide on rows that an earlier command of the operation has
+    read. It returns `TemporarilyUnavailable` if the database is unavailable. From its start, all its waits for
+    connections and locks together end within the lock timeout.
     """
     return _command(use_case, has_deadline=True)
 
@@ -32,7 +32,7 @@ def command(
 def long_command(
     use_case: Callable[Concatenate[Store, P], Awaitable[T]],
 ) -> Callable[Concatenate[Store, P], Awaitable[T | TemporarilyUnavailable]]:
-    """Make a use case a command whose work may take longer than anybody waits for a lock: it has no deadline."""
+    """Make a use case a command without a deadline, because its work may take longer than the lock timeout."""
     return _command(use_case, has_deadline=False)
 
 

@@ -1,4 +1,4 @@
-"""The doctor: finds what breaks the rules that a database keeps, says so, and sets right what it can."""
+"""The doctor: checks a database against the invariants, reports findings, and repairs what it can."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -15,34 +15,34 @@ from services.commands import long_command
 from services.outcomes import Forbidden, TemporarilyUnavailable
 
 MOST = 100
-"""How many findings an answer has at most."""
+"""The most findings in one result."""
 
-VALUES = f"{Rule.DATABASE_SOUND} every value is one of its column"
-ENCODING = f"{Rule.DATABASE_SOUND} the database keeps every text"
-STRUCTURE = f"{Rule.DATABASE_SOUND} no table, constraint or index of ours is missing"
-ENGINE = f"{Rule.DATABASE_SOUND} the engine's own check is clean"
+VALUES = f"{Rule.DATABASE_SOUND} every value is valid for its column"
+ENCODING = f"{Rule.DATABASE_SOUND} the encoding of the database can store every text"
+STRUCTURE = f"{Rule.DATABASE_SOUND} no required table, constraint or index is missing"
+ENGINE = f"{Rule.DATABASE_SOUND} the integrity check of the database engine passes"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that breaks a rule: what is wrong, with which rows, and what a repair would do."""
+    """A violation of a rule, with the rows involved and the repair."""
 
     rule: Rule
     message: str
     ids: Sequence[str] = ()
     repair: str | None = None
-    """None: a person has to look at it, because no repair is sure to lose nothing."""
+    """None if a person has to decide, because every repair could lose data."""
     violation: Violation | None = field(default=None, repr=False)
 
     @property
     def workspace_id(self) -> str | None:
-        """The workspace it is in; None: it is about the whole database."""
+        """The workspace of the finding; None if it concerns the whole database."""
         return None if self.violation is None else self.violation.workspace_id
 
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found, as far as it fits into an answer."""
+    """The findings that fit into one result."""
 
     findings: Sequence[Finding]
     has_more: bool
@@ -55,26 +55,26 @@ Check = Callable[[Scanner], AsyncGenerator[Finding, None]]
 
 
 def checks() -> dict[str, Check]:
-    """Return all that can be looked for in a database, by the rule and what it says, in the order to do it in."""
+    """Return the checks of a database by name, in the order in which to run them."""
 
     def check(invariant: Invariant) -> Check:
-        return lambda patient: _broken(patient, invariant)
+        return lambda scanner: _broken(scanner, invariant)
 
     named = {f"{invariant.rule} {invariant.name}": check(invariant) for invariant in INVARIANTS}
     return {**named, VALUES: _bad_values, ENCODING: _unfit_encoding, STRUCTURE: _lacking, ENGINE: _complaints}
 
 
-async def repair(patient: Scanner, finding: Finding) -> None:
-    """Set right what was found, unless it is right by now or needs a person.
+async def repair(scanner: Scanner, finding: Finding) -> None:
+    """Repair a finding, unless it is already repaired or needs a person.
 
     Raises `DatabaseUnavailable` or `DatabaseDamaged`.
     """
     if finding.violation is not None and finding.repair is not None:
-        await patient.repair(finding.violation)
+        await scanner.repair(finding.violation)
 
 
 async def examine_workspace(store: Store) -> DoctorResult:
-    """Look for what breaks a rule in the workspace of an owner. Raises `DatabaseUnavailable`."""
+    """Check the workspace of the principal, who must be its owner. Raises `DatabaseUnavailable`."""
     if refused := access.refusal(store, Action.REPAIR):
         return refused
     return await _first(store.scanner, lambda finding: True)
@@ -82,9 +82,10 @@ async def examine_workspace(store: Store) -> DoctorResult:
 
 @long_command
 async def repair_workspace(store: Store) -> RepairResult:
-    """Set right what can be in the workspace of an owner, and return what it was; what needs a person is left alone.
+    """Repair the workspace of the principal, who must be its owner, and return the repaired findings.
 
-    As much as fits into an answer; where there is more, the next call goes on. Safe to repeat at any moment.
+    One call repairs at most `MOST` findings, and the next call continues. Findings that need a person are left alone.
+    Safe to retry at any time.
     """
     if refused := access.refusal(store, Action.REPAIR):
         return refused
@@ -94,11 +95,11 @@ async def repair_workspace(store: Store) -> RepairResult:
     return found
 
 
-async def _first(patient: Scanner, wanted: Callable[[Finding], bool]) -> Examination:
-    # Not the engine's own check: it is about everybody's rows, and takes as long as it takes.
+async def _first(scanner: Scanner, wanted: Callable[[Finding], bool]) -> Examination:
+    # Without the check of the database engine: it covers all workspaces, and its duration has no limit.
     found: list[Finding] = []
     for invariant in INVARIANTS:
-        async with aclosing(_broken(patient, invariant)) as findings:
+        async with aclosing(_broken(scanner, invariant)) as findings:
             async for finding in findings:
                 if wanted(finding):
                     found.append(finding)
@@ -107,53 +108,53 @@ async def _first(patient: Scanner, wanted: Callable[[Finding], bool]) -> Examina
     return Examination(found, has_more=False)
 
 
-async def _broken(patient: Scanner, invariant: Invariant) -> AsyncGenerator[Finding, None]:
-    async with aclosing(patient.violations(invariant)) as violations:
+async def _broken(scanner: Scanner, invariant: Invariant) -> AsyncGenerator[Finding, None]:
+    async with aclosing(scanner.violations(invariant)) as violations:
         try:
             async for violation in violations:
                 yield _finding(violation)
         except DatabaseDamaged as damaged:
-            if patient.workspace_id is not None:
+            if scanner.workspace_id is not None:
                 raise
-            # The others can be looked for all the same: each reads other files.
-            yield Finding(Rule.DATABASE_SOUND, f"{invariant.rule} cannot be looked for to the end: {damaged}")
+            # The other checks can still run, because each reads other files.
+            yield Finding(Rule.DATABASE_SOUND, f"{invariant.rule} could not be checked completely: {damaged}")
 
 
-async def _bad_values(patient: Scanner) -> AsyncGenerator[Finding, None]:
+async def _bad_values(scanner: Scanner) -> AsyncGenerator[Finding, None]:
     for table in values.tables():
-        async with aclosing(patient.bad_values(table)) as found:
+        async with aclosing(scanner.bad_values(table)) as found:
             try:
                 async for bad in found:
                     where = f"{bad.table}.{bad.column} of the row {bad.row}"
                     yield Finding(Rule.DATABASE_SOUND, f"The value in {where} cannot be read: {bad.wrong}", (bad.row,))
             except DatabaseDamaged as damaged:
                 yield Finding(
-                    Rule.DATABASE_SOUND, f"The values of {table.name} cannot be looked at to the end: {damaged}"
+                    Rule.DATABASE_SOUND, f"The values of {table.name} could not be checked completely: {damaged}"
                 )
 
 
-async def _unfit_encoding(patient: Scanner) -> AsyncGenerator[Finding, None]:
-    if unfit := await patient.unfit_encoding():
+async def _unfit_encoding(scanner: Scanner) -> AsyncGenerator[Finding, None]:
+    if unfit := await scanner.unfit_encoding():
         yield Finding(Rule.DATABASE_SOUND, unfit)
 
 
-async def _lacking(patient: Scanner) -> AsyncGenerator[Finding, None]:
+async def _lacking(scanner: Scanner) -> AsyncGenerator[Finding, None]:
     try:
-        lacking = await patient.lacking()
+        lacking = await scanner.lacking()
     except DatabaseDamaged as damaged:
-        lacking = [f"The structure cannot be looked at: {damaged}"]
+        lacking = [f"The database schema could not be checked: {damaged}"]
     for lack in lacking:
         yield Finding(Rule.DATABASE_SOUND, lack)
 
 
-async def _complaints(patient: Scanner) -> AsyncGenerator[Finding, None]:
-    for complaint in await patient.complaints():
+async def _complaints(scanner: Scanner) -> AsyncGenerator[Finding, None]:
+    for complaint in await scanner.complaints():
         yield Finding(Rule.DATABASE_SOUND, complaint)
 
 
 def _finding(violation: Violation) -> Finding:
     invariant, found = violation.invariant, violation.found
-    # The workspace is no news, and numbers say how much, not what.
+    # Only ids: the workspace is known, and numbers are quantities.
     ids = [value for name, value in found.items() if isinstance(value, str) and name != "workspace_id"]
     repair = None if invariant.remedy is None else invariant.remedy.format_map(found)
     return Finding(invariant.rule, invariant.wrong.format_map(found), ids, repair, violation)

@@ -32,7 +32,7 @@ class CreateDocumentSuccess:
 
 @dataclass(frozen=True)
 class ImportDocumentSuccess:
-    """The document that was made of a text."""
+    """The document created from Markdown."""
 
     document: Document
 
@@ -44,7 +44,7 @@ Created = TypeVar("Created", CreateDocumentSuccess, ImportDocumentSuccess)
 
 UNTITLED = "Untitled"
 
-# One import and one export at a time, in threads: a long text takes a while, and others want to be served meanwhile.
+# One import and one export at a time, in threads, so that a long text does not block the event loop.
 imports = Worker("import", limits.PENDING_IMPORT_LENGTH)
 exports = Worker("export", limits.PENDING_EXPORT_LENGTH)
 
@@ -53,7 +53,7 @@ exports = Worker("export", limits.PENDING_EXPORT_LENGTH)
 async def create_document(
     store: Store, title: str, description: str | None, own_id: str | None
 ) -> CreateDocumentResult:
-    """Make a document without sections."""
+    """Create a document without sections."""
     if refused := access.refusal(store, Action.CREATE_DOCUMENT):
         return refused
     if invalid := validation.invalid(
@@ -71,10 +71,10 @@ async def create_document(
 async def import_document(
     store: Store, title: str | None, source: str, own_id: str | None, file_name: str | None = None
 ) -> ImportDocumentResult:
-    """Make a document from CommonMark: one section for each heading, and one for the text before the first.
+    """Create a document from CommonMark: one section for each heading, and one for the text before the first.
 
-    Without a title of its own the document is called as its front matter says, or else like its first heading, or
-    else like the file that it comes from. All of it is added, or nothing.
+    Without `title`, the document takes the title in the front matter, or else its first heading, or else `file_name`.
+    Either all of the document is stored, or nothing.
     """
     if refused := access.refusal(store, Action.CREATE_DOCUMENT):
         return refused
@@ -109,17 +109,17 @@ async def import_document(
 
 
 def document(store: Store, document_id: str) -> AwaitableOrValue[Document | None]:
-    """Return a document by its id."""
+    """Return the document with this id, if the principal may see it."""
     return store.load.documents.get(document_id)
 
 
 async def documents(store: Store, page: Page) -> Connection[Document]:
-    """Return a page of the documents of the workspace, the newest first."""
+    """Return a page of the documents of the workspace, newest first."""
     return (await store.documents(page)).counted_by(store.count_documents)
 
 
 def edge(document: Document) -> Edge[Document]:
-    """Return the edge of a document in the list of the workspace."""
+    """Return the edge of a document in the connection of the workspace."""
     return edge_of(arrangement.NEWEST_FIRST, document, document.created_at, document.id)
 
 
@@ -130,12 +130,12 @@ async def sections(store: Store, document: Document, page: Page) -> Connection[S
 
 
 async def export_markdown(store: Store, document: Document) -> str:
-    """Return a document as CommonMark, such that importing it again gives equal sections."""
+    """Return a document as CommonMark; importing it again creates equal sections."""
     texts = await store.load.texts.load(document.id)
     for value in chain.from_iterable(texts):
         if isinstance(value, Unreadable):
             raise value
-    # What has been stored is given back however large it is; only the time of the operation ends it.
+    # A stored document can be exported whatever its size; only the timeout of the operation limits the export.
     budget = Budget()
 
     def compose() -> str:

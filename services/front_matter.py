@@ -1,4 +1,4 @@
-"""Front matter: the YAML or TOML before the text of a Markdown file, where it ends and which title it gives."""
+"""Front matter: the YAML or TOML at the start of a Markdown file, its extent and its title."""
 
 import re
 import tomllib
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from db.ids import is_storable
 
 MAX_TITLE_SOURCE = 10_000
-"""How many characters are looked at for a title: of YAML from the key on, of TOML in all."""
+"""The most characters that are searched for a title: after the key in YAML, in total in TOML."""
 
 _EOL = r"(?:\r\n?|\n)"
 _NO_TEXT = re.compile(rf"(?:[ \t]*(?:#[^\r\n]*)?{_EOL})*")
@@ -18,7 +18,7 @@ _QUOTED = r"\"[^\"\r\n]*\"|'[^'\r\n]*'"
 class _Syntax(NamedTuple):
     opening: re.Pattern[str]
     closing: re.Pattern[str]
-    # How the first line with text must begin, so that a thematic break at the start of a text stays one.
+    # The start of the first line with text, so that a thematic break at the start of a document is not front matter.
     entry: re.Pattern[str]
 
 
@@ -47,10 +47,10 @@ _NULLS = {"", "~", "null", "Null", "NULL"}
 
 
 def length(markdown: str) -> int:
-    """Return how many characters at the start of a text are front matter, with its last line ending; 0: none.
+    """Return the length of the front matter at the start of a text, including its last line ending; 0 if it has none.
 
-    It begins in the first line with `---`, ends with `---` or `...`, and is empty or begins with a key, after blank
-    lines and comments at most; or the same with `+++` and TOML. What is not closed is Markdown.
+    YAML front matter starts with `---` in the first line and ends with `---` or `...`. It is empty or starts with a
+    key, after optional blank lines and comments. TOML front matter uses `+++`. An unclosed block is Markdown.
     """
     for syntax in (_YAML, _TOML):
         if opening := syntax.opening.match(markdown):
@@ -66,10 +66,10 @@ def length(markdown: str) -> int:
 
 
 def title(markdown: str) -> str | None:
-    """Return the title that the front matter of a text gives, as one line; None where there is none to be had.
+    """Return the title in the front matter of a text, as one line, or None if it has no title.
 
-    Of YAML only the value of `title` is read: quoted or not, on one line or several, and never as an alias, so that
-    no YAML can be made to grow. What is no text that every database can keep is no title.
+    In YAML only the value of `title` is read: quoted or plain, on one or several lines. Aliases are not resolved, so
+    that no YAML can expand. A value that is not a text, or that some database cannot store, is not a title.
     """
     end = length(markdown)
     if not end:
@@ -103,7 +103,7 @@ def _yaml_title(yaml: str) -> str | None:
         quoted = _SINGLE_QUOTED.match(value)
         return quoted[1].replace("''", "'") if quoted else None
     if header := _BLOCK_SCALAR.match(value):
-        # Its lines are indented; the first line after them that is not ends it.
+        # The lines are indented; the first one without indentation ends the value.
         lines = _PLAIN.match("\n" + value[header.end() :])
         return lines[0] if lines else None
     plain = _PLAIN.match(value)
@@ -116,7 +116,7 @@ def _plain(value: str) -> str | None:
         return None
     if first in _NULLS:
         rest = " ".join(filter(None, others))
-        # On lines of its own a value with keys or dashes is no text.
+        # A value that starts on the next line and has keys or dashes is not a text.
         first, others = (
             ("", []) if rest.startswith(("- ", *_NOT_PLAIN)) or re.search(r":(?:\s|\Z)", rest) else (rest, [])
         )

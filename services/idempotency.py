@@ -1,4 +1,4 @@
-"""Idempotency: how the retry of a creation is told from another creation under the same id."""
+"""Idempotency: distinguishes the retry of a creation from another creation with the same id."""
 
 import hashlib
 import json
@@ -7,14 +7,14 @@ from db.models import Document, Section
 
 
 def creation_digest(caller_id: str | None, *arguments: str | int | None) -> str | None:
-    """Return a digest of the arguments of a creation under an id of the caller's; None: the server makes the id."""
+    """Return a digest of the arguments of a creation, or None if the caller chose no id."""
     if caller_id is None:
         return None
     return hashlib.sha256(json.dumps(arguments).encode()).hexdigest()
 
 
 def is_retry_of(made: Document | Section, repeated: Document | Section) -> bool:
-    """Tell whether a row that is not stored yet comes from the same call by the same author as a stored one."""
+    """Return whether a stored row and a new row come from the same call by the same author."""
     return (
         made.created_by == repeated.created_by
         and made.creation_digest is not None

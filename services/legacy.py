@@ -1,7 +1,7 @@
-"""Legacy files: documents, sections, chats and messages as plain JSON that came from elsewhere, read and checked.
+"""Legacy files: parses and validates JSON with the documents, sections, chats and messages of another system.
 
-docs/legacy-import.md describes the form. What can be understood is taken as it is, and what nobody has a place for is
-counted; what would be lost, or could mean two things, is a problem with the place where it stands.
+docs/legacy-import.md describes the format. Known fields are taken as they are, and unknown fields are counted. A value
+that would be lost or is ambiguous is a problem, reported with its location.
 """
 
 import json
@@ -21,14 +21,14 @@ from services import limits, validation
 E = TypeVar("E", SectionStatus, MessageRole)
 
 DEPTH = 100
-"""How many lists and objects in each other a JSON value has at most: far fewer than an engine can keep."""
+"""The deepest nesting of lists and objects in a JSON value, far below the limits of the databases."""
 
 
 def _id(prefix: str, value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        raise ValueError("is neither a text nor a whole number")
+        raise ValueError("is neither a string nor an integer")
     if not value:
         raise ValueError("is empty")
     kept = value if value.startswith(prefix) else prefix + value
@@ -48,7 +48,7 @@ def _text(longest: int, value: str) -> str:
 
 
 def _storable(value: Any, level: int = 1) -> Any:
-    """Check that every engine can keep a JSON value."""
+    """Check that every supported database can store a JSON value."""
     match value:
         case dict() | list() if level > DEPTH:
             raise ValueError(f"is nested deeper than {DEPTH} levels")
@@ -67,12 +67,12 @@ def _storable(value: Any, level: int = 1) -> Any:
 
 def _time(value: object) -> datetime:
     if not isinstance(value, str):
-        raise ValueError("is not a text with a time")
+        raise ValueError("is not a string with a time")
     try:
         time = datetime.fromisoformat(value)
         return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError("is not a time as ISO 8601 writes it") from None
+        raise ValueError("is not a time in ISO 8601 format") from None
 
 
 def _one_of(kind: type[E], value: object) -> E:
@@ -100,13 +100,13 @@ Speaker = Annotated[MessageRole, BeforeValidator(partial(_one_of, MessageRole))]
 
 
 class Entry(BaseModel):
-    """What all entries of a file have in common: what is not known of them is kept aside, to be told."""
+    """The base of all entries of a file; unknown fields are kept for the report."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
 
 class LegacyDocument(Entry):
-    """A document, with the ids of its sections in their order."""
+    """A document, with the ids of its sections in order."""
 
     id: DocumentId
     title: Title | None = None
@@ -121,7 +121,7 @@ class LegacyDocument(Entry):
 
 
 class LegacySection(Entry):
-    """A section, with its pointer as it was, whatever it names."""
+    """A section; its chat pointer is kept even if it is wrong."""
 
     id: SectionId
     title: Title | None = None
@@ -138,7 +138,7 @@ class LegacySection(Entry):
 
 
 class LegacyChat(Entry):
-    """A chat; its time says which of two of a section is kept."""
+    """A chat; its creation time decides which of several chats of a section is kept."""
 
     id: ChatId
     section_id: SectionId
@@ -149,7 +149,7 @@ class LegacyChat(Entry):
 
 
 class LegacyMessage(Entry):
-    """A message; its time says where it stands in its chat."""
+    """A message; its creation time decides its place in the chat."""
 
     id: MessageId
     chat_session_id: ChatId
@@ -162,7 +162,7 @@ class LegacyMessage(Entry):
 
 
 class LegacyFile(Entry):
-    """All that a file holds."""
+    """The content of a file."""
 
     documents: list[LegacyDocument] = []
     sections: list[LegacySection] = []
@@ -176,8 +176,8 @@ class LegacyFile(Entry):
 
     @property
     def unknown(self) -> Counter[str]:
-        """How often there is a field that has no place here, by its name and the list it is in."""
-        # The names only: a counter takes the values of a mapping for counts.
+        """The number of occurrences of each unknown field, by its list and name."""
+        # Only the names: a counter would treat the values of a mapping as counts.
         found = Counter([*(self.model_extra or ())])
         for name, entries in self.lists.items():
             found.update(f"{name}[].{field}" for entry in entries for field in entry.model_extra or ())
@@ -185,7 +185,7 @@ class LegacyFile(Entry):
 
 
 class BadFile(ValueError):
-    """A file cannot be taken in; the problems say why, each with its place."""
+    """A file cannot be imported; each problem says why, with its location."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -193,20 +193,20 @@ class BadFile(ValueError):
 
 
 def read(source: bytes) -> LegacyFile:
-    """Read a file and check each entry for itself, and that no id is there twice. Raises `BadFile`."""
+    """Parse a file, validate each entry, and check that ids are unique. Raises `BadFile`."""
     try:
         plain = json.loads(source.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_no_number)
         file = LegacyFile.model_validate(plain)
     except UnicodeDecodeError as error:
         raise BadFile([f"This is not UTF-8: {error.reason} at byte {error.start:,}"]) from None
     except RecursionError:
-        raise BadFile(["This is nested too deep"]) from None
+        raise BadFile(["This is nested too deeply"]) from None
     except ValidationError as error:
         raise BadFile(f"{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()) from None
     except ValueError as error:
         raise BadFile([f"This is not JSON: {error}"]) from None
     if not any(file.lists.values()):
-        raise BadFile([f"This holds none of {', '.join(file.lists)}"])
+        raise BadFile([f"This has none of {', '.join(file.lists)}"])
     if doubles := [*_doubles(file)]:
         raise BadFile(doubles)
     return file
@@ -223,7 +223,7 @@ def _again(place: str, found: Sequence[str]) -> Iterable[str]:
     first: dict[str, int] = {}
     for number, each in enumerate(found):
         if first.setdefault(each, number) != number:
-            yield f"{place.format(number)}: {each} is there before, at {place.format(first[each])}"
+            yield f"{place.format(number)}: {each} is a duplicate of {place.format(first[each])}"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _place(location: Sequence[int | str]) -> str:

@@ -1,4 +1,4 @@
-"""The import of legacy files: what of a file is new, which chats become one, and how messages are numbered."""
+"""The import of legacy files: selects new entries, merges the chats of a section, and numbers messages."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -18,26 +18,26 @@ KINDS = ("documents", "sections", "placements", "chats", "messages")
 
 @dataclass
 class Imported:
-    """What became of a file: how much of each kind is new, and was skipped because its id is there already."""
+    """The result of an import: new and skipped entries by kind. An entry is skipped if its id already exists."""
 
     new: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     merged_chats: int = 0
-    """Chats whose messages went to another chat of their section."""
+    """Chats whose messages were moved to another chat of their section."""
     pointers_left: int = 0
-    """Sections that do not point to their chat, where the section or the chat is new."""
+    """Sections that do not point to their chat, if the section or the chat is new."""
     placements_left: int = 0
-    """Sections that were there already and do not stand in a document that lists them."""
+    """Sections that already existed and are not in a document that lists them."""
     client_ids_dropped: int = 0
     documents_forgotten: int = 0
-    """Chats that were opened through a document that nobody knows."""
+    """Chats that were opened through an unknown document."""
 
 
 async def import_file(store: Store, file: LegacyFile) -> Imported:
-    """Take in what of a file is not there yet, in one transaction, and leave as it is what is.
+    """Import the new entries of a file in one transaction, and leave existing rows unchanged.
 
-    Of several chats of a section one remains: the one that is there already, or else the oldest. Raises `BadFile`,
-    where something would be lost, or `DatabaseUnavailable`; then nothing was changed.
+    Several chats of a section are merged into one: the existing chat, or else the oldest. Raises `BadFile` if data
+    would be lost, or `DatabaseUnavailable`; in both cases nothing was changed.
     """
 
     async def work(transaction: Transaction) -> Imported:
@@ -57,14 +57,14 @@ async def import_file(store: Store, file: LegacyFile) -> Imported:
         try:
             await legacy.put_in(transaction.session, store.workspace_id, arrival.rows)
         except Taken:
-            raise BadFile(["Somebody else has added some of it meanwhile; import it again"]) from None
+            raise BadFile(["Another writer added some of these rows meanwhile; import the file again"]) from None
         return arrival.imported
 
     return await store.transact(work)
 
 
 class _Arrival:
-    """What a file amounts to, beside what is there already."""
+    """The rows to add for a file, given the existing rows."""
 
     def __init__(self, file: LegacyFile, there: There, user_id: str) -> None:
         self.rows = Rows()
@@ -74,9 +74,9 @@ class _Arrival:
         self._document_ids = {*there.documents, *(document.id for document in file.documents)}
         self._section_ids = {*there.sections, *(section.id for section in file.sections)}
         self._kept: dict[str, str] = {}
-        """The chat that remains, by the section."""
+        """The remaining chat, by section id."""
         self._target: dict[str, str] = {chat_id: chat_id for chat_id in there.chats}
-        """The chat that remains, by the chat."""
+        """The remaining chat, by the id of each merged chat."""
         self._add_chats()
         self._add_messages()
         self._add_documents()
@@ -98,7 +98,7 @@ class _Arrival:
                 self._append(number, document)
 
     def _append(self, number: int, document: LegacyDocument) -> None:
-        """Put what is new behind what stands in a document; what was taken out of it since does not come back."""
+        """Append new sections to an existing document; a section that was removed from it since is not added again."""
         standing = self._there.placements.get(document.id, {})
         missing = [section_id for section_id in document.section_ids if section_id not in standing]
         new = [section_id for section_id in missing if section_id not in self._there.sections]
@@ -111,8 +111,8 @@ class _Arrival:
             self._place(document.id, new, max(standing.values(), default=None))
         except positions.Malformed:
             self.problems.append(
-                f"documents[{number}].section_ids: {document.id} has a malformed position, behind which nothing can be"
-                " put; `doctor --repair` mends it"
+                f"documents[{number}].section_ids: {document.id} has a malformed position, after which no section"
+                " can be placed; `doctor --repair` repairs it"
             )
 
     def _place(self, document_id: str, section_ids: Sequence[str], last: str | None) -> None:
@@ -172,7 +172,7 @@ class _Arrival:
         client_ids = {*self._there.client_ids}
         for chat_id, messages in of_chat.items():
             last = self._there.chats[chat_id].last_seq if chat_id in self._there.chats else 0
-            # Sorting keeps those of the same time in the order of the file.
+            # Sorting is stable: messages of the same time keep the order of the file.
             for seq, message in enumerate(sorted(messages, key=lambda message: message.created_at), last + 1):
                 values = self._values(message, "role", "content", chat_id=chat_id, seq=seq)
                 values["author"] = message.author or message.role.lower()
@@ -192,7 +192,7 @@ class _Arrival:
             if chat.id in self._there.chats:
                 self.imported.skipped["chats"] += 1
             elif target is not None and target != chat.id:
-                # Merged at an earlier import, if all that was said in it is there already.
+                # Merged by an earlier import, if all its messages already exist.
                 again = target in self._there.chats and chat.id not in adding
                 self.imported.skipped["chats"] += again
                 self.imported.merged_chats += not again
@@ -213,7 +213,7 @@ class _Arrival:
         return not is_there
 
     def _values(self, entry: Any, *columns: str, **others: Any) -> dict[str, Any]:
-        """Return the values of a row: columns that are named as in the file, and what all entries have."""
+        """Return the values of a row: the given columns, and the columns that all entries have."""
         created_at = entry.created_at or self._there.now
         return {
             "id": entry.id,

@@ -1,4 +1,4 @@
-"""Limits: how much a client may send and ask for, in one place."""
+"""The limits on what clients may send and request."""
 
 TITLE_LENGTH = 1_000
 DESCRIPTION_LENGTH = 10_000
@@ -8,11 +8,11 @@ MARKDOWN_LINES = 200_000
 MARKDOWN_BLOCKS = 200_000
 IMPORTED_SECTIONS = 10_000
 IMPORT_SECONDS = 10
-"""Of processor time, for parsing."""
+"""Processor time for parsing."""
 PENDING_IMPORT_LENGTH = 4 * MARKDOWN_LENGTH
-"""How many characters of imports run or wait in a process at most."""
+"""The most characters of running and waiting imports in a process."""
 PENDING_EXPORT_LENGTH = 50 * MARKDOWN_LENGTH
-"""How many characters of exports run or wait in a process at most: one operation can ask for that many."""
+"""The most characters of running and waiting exports in a process; one operation can request that many."""
 MESSAGE_LENGTH = 100_000
 CLIENT_ID_LENGTH = 200
 CALLER_ID_LENGTH = 200

@@ -1,8 +1,8 @@
-"""Link reference definitions (`[label]: target`), which hold for a whole document: what a section keeps of them.
+"""Link reference definitions (`[label]: target`): a section keeps its link targets outside its original document.
 
-An imported section remembers the definitions that it uses and that stand in other sections. In another document its
-links keep their targets: the export gives it the definitions that it lacks, under labels of its own where that
-document means something else by them.
+A definition applies to a whole document. An imported section therefore stores the definitions that it uses from other
+sections. When another document is exported, the export adds the definitions that the section lacks, under new labels
+if that document defines the labels differently.
 """
 
 import re
@@ -23,14 +23,14 @@ _LONGEST_BASE = 100
 
 
 class Definition(NamedTuple):
-    """The target of a link, normalized, and its title, empty where there is none."""
+    """The normalized target of a link, and its title, which is empty if there is none."""
 
     href: str
     title: str
 
 
 def definitions(markdown: str, budget: Budget) -> dict[str, Definition]:
-    """Return the definitions that stand in a text, by label as it is compared; the first of a label counts."""
+    """Return the definitions in a text, by normalized label; the first definition of a label applies."""
     if "]:" not in markdown:
         return {}
     found: dict[str, Any] = {}
@@ -39,9 +39,9 @@ def definitions(markdown: str, budget: Budget) -> dict[str, Definition]:
 
 
 def labels(*texts: str | None) -> dict[str, str]:
-    """Return what may be labels in texts, as they are compared, each with one of its spellings.
+    """Return the possible labels in texts: the normalized labels, each with one of its spellings.
 
-    They are found without parsing, in time that is linear in the text, so there may be too many, and never too few.
+    The search does not parse and takes linear time. It can return too many labels, but never too few.
     """
     return {normalizeReference(spelling): spelling for text in texts if text for spelling in _bracketed(text)}
 
@@ -58,15 +58,15 @@ def _bracketed(text: str) -> Iterator[str]:
 
 
 def remembered(document_id: str, elsewhere: Mapping[str, Definition]) -> dict[str, Any]:
-    """Return what a section stores that is imported with a document and uses these definitions of others."""
+    """Return the value stored with an imported section that uses these definitions from other sections."""
     return {"document": document_id, "definitions": {label: list(found) for label, found in elsewhere.items()}}
 
 
 def with_targets_kept(texts: Sequence[SectionText], document_id: str, budget: Budget) -> Sequence[SectionText]:
-    """Return the texts of a document so that links of sections from elsewhere lead where they led there.
+    """Return the texts of a document, rewritten so that the links of sections from other documents keep their targets.
 
-    A section without a document that it was imported with keeps to its own definitions. What nothing that it keeps
-    defines takes the definitions of the document. Raises what `parse` does.
+    A section that was not imported uses its own definitions. A label that neither its own nor its stored definitions
+    define uses the definitions of the document. Raises the exceptions of `parse`.
     """
     remembering = [_remembering(text, document_id) for text in texts]
     if all(kept is None for kept in remembering):
@@ -96,14 +96,14 @@ def with_targets_kept(texts: Sequence[SectionText], document_id: str, budget: Bu
 
 
 class _Defined(ChainMap[str, Any]):
-    """Which labels are defined, as the parser asks for them: what is a link depends on all of them."""
+    """The defined labels, as a mapping for the parser, which needs all of them to recognize links."""
 
     def __getitem__(self, label: str) -> Any:
         return {"href": "", "title": ""}
 
 
 class _Labels:
-    """The labels of a document, and those that definitions get under which nothing else is meant."""
+    """The labels of a document, and the unused labels assigned to conflicting definitions."""
 
     def __init__(self, effective: dict[str, Definition]) -> None:
         self._effective = effective
@@ -113,12 +113,12 @@ class _Labels:
         self._added: dict[str, Definition] = {}
 
     def add_meanings(self, used: Iterable[str], meant: Mapping[str, Definition]) -> None:
-        """Note what a section means by the labels that it may use."""
+        """Record the definitions that a section associates with its labels."""
         for label in used:
             self._meanings[label].add(meant.get(label))
 
     def name(self, label: str, spelling: str, found: Definition) -> str | None:
-        """Return another label under which this is defined; None: it is defined under its own."""
+        """Return the new label of a definition, or None if it keeps its label."""
         if self._effective.get(label) == found:
             return None
         if (label, found) in self._names:
@@ -132,7 +132,7 @@ class _Labels:
         return name
 
     def added(self) -> Mapping[str, Definition]:
-        """Return the definitions that were made since this was asked last."""
+        """Return the definitions added since the last call."""
         added, self._added = self._added, {}
         return added
 
@@ -147,7 +147,7 @@ class _Labels:
 
 
 def _remembering(text: SectionText, document_id: str) -> dict[str, Definition] | None:
-    """Return what a section keeps beside its own definitions; None: those of the document hold for all of it."""
+    """Return the stored definitions of a section, or None if the definitions of the document apply to all of it."""
     origin = text.link_definitions
     if not isinstance(origin, dict) or origin.keys() != {"document", "definitions"}:
         return {} if "]:" in text.content else None
@@ -165,7 +165,7 @@ def _rewritten(
     *,
     is_first: bool,
 ) -> SectionText:
-    """Return a text with other labels for some, and with the definitions that are added before all else."""
+    """Return a text with renamed labels, and with the added definitions at its start."""
     changed = {label: name for label, name in names.items() if name is not None}
     content, title = text.content, text.title
     if changed:

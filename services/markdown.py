@@ -1,4 +1,4 @@
-"""Markdown: a document taken apart into passages, one for each heading, and put together again."""
+"""Markdown: splits a document into passages, one for each heading, and composes passages into a document."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,23 +18,23 @@ NBSP = "\u00a0"
 BLANK = " \t\r\n"
 BLANK_LINES = re.compile(r"(?:[ \t]*(?:\r\n?|\n))*")
 
-# What a text must hold to leave a block open that blank lines can belong to.
+# A text without any of these cannot leave a block open that includes blank lines.
 VERBATIM_START = re.compile(r"```|~~~|<[!?]|<(?:script|pre|style|textarea)", re.IGNORECASE)
 
-# How an HTML block that no blank line ends begins, and what ends it; the first that fits counts.
+# The start and the end of HTML blocks that a blank line does not end; the first match applies.
 HTML_ENDS = {"<!--": "-->", "<![cdata[": "]]>", "<!": ">", "<?": "?>"}
 HTML_ENDS |= {f"<{tag}": f"</{tag}>" for tag in ("script", "pre", "style", "textarea")}
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A heading and the text beneath it: one section of a document before it is stored.
+    """A heading and the text below it: one section of a document before it is stored.
 
-    `title` is the heading's inline Markdown, None for the text before the first heading; it has a line break
-    where an underlined heading had one. `level` is 1 to 6. `content` is the source text beneath the heading,
-    unchanged, without the blank lines around it and without its final line ending. `line` is where it begins in
-    the source, counted from 1. `definitions` are the link reference definitions that it may use and that stand in
-    other passages; None: it uses none at all.
+    `title` is the heading's inline Markdown, or None for the text before the first heading; it keeps the line breaks of
+    an underlined heading. `level` is 1 to 6. `content` is the source text below the heading, unchanged, without
+    surrounding blank lines and the final line ending. `line` is the first line of the passage in the source, counted
+    from 1. `definitions` are the link reference definitions in other passages that the passage may use; None if it
+    uses no definitions at all.
     """
 
     title: str | None
@@ -45,11 +45,11 @@ class Passage:
 
 
 class SectionText(Protocol):
-    """What `compose` reads of a section: a passage has it, and so has a stored row."""
+    """The attributes that `compose` reads; passages and stored rows have them."""
 
     @property
     def title(self) -> str | None:
-        """The heading's inline Markdown, None where there is no heading."""
+        """The heading's inline Markdown; None without a heading."""
 
     @property
     def level(self) -> int:
@@ -57,17 +57,17 @@ class SectionText(Protocol):
 
     @property
     def content(self) -> str:
-        """The Markdown beneath the heading."""
+        """The Markdown below the heading."""
 
 
 def split(markdown: str, budget: Budget | None = None) -> list[Passage]:
-    """Take a CommonMark document apart, one passage for each heading that stands in no other block.
+    """Split a CommonMark document into passages, one for each top-level heading.
 
-    Text before the first heading is a passage without a title, and front matter is at its start; blank lines alone
-    are none. Raises what `parse` does.
+    Text before the first heading is a passage without a title, which starts with the front matter; blank lines alone
+    are no passage. Raises the exceptions of `parse`.
     """
     text = markdown.removeprefix(BOM)
-    # A last line that is not ended means the same, but the parser fails on some ("> - <!--\n>").
+    # A final line ending does not change the meaning, but without one the parser fails on some texts ("> - <!--\n>").
     text += "" if text.endswith(("\r", "\n")) else "\n"
     body = front_matter.length(text)
     references: dict[str, Any] = {}
@@ -91,14 +91,14 @@ def split(markdown: str, budget: Budget | None = None) -> list[Passage]:
     if not passages[0].content:
         del passages[0]
     elif not body and front_matter.length(passages[0].content):
-        # Blank lines before it keep it from being front matter; without one it would come back as that.
+        # A blank line before the text keeps it from being read as front matter.
         first = next(number for number, row in enumerate(lines) if row.strip(BLANK))
         passages[0] = replace(passages[0], content=lines[first - 1] + passages[0].content)
     return _with_definitions(passages, references, skipped) if references else passages
 
 
 def title(passages: Sequence[SectionText]) -> str | None:
-    """Return the title of a document as one line: that of its front matter, or else its first heading."""
+    """Return the title of a document as one line: the title in its front matter, or else its first heading."""
     if passages and passages[0].title is None and (found := front_matter.title(passages[0].content)):
         return found
     headings = (" ".join((passage.title or "").split()) for passage in passages)
@@ -106,17 +106,17 @@ def title(passages: Sequence[SectionText]) -> str | None:
 
 
 def compose(passages: Iterable[SectionText], budget: Budget | None = None) -> str:
-    """Put a document together that `split` takes apart into these passages, and that renders as theirs did.
+    """Compose a document that `split` splits into the same passages, and that renders as their source did.
 
-    Headings are written as `## Title`, or underlined where the title has a line break. A passage without a
-    title gets an empty heading, unless it is the first. No heading is swallowed by what an edited passage
-    left open: a fence or an HTML block gets the line that closes it, and everything else ends at the blank
-    line or at the heading (but for blocks nested deeper than `MAX_NESTING`). Front matter at the start of the first
-    passage is written as it is. Raises what `parse` does.
+    Headings are written as `## Title`, or underlined if the title has a line break. A passage without a title gets an
+    empty heading, unless it is the first. A block left open by an edited passage does not swallow the next heading: a
+    fence or an HTML block gets a closing line, and every other block ends at the blank line or at the heading, except
+    blocks nested deeper than `MAX_NESTING`. Front matter at the start of the first passage is written unchanged. Raises
+    the exceptions of `parse`.
     """
     rows = list(passages)
     budget = budget or Budget()
-    # After a "\r" a lone "\n" would not end another line.
+    # After "\r", a single "\n" would not end a second line.
     eol = "\r\n" if any("\r" in row.content for row in rows) else "\n"
     parts: list[str] = []
     gap = ""
@@ -134,33 +134,33 @@ def compose(passages: Iterable[SectionText], budget: Budget | None = None) -> st
     text = "".join(parts)
     first = rows[0].content if rows and rows[0].title is None else ""
     if front_matter.length(text) and not front_matter.length(first):
-        # A thematic break and what came to stand after it are no front matter behind a blank line.
+        # After a blank line, a thematic break and the text below it are not front matter.
         return (_blank_lines(first, 0) or eol) + text
-    # At the very start the character would be taken for a byte order mark, and dropped.
+    # At the start of the text, the character would be dropped as a byte order mark.
     return eol + text if text.startswith(BOM) else text
 
 
 def _heading(title: str, level: int, eol: str) -> str:
     rows = LINE_ENDING.split(title)
     if len(rows) > 1 and level <= 2:
-        # White space is trimmed from a title, and may be all that kept its first or last line from being a
-        # list, a rule or an underline. A no-break space does that again, and is trimmed again.
+        # Parsing trims the white space of a title, and only that white space may have kept its first or last line from
+        # being a list, a thematic break or an underline. A no-break space has the same effect, and is trimmed too.
         for edge in ("", NBSP):
             heading = eol.join([edge + rows[0], *rows[1:-1], rows[-1] + edge, "=-"[level - 1] * 3])
             if split(heading) == [Passage("\n".join(rows), level, "")]:
                 return heading
-    # Nothing but an underlined heading can hold a line break.
+    # Only an underlined heading can contain a line break.
     title = " ".join(row for row in map(str.strip, rows) if row) if len(rows) > 1 else title
-    # A run of "#" at the end, alone or after a space, is taken for decoration, unless decoration follows it.
+    # A run of "#" at the end, alone or after a space, is parsed as a closing sequence, unless another one follows.
     text = title.rstrip("#")
     decoration = " #" if text != title and (not text or text[-1] in " \t") else ""
     return f"{'#' * level} {title}{decoration}" if title else "#" * level
 
 
 def _contained(content: str, front: int, eol: str, last: bool, budget: Budget) -> tuple[str, bool]:
-    """Return the content so that a heading can follow it, and whether a blank line can, too.
+    """Return the content in a form that a heading can follow, and whether a blank line can follow it too.
 
-    Its first `front` characters, and the blank lines after them, stay as they are.
+    The first `front` characters and the blank lines after them stay unchanged.
     """
     if front:
         front += len(_blank_lines(content, front))
@@ -171,7 +171,7 @@ def _contained(content: str, front: int, eol: str, last: bool, budget: Budget) -
     if block is None:
         return _cut(lines, 0, len(lines)), True
     if last or block.level > 0:
-        # Open in a list, the block would take the blank line; the heading ends the list, and the block too.
+        # A block that is open in a list would include the blank line; the heading ends both the list and the block.
         return _cut(lines, 0, len(lines), {len(lines)}), False
     opening = block.content.lstrip().lower()
     closing = block.markup or next(end for start, end in HTML_ENDS.items() if opening.startswith(start))
@@ -179,7 +179,7 @@ def _contained(content: str, front: int, eol: str, last: bool, budget: Budget) -
 
 
 def _left_open(content: str, budget: Budget) -> Token | None:
-    """Return the fence or HTML block that a blank line after the content would belong to."""
+    """Return the fence or HTML block that would include a blank line after the content."""
     if not VERBATIM_START.search(content):
         return None
     text = content + "\n\n"
@@ -188,7 +188,7 @@ def _left_open(content: str, budget: Budget) -> Token | None:
 
 
 def _with_definitions(passages: list[Passage], references: Mapping[str, Any], skipped: int) -> list[Passage]:
-    """Return the passages with the definitions that each may use; those were found `skipped` lines further up."""
+    """Return the passages with the definitions they may use; lines of `references` start after `skipped` lines."""
     ends = [*(passage.line for passage in passages[1:]), None]
     found = []
     for passage, end in zip(passages, ends, strict=True):
@@ -208,12 +208,12 @@ def _blank_lines(text: str, start: int) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    # Not str.splitlines: form feeds and other characters it splits at end no line in Markdown.
+    # Not str.splitlines: it splits at form feeds and other characters that do not end a line in Markdown.
     return StringIO(text, newline="").readlines()
 
 
 def _cut(lines: list[str], start: int, stop: int, held: Collection[int] = ()) -> str:
-    """Join lines without the blank ones around them; those up to a line in `held` belong to a block."""
+    """Join lines without surrounding blank lines; blank lines up to a line in `held` belong to a block and are kept."""
     while start < stop and not lines[start].strip(BLANK):
         start += 1
     while start < stop and not lines[stop - 1].strip(BLANK) and stop not in held:

@@ -1,4 +1,4 @@
-"""The block parser for Markdown: markdown-it-py's CommonMark rules, within limits and without what nobody reads."""
+"""The block parser for Markdown: markdown-it-py's CommonMark rules, with limits and without unused tokens."""
 
 import re
 import threading
@@ -24,35 +24,35 @@ from markdown_it.rules_block import (
 )
 from markdown_it.token import Token
 
-# Where blocks stand in blocks as deep as this, the parser skips what follows, headings and all. Its own limit
-# is 20, which a list of ten levels reaches; it is there for the recursion, which takes three calls a block.
+# The parser skips text that is nested deeper than this, including headings. Its default of 20 is reached by a list of
+# ten levels. The limit bounds the recursion, which takes three calls for each block.
 MAX_NESTING = 100
 
 VERBATIM = {"fence", "html_block"}
-"""The blocks that blank lines can belong to."""
+"""The types of blocks that can include blank lines."""
 
 LINE_ENDING = re.compile(r"\r\n?|\n")
 
 CHECK_INTERVAL = 256
-"""How many calls of rules lie between two looks at the clock: well under a millisecond for most."""
+"""The number of rule calls between two checks of the clock; most intervals are well under a millisecond."""
 
 Rule = Callable[[StateBlock, int, int, bool], bool]
 
 
 class LimitExceeded(Exception):
-    """The text takes more work than the budget allows; the message says which limit, as a predicate."""
+    """The text exceeds the budget; the message is a predicate that names the limit."""
 
 
 class ParsingStopped(Exception):
-    """Nobody waits for the result any more."""
+    """The parser was stopped because nobody waits for its result."""
 
 
 @dataclass
 class Budget:
-    """How much work parsing may be, counted over every text that is parsed with it; None: no limit.
+    """The budget for parsing, shared by all texts that are parsed with it; None means no limit.
 
-    `seconds` is processor time of the parsing thread, so that a busy machine refuses nothing. Any thread may call
-    `stop`; the parser then raises `ParsingStopped` within a moment.
+    `seconds` is processor time of the parsing thread, so that a busy machine does not cause refusals. Any thread may
+    call `stop`; the parser then soon raises `ParsingStopped`.
     """
 
     max_lines: int | None = None
@@ -67,7 +67,7 @@ class Budget:
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def stop(self) -> None:
-        """Have the parser stop: nobody waits for it any more."""
+        """Stop the parser, because nobody waits for its result."""
         self._stopped.set()
 
     def add_lines(self, count: int) -> None:
@@ -76,23 +76,23 @@ class Budget:
         _hold("has more than {:,} lines", self.lines, self.max_lines)
 
     def add_block(self) -> None:
-        """Count a block: a paragraph, a list, an item of a list and so on."""
+        """Count a block, such as a paragraph, a list or a list item."""
         self.blocks += 1
         _hold("has more than {:,} blocks (paragraphs, items of lists, quotes ...)", self.blocks, self.max_blocks)
 
     def add_heading(self) -> None:
-        """Count a heading that begins a section."""
+        """Count a heading that starts a section."""
         self.headings += 1
         _hold("makes more than {:,} sections", self.headings, self.max_sections)
 
     def tick(self) -> None:
-        """Count a call of a rule, and look at the clock now and then."""
+        """Count a rule call, and check the budget every `CHECK_INTERVAL` calls."""
         self._calls += 1
         if self._calls % CHECK_INTERVAL == 0:
             self.check()
 
     def check(self) -> None:
-        """Raise `ParsingStopped` or `LimitExceeded` where it is time to."""
+        """Raise `ParsingStopped` if parsing was stopped, or `LimitExceeded` if the time is used up."""
         if self._stopped.is_set():
             raise ParsingStopped
         if self.seconds is None:
@@ -106,11 +106,11 @@ class Budget:
 def parse(
     text: str, budget: Budget, references: MutableMapping[str, Any] | None = None, *, inline: bool = False
 ) -> list[Token]:
-    """Return the headings of the document itself, each with its inline token, and all blocks of `VERBATIM` types.
+    """Return the top-level headings, each with its inline token, and all blocks of `VERBATIM` types.
 
-    `references` gets the link reference definitions, by label, each with `href`, `title` and `map`, its lines. With
-    `inline` all texts of headings and paragraphs are returned too. Lines are counted as CommonMark does, from 0.
-    Raises `LimitExceeded`, `ParsingStopped`.
+    The link reference definitions are added to `references` by label, each with `href`, `title` and `map`, its lines.
+    With `inline`, the inline tokens of all headings and paragraphs are returned too. Lines are those of CommonMark,
+    counted from 0. Raises `LimitExceeded` and `ParsingStopped`.
     """
     text = LINE_ENDING.sub("\n", text).replace("\0", "\ufffd")
     budget.check()
@@ -128,9 +128,9 @@ def _hold(reason: str, count: int, limit: int | None) -> None:
 
 
 class _State(StateBlock):
-    """The state of the parser, which keeps only the tokens that `parse` returns.
+    """A parser state that keeps only the tokens that `parse` returns.
 
-    All of them would take several hundred bytes for each list item, of which a document can have very many.
+    All tokens would take several hundred bytes for each list item, and a document can have very many items.
     """
 
     def push(self, ttype: str, tag: str, nesting: Literal[-1, 0, 1]) -> Token:
@@ -163,7 +163,7 @@ def _counted(rule: Rule) -> Rule:
 
 @cache
 def _parser() -> MarkdownIt:
-    """Return a parser of blocks only; every call of a rule is counted."""
+    """Return a block parser that counts every rule call."""
     parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING})
     interrupts = ["paragraph", "reference", "blockquote", "list"]
     interrupted: dict[str, tuple[Rule, list[str]]] = {
@@ -184,11 +184,11 @@ def _parser() -> MarkdownIt:
 
 
 def _blockquote(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    r"""Parse a block quote, looking ahead only about as far as it reaches.
+    r"""Parse a block quote with a lookahead of about its length.
 
-    The rule claims every line up to the next blank one before it looks at the first: with many short quotes,
-    as in "> # a\nb\n" repeated, time goes with the square of the lines. So it gets few lines at first, and
-    more as long as it uses them up; what was learnt about a quote serves when the one around it tries again.
+    The rule scans all lines up to the next blank one before it parses the first. With many short quotes, such as
+    "> # a\nb\n" repeated, this takes quadratic time. So the rule gets few lines at first, and more as long as it uses
+    all of them. The length found for a quote is reused when the enclosing quote is parsed again.
     """
     if silent:
         return blockquote(state, start, end, silent)
@@ -211,8 +211,7 @@ def _blockquote(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 def _reference(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """Parse a link reference definition of at most a thousand lines.
 
-    The rule copies the title with every line it adds: after a quotation mark that is never closed, time
-    would go with the square of the lines.
+    The rule copies the title for every line that it adds, which takes quadratic time after an unclosed quotation mark.
     """
     last = state.lineMax
     state.lineMax = min(last, start + 1000)

@@ -23,7 +23,7 @@ from services.outcomes import (
 
 @dataclass(frozen=True)
 class PostMessageSuccess:
-    """The message, added now or by an earlier call with the same client id."""
+    """The message, posted by this call or by an earlier call with the same client id."""
 
     posted_message: Message
 
@@ -34,15 +34,15 @@ PostMessageResult = (
 
 
 class _AlreadyPosted(Outcome):
-    """The client id is in use; the number that was taken goes back."""
+    """The client id is in use; the rollback returns the message number."""
 
 
 @command
 async def post_message(store: Store, chat_id: str, content: str, client_id: str | None) -> PostMessageResult:
-    """Add a message to a chat and number it; the same client id again returns the message it has made.
+    """Post a message to a chat and number it; a retry with the same client id returns the posted message.
 
-    `content` is Markdown, kept as it is. The number is given inside the transaction that adds the message, so
-    an acknowledged message has one, and a failed one leaves no gap.
+    `content` is Markdown, stored unchanged. The transaction that inserts the message also assigns its number, so an
+    acknowledged message has a number, and a failed one leaves no gap.
     """
     if await store.load.chats.load(chat_id) is None:
         return ChatSessionNotFound(chat_id)
@@ -70,8 +70,8 @@ async def post_message(store: Store, chat_id: str, content: str, client_id: str 
         added = await insert_if_absent(transaction.session, message, "workspace_id", "chat_id", "author", "client_id")
         return _AlreadyPosted() if added is None else PostMessageSuccess(added)
 
-    # Nothing is added where the client id is in use; then its message has been committed, and can be read, unless the
-    # chat was purged since, with all that was in it: the next attempt finds out.
+    # If the client id is in use, nothing is inserted. Its message was then committed and can be read, unless the chat
+    # was purged since, which the next attempt finds out.
     async for _ in RetrySchedule(eager=True):
         if earlier := await _earlier(store, message):
             return earlier
@@ -82,13 +82,13 @@ async def post_message(store: Store, chat_id: str, content: str, client_id: str 
 
 
 async def of_chat(store: Store, chat: ChatSession, page: Page) -> Connection[Message]:
-    """Return a page of the messages of a chat, by number."""
+    """Return a page of the messages of a chat, ordered by number."""
     found = await store.load.pages_of_messages.load((chat.id, page))
     return found.counted_by(lambda: chat.message_count)
 
 
 def edge(message: Message) -> Edge[Message]:
-    """Return the edge of a message in the list of its chat."""
+    """Return the edge of a message in the connection of its chat."""
     return edge_of(messages.BY_NUMBER, message, message.seq)
 
 

@@ -1,4 +1,4 @@
-"""Nodes: anything that has an id, found by it; the prefix of the id says where to look."""
+"""Nodes: lookup of objects by id; the prefix of the id selects the type."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,7 +15,7 @@ Node = Document | Section | ChatSession | Message | User | Workspace
 
 
 async def node(store: Store, node_id: str) -> Node | None:
-    """Return what an id names, if the principal may see it."""
+    """Return the object with this id, if the principal may see it."""
     lookups: dict[str, Callable[[str], Awaitable[Node | None]]] = {
         ids.DOCUMENT: store.load.documents.load,
         ids.SECTION: store.load.sections.load,
@@ -33,9 +33,9 @@ async def node(store: Store, node_id: str) -> Node | None:
 
 
 async def nodes(store: Store, node_ids: Sequence[str]) -> list[Node | Exception | None]:
-    """Return what each id names, in order, or what went wrong with it.
+    """Return the object of each id, in order, or the exception that its lookup raised.
 
-    Raises `BadArgument` for too many of them, and `DatabaseUnavailable`, which is about all of them.
+    Raises `BadArgument` for too many ids, and `DatabaseUnavailable`, which concerns all ids.
     """
     if len(node_ids) > limits.NODES:
         raise BadArgument(f"ids has more than {limits.NODES} entries")

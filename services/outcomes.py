@@ -1,7 +1,7 @@
-"""Outcomes: every expected "no", as a value with the ids it is about.
+"""Outcomes: every expected failure, as a value with the ids that it concerns.
 
-An outcome means that nothing was changed; only after `TemporarilyUnavailable` something may have been. Then it is safe
-to repeat all but a post without a client id and a creation without an id of one's own.
+After an outcome nothing was changed, except that `TemporarilyUnavailable` leaves this open. A retry is then safe,
+unless it is a post without a client id or a creation without an id chosen by the caller.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from db.outcome import Outcome as Outcome
 
 
 class ErrorCode(StrEnum):
-    """The names of the outcomes, for programs to match on."""
+    """The error codes, for programs to match on."""
 
     CHAT_SESSION_NOT_FOUND = "CHAT_SESSION_NOT_FOUND"
     CLIENT_ID_CONFLICT = "CLIENT_ID_CONFLICT"
@@ -29,7 +29,7 @@ class ErrorCode(StrEnum):
 
 @dataclass(frozen=True)
 class DocumentNotFound(Outcome):
-    """No such document that the principal may see."""
+    """The document does not exist, or the principal may not see it."""
 
     doc_id: str
     code: ClassVar = ErrorCode.DOCUMENT_NOT_FOUND
@@ -38,7 +38,7 @@ class DocumentNotFound(Outcome):
 
 @dataclass(frozen=True)
 class SectionNotFound(Outcome):
-    """No such section that the principal may see."""
+    """The section does not exist, or the principal may not see it."""
 
     section_id: str
     code: ClassVar = ErrorCode.SECTION_NOT_FOUND
@@ -47,7 +47,7 @@ class SectionNotFound(Outcome):
 
 @dataclass(frozen=True)
 class SectionNotInDocument(Outcome):
-    """The document and the section exist, but the section does not stand in the document."""
+    """The document and the section exist, but the section is not in the document."""
 
     doc_id: str
     section_id: str
@@ -57,7 +57,7 @@ class SectionNotInDocument(Outcome):
 
 @dataclass(frozen=True)
 class ChatSessionNotFound(Outcome):
-    """No such chat session that the principal may see."""
+    """The chat session does not exist, or the principal may not see it."""
 
     chat_id: str
     code: ClassVar = ErrorCode.CHAT_SESSION_NOT_FOUND
@@ -66,7 +66,7 @@ class ChatSessionNotFound(Outcome):
 
 @dataclass(frozen=True)
 class Forbidden(Outcome):
-    """The principal may see this, but its role does not allow the change."""
+    """The principal may see the object, but its role does not allow the change."""
 
     subject_id: str | None = None
     code: ClassVar = ErrorCode.FORBIDDEN
@@ -75,16 +75,16 @@ class Forbidden(Outcome):
 
 @dataclass(frozen=True)
 class Violation:
-    """Why one argument cannot be accepted."""
+    """The reason one argument is invalid."""
 
     path: tuple[str, ...]
-    """The names that lead to it: the argument, then the fields of input objects."""
+    """The name of the argument, then the fields of input objects."""
     message: str
 
 
 @dataclass(frozen=True)
 class InvalidInput(Outcome):
-    """Arguments that cannot be accepted, and why."""
+    """One or more arguments are invalid; the violations give the reasons."""
 
     violations: tuple[Violation, ...]
     code: ClassVar = ErrorCode.INVALID_INPUT
@@ -96,13 +96,13 @@ class InvalidInput(Outcome):
 
     @classmethod
     def of(cls, argument: str, message: str) -> "InvalidInput":
-        """Return the outcome for one argument."""
+        """Return the outcome for one invalid argument."""
         return cls((Violation((argument,), message),))
 
 
 @dataclass(frozen=True)
 class IdTaken(Outcome):
-    """The id chosen for a new document or section is in use."""
+    """The id chosen for a new document or section is already in use."""
 
     taken_id: str
     code: ClassVar = ErrorCode.ID_TAKEN
@@ -111,7 +111,7 @@ class IdTaken(Outcome):
 
 @dataclass(frozen=True)
 class NotInTrash(Outcome):
-    """Only what is in the trash is taken away for good."""
+    """The item is not in the trash. Only a trashed item can be purged."""
 
     subject_id: str
     code: ClassVar = ErrorCode.NOT_IN_TRASH
@@ -120,7 +120,7 @@ class NotInTrash(Outcome):
 
 @dataclass(frozen=True)
 class ClientIdConflict(Outcome):
-    """The client id was used in this chat before, for a message with other text."""
+    """The client id was already used in this chat for a message with different text."""
 
     chat_id: str
     client_id: str
@@ -131,7 +131,7 @@ class ClientIdConflict(Outcome):
 
 @dataclass(frozen=True)
 class TemporarilyUnavailable(Outcome):
-    """The database could not decide in time; the change may or may not have been made."""
+    """The server could not finish in time; the change may or may not have been made."""
 
     retry_after_ms: int = RETRY_AFTER_MS
     code: ClassVar = ErrorCode.TEMPORARILY_UNAVAILABLE
@@ -139,9 +139,9 @@ class TemporarilyUnavailable(Outcome):
 
 
 class BadArgument(ValueError):
-    """An argument that cannot be accepted, where there is no union to say so; the text says why.
+    """An argument is invalid, and the field has no result union to report it; the message says why.
 
-    `code` names the outcome that it would be in a union; None: there is no closer name than a bad argument.
+    `code` is the error code of the matching outcome, or None if no outcome matches.
     """
 
     def __init__(self, reason: str, code: ErrorCode | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Paging: from the arguments of a connection to the page that is meant."""
+"""Paging: validates the arguments of a connection and returns the requested page."""
 
 from db.reading.cursors import Key, decode
 from db.reading.paging import Order, Page
@@ -16,9 +16,9 @@ def page(
     largest: int = LARGEST_PAGE,
     newest: bool = False,
 ) -> Page:
-    """Return the page meant by `first` rows after a cursor, or the `last` before one. Raises `BadArgument`.
+    """Return the page of the `first` rows after a cursor, or of the `last` rows before one. Raises `BadArgument`.
 
-    Without any argument it is the first page, or the last one of a list whose `newest` rows are at its end.
+    Without arguments, return the first page, or with `newest` the last page, which has the newest rows.
     """
     if newest and first is None and last is None and after is None:
         last = PAGE_SIZE
@@ -32,7 +32,7 @@ def page(
 
 
 def _key(order: Order, argument: str, cursor: str | None) -> Key | None:
-    if not cursor:  # a client that has no cursor yet may send an empty one
+    if not cursor:  # a client without a cursor may send an empty string
         return None
     try:
         return decode(order.name, order.types, cursor)

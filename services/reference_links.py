@@ -1,4 +1,4 @@
-"""Reference links in Markdown (`[text][label]`, `[label][]`, `[label]`): where their labels stand in the source."""
+"""Reference links in Markdown (`[text][label]`, `[label][]`, `[label]`): locates their labels in the source."""
 
 from bisect import bisect_right
 from collections.abc import Callable, MutableMapping
@@ -14,9 +14,9 @@ from services.markdown_parser import Budget, parse
 
 
 class ReferenceLink(NamedTuple):
-    """A link or image by reference: its label as it is compared, and the part of the source that names the label.
+    """A link or image by reference: its normalized label, and the part of the source that names the label.
 
-    From `start` to `end` stands `[label]` or `[]`, or nothing where the text of the link is its label.
+    The source from `start` to `end` is `[label]` or `[]`, or empty if the text of the link is its label.
     """
 
     start: int
@@ -27,9 +27,9 @@ class ReferenceLink(NamedTuple):
 def reference_links(
     markdown: str, references: MutableMapping[str, Any], budget: Budget, *, is_inline: bool = False
 ) -> list[ReferenceLink]:
-    """Return the links and images whose labels are in `references`, in their order.
+    """Return the links and images whose labels are in `references`, in source order.
 
-    The definitions in the text are added to `references` first. `is_inline`: the text is that of a heading.
+    The definitions in the text are added to `references` first. `is_inline` is for the text of a heading.
     """
     env: dict[str, Any] = {"references": references, "budget": budget}
     if is_inline:
@@ -50,9 +50,9 @@ def reference_links(
 
 
 def _places(content: str, lines: list[str], starts: list[int], first: int) -> Callable[[int], int | None]:
-    """Return a function from a place in the content of a block to that in the source, None where it is not found.
+    """Return a function that maps an offset in the content of a block to the source, or to None if it is not found.
 
-    Each line of the content is the end of a line of the source, but for white space and the marks of a heading.
+    Each line of the content is the end of a line of the source, except for white space and the marks of a heading.
     """
     begins: list[int] = [0]
     offsets: list[int | None] = []
@@ -92,7 +92,7 @@ def _image(state: StateInline, silent: bool) -> bool:
 
 
 def _noted(rule: Callable[[StateInline, bool], bool], state: StateInline, silent: bool, start: int) -> bool:
-    """Run a rule whose label begins at `start`, and note what it found."""
+    """Run a rule whose label starts at `start`, and record the reference link that it finds."""
     state.env["budget"].tick()
     if silent:
         return rule(state, silent)
@@ -100,7 +100,7 @@ def _noted(rule: Callable[[StateInline, bool], bool], state: StateInline, silent
     label_end = state.md.helpers.parseLinkLabel(state, start, rule is link) if is_candidate else -1
     base: int = state.env["base"]
     if rule is image:
-        state.env["base"] = base + start + 1  # its description is parsed as a text of its own
+        state.env["base"] = base + start + 1  # the description is parsed as a separate text
     found = rule(state, silent)
     state.env["base"] = base
     if found and label_end >= 0 and state.src[state.pos - 1] == "]":

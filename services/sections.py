@@ -1,4 +1,4 @@
-"""Sections: pieces of text that stand in documents, one or several."""
+"""Sections: pieces of text that are placed in one or several documents."""
 
 from dataclasses import dataclass
 
@@ -27,24 +27,24 @@ from services.outcomes import (
 
 @dataclass(frozen=True)
 class CreateSectionSuccess:
-    """The new section, and where it stands."""
+    """The new section and its placement."""
 
     section: Section
     document_id: str
     placement: Placement | None
-    """None: it was taken out of the document since an earlier call created it."""
+    """None if an earlier call created the section and it was removed from the document since."""
 
 
 @dataclass(frozen=True)
 class PlaceSectionSuccess:
-    """Where the section stands, now or since an earlier call."""
+    """The placement of the section, made by this call or earlier."""
 
     placement: Placement
 
 
 @dataclass(frozen=True)
 class RemoveSectionSuccess:
-    """The section, which is kept, and the document that it was taken out of."""
+    """The section, which is kept, and the document that it was removed from."""
 
     section: Section
     document_id: str
@@ -73,7 +73,7 @@ async def create_section(
     level: int | None,
     own_id: str | None,
 ) -> CreateSectionResult:
-    """Make a section and place it at the end of a document."""
+    """Create a section and place it at the end of a document."""
     if await store.load.documents.load(document_id) is None:
         return DocumentNotFound(document_id)
     if refused := access.refusal(store, Action.ARRANGE_SECTIONS, document_id):
@@ -109,7 +109,7 @@ async def create_section(
 
 
 async def _earlier(store: Store, document_id: str, repeated: Section) -> CreateSectionSuccess | None:
-    """Return what an earlier call made, if this one repeats it."""
+    """Return the result of the earlier call, if this call is its retry."""
     anchor = await store.anchor(document_id, repeated.id)
     if anchor.section is None or not is_retry_of(anchor.section, repeated):
         return None
@@ -118,7 +118,7 @@ async def _earlier(store: Store, document_id: str, repeated: Section) -> CreateS
 
 @command
 async def place_section(store: Store, document_id: str, section_id: str) -> PlaceSectionResult:
-    """Place an existing section at the end of a document, by reference; where it stands already, it stays."""
+    """Place an existing section at the end of a document; a section that is already there keeps its position."""
     anchor = await store.anchor(document_id, section_id)
     if anchor.document is None:
         return DocumentNotFound(document_id)
@@ -142,7 +142,7 @@ async def place_section(store: Store, document_id: str, section_id: str) -> Plac
 
 @command
 async def remove_section(store: Store, document_id: str, section_id: str) -> RemoveSectionResult:
-    """Take a section out of a document; the section and its chat are kept."""
+    """Remove a section from a document; the section and its chat are kept."""
     anchor = await store.anchor(document_id, section_id)
     if anchor.document is None:
         return DocumentNotFound(document_id)
@@ -159,11 +159,11 @@ async def remove_section(store: Store, document_id: str, section_id: str) -> Rem
     ) -> RemoveSectionSuccess | DocumentNotFound | SectionNotFound | SectionNotInDocument:
         if not await documents.bump_version(transaction, document_id):
             return DocumentNotFound(document_id)
-        taken_out = await documents.remove_placement(transaction, document_id, section_id)
-        # It may have been put into the trash since it was read, or have been purged, which took its placement with it.
+        removed = await documents.remove_placement(transaction, document_id, section_id)
+        # Since the read, the section may have been trashed, or purged together with its placement.
         if not await lock_for_share(transaction, section_id):
             return SectionNotFound(section_id)
-        if not taken_out:
+        if not removed:
             return SectionNotInDocument(document_id, section_id)
         return RemoveSectionSuccess(section, document_id)
 
@@ -171,16 +171,16 @@ async def remove_section(store: Store, document_id: str, section_id: str) -> Rem
 
 
 def section(store: Store, section_id: str) -> AwaitableOrValue[Section | None]:
-    """Return a section by its id."""
+    """Return the section with this id, if the principal may see it."""
     return store.load.sections.get(section_id)
 
 
 def edge(section: Section, placement: Placement) -> SectionEdge:
-    """Return the edge of a section in the list of a document."""
+    """Return the edge of a section in the connection of a document."""
     return documents.edge(section, placement)
 
 
 async def documents_of(store: Store, section: Section, page: Page) -> Connection[Document]:
-    """Return a page of the documents that a section stands in, the newest first."""
+    """Return a page of the documents that contain a section, newest first."""
     found = await store.load.pages_of_documents.load((section.id, page))
     return found.counted_by(lambda: store.load.counts_of_documents.get(section.id))

@@ -1,4 +1,4 @@
-"""The trash: documents and sections that are taken away, brought back, and taken away for good."""
+"""The trash: moves documents and sections to the trash, restores them, and purges them."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,7 @@ from services.outcomes import (
 No = TypeVar("No")
 
 PURGE_SECONDS = 20.0
-"""How long a purge goes on with portion after portion before it asks its caller to come again."""
+"""The time after which a purge starts no further portion and returns `TemporarilyUnavailable`."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class TrashDocumentSuccess:
 
 @dataclass(frozen=True)
 class RestoreDocumentSuccess:
-    """The document, which is out of the trash."""
+    """The document, which is no longer in the trash."""
 
     document: Document
 
 
 @dataclass(frozen=True)
 class PurgeDocumentSuccess:
-    """What was removed for good with a document."""
+    """The counts of what was deleted permanently with a document."""
 
     document_id: str
     removed: Purged
@@ -59,14 +59,14 @@ class TrashSectionSuccess:
 
 @dataclass(frozen=True)
 class RestoreSectionSuccess:
-    """The section, which is out of the trash."""
+    """The section, which is no longer in the trash."""
 
     section: Section
 
 
 @dataclass(frozen=True)
 class PurgeSectionSuccess:
-    """What was removed for good with a section."""
+    """The counts of what was deleted permanently with a section."""
 
     section_id: str
     removed: Purged
@@ -81,7 +81,7 @@ PurgeSectionResult = PurgeSectionSuccess | SectionNotFound | NotInTrash | Forbid
 
 
 async def trashed(store: Store, kind: type[Trashable], page: Page) -> Connection[Trashable]:
-    """Return a page of what is in the trash, the latest first. For those who may not edit there is nothing in it."""
+    """Return a page of the trash, most recently trashed first; empty for principals that may not use the trash."""
     if not access.may(store, Action.USE_TRASH):
         return connection([], Page(0))
     return (await store.trashed(kind, page)).counted_by(lambda: store.count_trashed(kind))
@@ -89,7 +89,7 @@ async def trashed(store: Store, kind: type[Trashable], page: Page) -> Connection
 
 @command
 async def trash_document(store: Store, document_id: str) -> TrashDocumentResult:
-    """Put a document into the trash, where nobody sees it; its sections and their chats are kept."""
+    """Move a document to the trash, which hides it; its sections and their chats are kept."""
     if refused := await _refused_document(store, Action.USE_TRASH, document_id):
         return refused
     moved = await _move(store, Document, document_id, trash.move_to_trash)
@@ -98,7 +98,7 @@ async def trash_document(store: Store, document_id: str) -> TrashDocumentResult:
 
 @command
 async def restore_document(store: Store, document_id: str) -> RestoreDocumentResult:
-    """Take a document out of the trash; all is as it was."""
+    """Restore a document from the trash, as it was before."""
     if refused := await _refused_document(store, Action.USE_TRASH, document_id):
         return refused
     moved = await _move(store, Document, document_id, trash.restore)
@@ -107,7 +107,7 @@ async def restore_document(store: Store, document_id: str) -> RestoreDocumentRes
 
 @long_command
 async def purge_document(store: Store, document_id: str) -> PurgeDocumentResult:
-    """Take a document that is in the trash away for good, and the sections that stand nowhere else with their chats."""
+    """Delete a trashed document permanently, with the sections that are in no other document, and their chats."""
     if refused := await _refused_document(store, Action.PURGE, document_id):
         return refused
 
@@ -125,7 +125,7 @@ async def purge_document(store: Store, document_id: str) -> PurgeDocumentResult:
 
 @command
 async def trash_section(store: Store, section_id: str) -> TrashSectionResult:
-    """Put a section into the trash: it is hidden in all its documents, and so is its chat; both are kept."""
+    """Move a section to the trash, which hides it and its chat in all its documents; both are kept."""
     if refused := await _refused_section(store, Action.USE_TRASH, section_id):
         return refused
     moved = await _move(store, Section, section_id, trash.move_to_trash)
@@ -134,7 +134,7 @@ async def trash_section(store: Store, section_id: str) -> TrashSectionResult:
 
 @command
 async def restore_section(store: Store, section_id: str) -> RestoreSectionResult:
-    """Take a section out of the trash; it is back where it stood, with its chat."""
+    """Restore a section from the trash, with its chat, to its previous positions."""
     if refused := await _refused_section(store, Action.USE_TRASH, section_id):
         return refused
     moved = await _move(store, Section, section_id, trash.restore)
@@ -143,7 +143,7 @@ async def restore_section(store: Store, section_id: str) -> RestoreSectionResult
 
 @long_command
 async def purge_section(store: Store, section_id: str) -> PurgeSectionResult:
-    """Take a section that is in the trash away for good, wherever it stands, with its chat and the messages."""
+    """Delete a trashed section permanently from all its documents, with its chat and messages."""
     if refused := await _refused_section(store, Action.PURGE, section_id):
         return refused
 
@@ -162,13 +162,13 @@ async def purge_section(store: Store, section_id: str) -> PurgeSectionResult:
 async def _in_portions(
     store: Store, purge: Callable[[Transaction], Awaitable[Portion | No]]
 ) -> Purged | No | TemporarilyUnavailable:
-    """Purge portion after portion, and return what is gone; where that takes too long, the next call goes on."""
+    """Purge in portions and return the counts, or `TemporarilyUnavailable` if more calls are needed."""
     gone: Purged | None = None
     until = time.monotonic() + PURGE_SECONDS
     while True:
         portion = await store.transact(purge)
         if not isinstance(portion, Portion):
-            # Somebody else has taken away the rest: a "no" would mean that nothing was changed.
+            # Another call deleted the rest; an error would mean that nothing was changed.
             return portion if gone is None else gone
         gone = portion.purged if gone is None else gone + portion.purged
         if not portion.more:
@@ -187,7 +187,7 @@ async def _move(
     return await store.transact(work)
 
 
-# Who may not change it may not look into the trash either: what is in there does not exist for them.
+# A trashed item does not exist for principals that may not use the trash.
 
 
 async def _refused_document(store: Store, action: Action, document_id: str) -> DocumentNotFound | Forbidden | None:

@@ -1,4 +1,4 @@
-"""Users: the people and services known to a workspace, by the id that their tokens give them."""
+"""Users: the people and services known to a workspace, identified by the id in their tokens."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from db.store import Store
 
 @dataclass(frozen=True)
 class User:
-    """A user as others see them."""
+    """A user, as other users see them."""
 
     id: str
     name: str
@@ -17,7 +17,7 @@ class User:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The tenant that the viewer belongs to."""
+    """The tenant of the viewer."""
 
     id: str
     name: str
@@ -25,7 +25,7 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who is asking, in which workspace, in which role."""
+    """The user who sends the request, with their workspace and role."""
 
     user: User
     workspace: Workspace
@@ -33,13 +33,13 @@ class Viewer:
 
 
 def user(user_id: str) -> User:
-    """Return the user with an id that was stored beside something they made."""
-    # Nobody signs in yet, so a name is all that a user has, and it is the id.
+    """Return the user for an id that was stored with an object."""
+    # Users have no profiles yet, so the id is also the name.
     return User(ids.USER + user_id, user_id)
 
 
 def viewer(store: Store) -> Viewer:
-    """Return who is asking."""
+    """Return the viewer of the store's principal."""
     principal = store.principal
     workspace = Workspace(ids.WORKSPACE + principal.workspace_id, principal.workspace_id)
     return Viewer(user(store.principal.user_id), workspace, principal.role)

@@ -1,6 +1,6 @@
-"""Validation: the checks that hold clients to the limits.
+"""Validation: checks arguments against the limits.
 
-A check returns the violation that it finds, or None; `invalid` makes one answer of all that were found.
+A check returns the violation that it finds, or None; `invalid` combines violations into one outcome.
 """
 
 import re
@@ -14,13 +14,13 @@ _LINE_ENDING = re.compile(r"\r\n?|\n")
 
 
 def invalid(*found: Violation | None) -> InvalidInput | None:
-    """Return the outcome that lists the violations found, or None if there are none."""
+    """Return the outcome with all violations, or None if there are none."""
     violations = tuple(violation for violation in found if violation is not None)
     return InvalidInput(violations) if violations else None
 
 
 def text(argument: str, value: str | None, longest: int) -> Violation | None:
-    """Check a text: at most `longest` characters, and only such that every database can store."""
+    """Check a text: at most `longest` characters, all of which every supported database can store."""
     if value is None:
         return None
     if len(value) > longest:
@@ -31,7 +31,7 @@ def text(argument: str, value: str | None, longest: int) -> Violation | None:
 
 
 def markdown(value: str) -> Violation | None:
-    """Check a text to be imported, as `text` does; a character that cannot be stored is named with its line."""
+    """Check Markdown as `text` does, and add the line of a character that cannot be stored."""
     violation = text("markdown", value, limits.MARKDOWN_LENGTH)
     found = _NOT_STORABLE.search(value) if violation and len(value) <= limits.MARKDOWN_LENGTH else None
     if violation is None or found is None:
@@ -41,7 +41,7 @@ def markdown(value: str) -> Violation | None:
 
 
 def as_title(value: str | None) -> str:
-    """Return a text that was found as a title: as one line, shortened where it is too long."""
+    """Return a text as a title: on one line, and shortened to the limit."""
     line = _NOT_STORABLE.sub("\ufffd", " ".join((value or "").split()))
     return line if len(line) <= limits.TITLE_LENGTH else line[: limits.TITLE_LENGTH - 1].rstrip() + "\u2026"
 
@@ -52,7 +52,7 @@ def non_blank_text(argument: str, value: str, longest: int) -> Violation | None:
 
 
 def title(value: str | None) -> Violation | None:
-    """Check a title, a non-blank text of one line; None: the caller gave none."""
+    """Check a title, which must be a non-blank line; None means that the caller gave none."""
     if value is None:
         return None
     return non_blank_text("title", value, limits.TITLE_LENGTH) or (
@@ -61,12 +61,12 @@ def title(value: str | None) -> Violation | None:
 
 
 def level(value: int | None) -> Violation | None:
-    """Check the level of a heading; None: the caller gave none."""
+    """Check the level of a heading; None means that the caller gave none."""
     return None if value is None or 1 <= value <= 6 else Violation(("level",), "is not from 1 to 6")
 
 
 def caller_id(prefix: str, value: str | None) -> Violation | None:
-    """Check an id, prefix included, that a caller chose for what it creates; None: the server makes one."""
+    """Check the id, including its prefix, that a caller chose for a new object; None means that it chose none."""
     if value is None:
         return None
     own = value.removeprefix(prefix)
@@ -76,5 +76,5 @@ def caller_id(prefix: str, value: str | None) -> Violation | None:
 
 
 def client_id(value: str | None) -> Violation | None:
-    """Check the key that a sender gives to a post; None: the caller gave none."""
+    """Check the idempotency key of a post; None means that the caller gave none."""
     return None if value is None else non_blank_text("clientId", value, limits.CLIENT_ID_LENGTH)

@@ -1,4 +1,4 @@
-"""Work that takes a processor for long: one piece at a time in a thread, stopped when nobody waits for it."""
+"""The worker: runs processor-bound calls one at a time in a thread, and stops a call when its caller is cancelled."""
 
 import asyncio
 import threading
@@ -13,34 +13,34 @@ T = TypeVar("T")
 
 
 class Worker:
-    """A thread that works through calls in their order; a process has one for each kind of work.
+    """A thread that runs calls in order; a process has one worker for each kind of work.
 
-    `max_pending` is how large the calls that run or wait may be in all, in a unit that callers share, such as
-    characters. A call that comes to an idle worker is taken whatever its size.
+    `max_pending` limits the total size of running and waiting calls, in a unit chosen by the callers, such as
+    characters. An idle worker accepts a call of any size.
     """
 
     def __init__(self, name: str, max_pending: int) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._max_pending = max_pending
         self._pending = 0
-        # Calls end in the thread, or where they are cancelled; several event loops may make them.
+        # Calls end in the thread or on cancellation, and may come from several event loops.
         self._lock = threading.Lock()
         self._name = name
 
     @property
     def pending(self) -> int:
-        """How large the calls are that run or wait."""
+        """The total size of running and waiting calls."""
         return self._pending
 
     async def run(self, size: int, budget: Budget, work: Callable[[], T]) -> T:
-        """Return the result of `work`, which has to stop when its `budget` is stopped.
+        """Return the result of `work`, which must stop when its `budget` is stopped.
 
-        Raises `DatabaseUnavailable` at once where too much waits already. When the caller is cancelled, work that waits
-        is dropped, and work that runs is stopped.
+        Raises `DatabaseUnavailable` immediately if the queue is full. If the caller is cancelled, a waiting call is
+        dropped, and a running call is stopped.
         """
         with self._lock:
             if self._pending and self._pending + size > self._max_pending:
-                raise DatabaseUnavailable(f"too much waits for the {self._name} thread")
+                raise DatabaseUnavailable(f"the queue of the {self._name} thread is full")
             self._pending += size
 
         def ended(_: Future[T]) -> None:

@@ -81,7 +81,7 @@ async def test_without_a_table_the_rest_is_looked_at_and_repaired(database: Data
     await execute(database, "DROP TABLE messages")
     lines = await told(database)
     assert "The table messages is not there" in lines
-    assert [line for line in lines if "MESSAGES_NUMBERED cannot be looked for to the end" in line]
+    assert [line for line in lines if "MESSAGES_NUMBERED could not be checked completely" in line]
     assert await mended(database) == (1, [])
     assert await told(database, Rule.NO_WRONG_CHAT_POINTER) == []
 

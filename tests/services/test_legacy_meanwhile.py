@@ -88,7 +88,7 @@ async def test_what_somebody_else_adds_meanwhile_is_told_and_nothing_is_written(
         await until_waiting(database)
     with pytest.raises(BadFile) as refused:
         await importing
-    assert refused.value.problems == ("Somebody else has added some of it meanwhile; import it again",)
+    assert refused.value.problems == ("Another writer added some of these rows meanwhile; import the file again",)
     assert sum([await count(database, kind) for kind in KINDS]) == 1
 
     imported = await take_in(other, small())
@@ -122,7 +122,7 @@ async def test_the_command_tells_in_plain_words_what_somebody_else_has_added(
     ended = await importing
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.splitlines() == [
-        f"{file}: Somebody else has added some of it meanwhile; import it again",
+        f"{file}: Another writer added some of these rows meanwhile; import the file again",
         "Nothing was imported.",
     ]
 
