@@ -44,7 +44,7 @@ KEPT_FOR_TOKEN = 40
 """The size of a token, in characters: a parsed document takes more memory than its text."""
 
 KEPT_COSTS = 32
-"""How many costs are cached for an operation, one for each combination of page sizes."""
+"""The number of costs cached for an operation, one for each combination of page sizes."""
 
 COMPARISONS = 25_000
 """The budget for the validation of overlapping fields, in comparisons; ordinary operations need hundreds."""

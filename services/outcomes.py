@@ -126,7 +126,7 @@ class ClientIdConflict(Outcome):
     client_id: str
     message_id: str
     code: ClassVar = ErrorCode.CLIENT_ID_CONFLICT
-    message: ClassVar = "This client id was used for a message with other text"
+    message: ClassVar = "This client id was used for a message with different text"
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ async def test_a_client_id_with_other_text_is_a_conflict(client: Client, chat: s
     first = await post_message(client, chat, "Hello", clientId="k1")
     assert await answer(client, chat, "Hello ", clientId="k1") == {
         "__typename": "ClientIdConflict",
-        "message": "This client id was used for a message with other text",
+        "message": "This client id was used for a message with different text",
         "code": "CLIENT_ID_CONFLICT",
         "chatId": chat,
         "clientId": "k1",
