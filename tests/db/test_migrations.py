@@ -10,14 +10,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 
 from db.connection.database import Database
 from db.doctor import schema_check
 from db.doctor.schema_check import Parts
 from db.migrations import upgrade
 from db.migrations.upgrade import Revisions, UpgradeFailed
-from db.models import Base
+from db.models import Base, Section
 from tests.edge.outages import execute
 
 MIGRATIONS = Path(upgrade.__file__).parent
@@ -140,8 +140,8 @@ async def test_a_migration_gives_up_on_a_lock_that_is_held_for_too_long(empty: D
     await empty.run(lambda connection: command.upgrade(config(connection), "0001"))
     async with empty.begin() as session:
         await session.execute(text("LOCK TABLE chat_sessions IN ROW EXCLUSIVE MODE"))
-        with pytest.raises(UpgradeFailed, match="Somebody holds a lock for too long"):
-            await upgrade.upgrade(empty, lock_patience=0)
+        with pytest.raises(UpgradeFailed, match="Another session holds a lock for too long"):
+            await upgrade.upgrade(empty, lock_retry_timeout=0)
     assert (await upgrade.read(empty)).present == "0001"
     await upgrade.upgrade(empty)
     assert (await upgrade.read(empty)).is_current
@@ -164,3 +164,21 @@ async def test_an_upgrade_that_fails_leaves_nothing(empty: Database) -> None:
     with pytest.raises(LookupError):
         await empty.run(upgrade_and_fail)
     assert await empty.run(tables) == set()
+
+
+async def test_link_definitions_of_earlier_imports_move_to_their_column(empty: Database) -> None:
+    await upgrade.upgrade(empty)
+    await empty.run(lambda connection: command.downgrade(config(connection), "0004"))
+    await execute(
+        empty,
+        "INSERT INTO workspaces (workspace_id) VALUES ('local')",
+        """
+        INSERT INTO sections (workspace_id, id, created_by, metadata)
+        VALUES ('local', 'sec_1', 'ann', '{"linkDefinitions": {"a": ["/a", ""]}, "color": "red"}')
+        """,
+    )
+    await upgrade.upgrade(empty)
+    async with empty.read() as session:
+        (section,) = (await session.scalars(select(Section))).all()
+    assert section.link_definitions == {"a": ["/a", ""]}
+    assert section.details == {"color": "red"}
