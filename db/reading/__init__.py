@@ -1,1 +1,1 @@
-"""Reading: loaders, pages, shared reads, and the one door for visibility."""
+"""Reading: loaders, pages, coalesced reads, and the visibility rules."""

@@ -1,4 +1,4 @@
-"""Bisection: a read that many keys share, of which only the key that fails, fails."""
+"""Bisection: a batched read in which only the failing keys fail."""
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
@@ -12,10 +12,10 @@ T = TypeVar("T")
 async def read_each(
     read: Callable[[Sequence[K]], Awaitable[Mapping[K, T]]], keys: Sequence[K]
 ) -> Mapping[K, T | Exception]:
-    """Read keys together; where that fails for a reason that may be of one key, in halves, down to that key alone.
+    """Read keys in one batch. If that fails because of single keys, bisect the batch down to those keys.
 
-    The answer has what `read` returned, and for each key that fails alone its error. Raises what would happen to every
-    key, at once and without another statement: `DatabaseUnavailable`, or that the statement itself cannot be run.
+    The result has the values that `read` returned, and the error of each key that fails alone. An error that affects
+    every key is raised at once, without another statement: `DatabaseUnavailable`, or a statement that cannot run.
     """
     try:
         return await read(keys)
@@ -25,5 +25,5 @@ async def read_each(
         if len(keys) == 1:
             return {keys[0]: error}
     middle = len(keys) // 2
-    # One after the other: the keys of many callers must not become as many statements at once.
+    # One half after the other: a batch of many callers must not become many concurrent statements.
     return {**await read_each(read, keys[:middle]), **await read_each(read, keys[middle:])}

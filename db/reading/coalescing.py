@@ -1,4 +1,4 @@
-"""Gathering: reads that are asked for at the same time, by whichever operation, sent as one statement."""
+"""Request coalescing: concurrent reads of many operations, sent as one statement."""
 
 import asyncio
 from collections import defaultdict
@@ -14,18 +14,18 @@ K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 MAX_IN_FLIGHT = 2
-"""How many statements may be on their way: while one is read, the next one is sent."""
+"""The maximum number of concurrent statements: while one result is read, the next statement is sent."""
 
 MAX_BATCH_SIZE = 200
-"""How many keys one statement has at most."""
+"""The maximum number of keys in a statement."""
 
 
 class CoalescingLoader(Generic[K, T]):
     """Reads by key for all operations of a process.
 
-    Nothing is remembered: every read is of a statement that was sent after it was asked for. Where statements are on
-    their way already, what is asked for meanwhile waits together for the next one, so that a busy server sends fewer.
-    A key that fails, fails alone, whoever shares its statement.
+    Nothing is cached: a result always comes from a statement sent after the caller asked. While statements are in
+    flight, new keys wait together for the next one, so a busy server sends fewer statements. The failure of a key does
+    not affect the other keys of its statement.
     """
 
     def __init__(self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, T]]]) -> None:
@@ -36,17 +36,17 @@ class CoalescingLoader(Generic[K, T]):
         self._about_to_read = False
 
     async def load(self, key: K) -> T:
-        """Read what is there for a key, which has its entry in whatever is read.
+        """Read the value of a key. The batch function must return an entry for every key.
 
         Raises `DatabaseUnavailable`, at the deadline at the latest.
         """
-        if tally := query_stats.current():
-            tally.statements += 1
+        if stats := query_stats.current():
+            stats.statements += 1
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting[key].append(future)
         if not self._about_to_read and self._reading < MAX_IN_FLIGHT:
             self._about_to_read = True
-            # In a context of its own: it works for many, and nothing of it should be counted for one of them.
+            # A context of its own: the task works for many operations, so none of them must be charged for it.
             reader = asyncio.create_task(self._read_on(), context=Context())
             self._tasks.add(reader)
             reader.add_done_callback(self._tasks.discard)
@@ -60,8 +60,8 @@ class CoalescingLoader(Generic[K, T]):
 
     async def _read_on(self) -> None:
         self._about_to_read = False
-        # Counted here and not by the tasks: one that has ended is still there for a moment, in which nobody would read
-        # for those who ask.
+        # A counter, not len(self._tasks): a finished task stays in the set for a moment, in which new keys would get no
+        # reader.
         self._reading += 1
         try:
             await self._read_while_asked()
@@ -75,7 +75,7 @@ class CoalescingLoader(Generic[K, T]):
             found: Mapping[K, T | Exception]
             try:
                 found = await read_each(self._read, list(batch))
-            except Exception as error:  # whatever it is, it is for all who asked
+            except Exception as error:  # any error goes to all callers of the batch
                 found = dict.fromkeys(batch, error)
             for key, futures in batch.items():
                 value = found.get(key, _NOT_READ)
@@ -96,7 +96,7 @@ class CoalescingLoader(Generic[K, T]):
 
 
 def _give_up(future: asyncio.Future[T]) -> None:
-    # Whoever waits behind many others waits no longer than alone; what is not on its way yet is not read for it.
+    # A caller in a long queue waits no longer than its deadline. A key not yet in flight is then not read for it.
     if not future.done():
         future.set_exception(DatabaseUnavailable("The database did not answer in time"))
 

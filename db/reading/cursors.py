@@ -1,4 +1,4 @@
-"""Cursors: the key of a row in its order, as text that clients pass back and nobody needs to read."""
+"""Cursors: the keyset of a row in its order, encoded as opaque text for clients."""
 
 import base64
 import binascii
@@ -11,27 +11,27 @@ from db.ids import is_storable
 from db.reading.unreadable import Unreadable
 
 Key = tuple[str | int | datetime, ...]
-"""The values of a row in the columns that its connection is ordered by."""
+"""A row's values in the columns that order its connection."""
 
 _LONGEST = 5_000
 _LARGEST_INT = 2**31 - 1
 
 
 def cursor(order: str, types: Sequence[type], key: Sequence[Any]) -> str | Unreadable:
-    """Return the cursor of a row that was read; one with a key that no cursor of ours can have has none."""
+    """Return the cursor of a row, or `Unreadable` if its key cannot be encoded."""
     if all(map(_fits, types, key)):
         return encode(order, tuple(key))
     return Unreadable("the row has no place in its order")
 
 
 def encode(order: str, key: Key) -> str:
-    """Return the cursor of a row at `key` in the order of that name."""
+    """Return the cursor of the row at `key` in the named order."""
     values = [value.isoformat() if isinstance(value, datetime) else value for value in key]
     return base64.urlsafe_b64encode(json.dumps([order, *values], separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def decode(order: str, types: Sequence[type], cursor: str) -> Key:
-    """Return the key in a cursor of this order. Raises `ValueError` for anything that `encode` did not make."""
+    """Return the key in a cursor of the named order. Raises `ValueError` for any text that `encode` did not make."""
     if len(cursor) > _LONGEST:
         raise ValueError("too long")
     try:

@@ -1,4 +1,4 @@
-"""Loaders: the queries of one operation, batched and remembered for as long as it lasts."""
+"""Loaders: the reads of one operation, batched, and cached until it ends."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
@@ -26,7 +26,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 K = TypeVar("K", bound=Hashable)
 PageKey = tuple[str, Page]
-"""The parent of a page, and which page of it."""
+"""The parent of a page, and the page arguments."""
 
 
 class _PagesQuery(Protocol, Generic[T_co]):
@@ -36,13 +36,13 @@ class _PagesQuery(Protocol, Generic[T_co]):
 
 
 AwaitableOrValue: TypeAlias = T | Awaitable[T]
-"""What is there already, or will be; whoever can do with both saves the wait."""
+"""A value, or an awaitable of it. A caller that accepts both avoids a needless await."""
 
 
 class Loader(DataLoader[K, T]):
-    """Loads by key: what is asked for at the same time in one batch, and each key once; and nothing that is known.
+    """Loads by key: concurrent keys in one batch, each key once, and known keys without a statement.
 
-    A key that fails, fails alone, whatever else is in its batch.
+    The failure of a key does not affect the other keys of its batch.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Loader(DataLoader[K, T]):
         self._known = known
 
     def get(self, key: K) -> AwaitableOrValue[T]:
-        """Return what stands behind a key, at once if it is known."""
+        """Return the value of a key, without an awaitable if it is known."""
         return self._known[key] if key in self._known else super().load(key)
 
     def load(self, key: K) -> Awaitable[T]:
-        """Return what will stand behind a key."""
+        """Return an awaitable of the value of a key."""
         found = self.get(key)
         return found if isawaitable(found) else _ready(found)
 
@@ -69,15 +69,15 @@ async def _ready(value: T) -> T:
 
 
 class Loaders:
-    """What one operation reads of one workspace; each batch takes a connection of its own.
+    """The loaders of one operation in one workspace. Each batch checks out its own connection.
 
-    A loader is made when it is used for the first time: most operations use one or two of them.
+    A loader is created at its first use: most operations use one or two of them.
     """
 
     def __init__(self, database: Database, workspace_id: str) -> None:
         self._database = database
         self._workspace_id = workspace_id
-        # What came along with anchors. Apart from the loaders, most of which are then never made.
+        # Rows primed from anchors. Kept apart from the loaders, most of which are then never created.
         self._documents: dict[str, Document | None] = {}
         self._sections: dict[str, Section | None] = {}
         self._chats: dict[str, ChatSession | None] = {}
@@ -85,32 +85,32 @@ class Loaders:
 
     @cached_property
     def documents(self) -> Loader[str, Document | None]:
-        """Documents by their ids."""
+        """Documents by id."""
         return self._rows(Document.id, visibility.documents, self._documents)
 
     @cached_property
     def sections(self) -> Loader[str, Section | None]:
-        """Sections by their ids."""
+        """Sections by id."""
         return self._rows(Section.id, visibility.sections, self._sections)
 
     @cached_property
     def chats(self) -> Loader[str, ChatSession | None]:
-        """Chats by their ids."""
+        """Chats by id."""
         return self._rows(ChatSession.id, visibility.chats, self._chats)
 
     @cached_property
     def chats_by_section(self) -> Loader[str, ChatSession | None]:
-        """Chats by the ids of their sections."""
+        """Chats by section id."""
         return self._rows(ChatSession.section_id, visibility.chats, self._chats_by_section)
 
     @cached_property
     def messages(self) -> Loader[str, Message | None]:
-        """Messages by their ids."""
+        """Messages by id."""
         return self._rows(Message.id, visibility.messages, NOTHING)
 
     @cached_property
     def texts(self) -> Loader[str, Sequence[SectionText]]:
-        """What is written in all sections of documents, in reading order, by the ids of the documents."""
+        """The texts of all sections of a document in reading order, by document id."""
         workspace_id = self._workspace_id
         return self._mapping(lambda session, ids: documents.texts(session, workspace_id, ids), ())
 
@@ -126,13 +126,13 @@ class Loaders:
 
     @cached_property
     def counts_of_sections(self) -> Loader[str, int]:
-        """How many sections documents have, by the ids of the documents."""
+        """The number of sections in a document, by document id."""
         workspace_id = self._workspace_id
         return self._mapping(lambda session, ids: documents.count_sections(session, workspace_id, ids), 0)
 
     @cached_property
     def counts_of_documents(self) -> Loader[str, int]:
-        """In how many documents sections stand, by the ids of the sections."""
+        """The number of documents that hold a section, by section id."""
         workspace_id = self._workspace_id
         return self._mapping(lambda session, ids: documents.count_of_sections(session, workspace_id, ids), 0)
 
@@ -142,7 +142,7 @@ class Loaders:
         return self._pages(messages.pages)
 
     def prime(self, anchor: Anchor) -> None:
-        """Remember what came along with an anchor, so that it need not be read again by id."""
+        """Cache the rows of an anchor, so that they are not read again by id."""
         if anchor.document is not None:
             self._documents[anchor.document.id] = anchor.document
         if anchor.section is not None:
@@ -154,7 +154,7 @@ class Loaders:
                 self._documents[anchor.chat.document_id] = anchor.opened_through
 
     def clear(self) -> None:
-        """Forget everything: a write makes what was read before it stale."""
+        """Clear every cache: a write makes earlier reads stale."""
         for each in vars(self).values():
             if isinstance(each, Loader):
                 each.clear_all()
@@ -167,7 +167,7 @@ class Loaders:
         missing: T,
         known: Mapping[K, T] = NOTHING,
     ) -> Loader[K, T]:
-        # What a loader calls must not hold what holds the loader: such circles are left to the collector.
+        # The load function must not reference `self`, which holds the loader: only the garbage collector frees cycles.
         database = self._database
 
         async def read(keys: Sequence[K]) -> Mapping[K, T]:

@@ -1,4 +1,4 @@
-"""Pages: a stretch of an ordered set of rows, of one parent or of many in one statement."""
+"""Keyset pagination: pages of ordered rows, for one list or for many parents in one statement."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ Query = Select[*tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Order:
-    """The columns that order a connection, all one way; `name` tells its cursors from those of others."""
+    """The columns that order a connection, all in one direction. `name` keeps its cursors apart from others."""
 
     name: str
     columns: tuple[Column, ...]
@@ -30,17 +30,17 @@ class Order:
 
     @cached_property
     def types(self) -> tuple[type, ...]:
-        """The Python types of the columns, as they stand in a cursor."""
+        """The Python types of the columns, as stored in a cursor."""
         return tuple(column.type.python_type for column in self.columns)
 
     def of(self, kind: Any) -> "Order":
-        """Return the same order of another selection of the model."""
+        """Return the same order for an alias of the model."""
         return replace(self, columns=tuple(getattr(kind, column.key) for column in self.columns))
 
 
 @dataclass(frozen=True)
 class Page:
-    """Which stretch is asked for: `size` rows behind `after` or before `before`, from the front or the back."""
+    """The page arguments: `size` rows after `after` or before `before`, from the start or the end."""
 
     size: int
     after: Key | None = None
@@ -50,7 +50,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Edge(Generic[T]):
-    """A row of a page, and the cursor from which to go on."""
+    """A row of a page, and its cursor."""
 
     node: T
     cursor: str | Unreadable
@@ -58,7 +58,7 @@ class Edge(Generic[T]):
 
 @dataclass(frozen=True)
 class PageInfo:
-    """Where a page stands in the whole."""
+    """The position of a page in its list."""
 
     has_next_page: bool
     has_previous_page: bool
@@ -73,26 +73,26 @@ class Connection(Generic[T]):
     edges: Sequence[Edge[T]]
     page_info: PageInfo
     count: Callable[[], int | Awaitable[int]] = lambda: 0
-    """Counts the rows of the whole list, for those who ask."""
+    """Counts the rows of the whole list, on demand."""
 
     def counted_by(self, count: Callable[[], int | Awaitable[int]]) -> "Connection[T]":
-        """Return the page with what counts the whole."""
+        """Return the page with a function that counts the whole list."""
         return replace(self, count=count)
 
 
 def edge_of(order: Order, row: R, *keys: object) -> Edge[R]:
-    """Return the edge of a row at `keys` in an order, as a page of it would have it."""
+    """Return the edge of a row at `keys` in an order, as in a page."""
     return Edge(row, cursor(order.name, order.types, keys))
 
 
 def connection(edges: Sequence[Edge[T]], page: Page) -> Connection[T]:
-    """Make a page of what was read for it: one row more than asked for means that there is more that way."""
+    """Build a page from the rows read for it. One row more than requested means that a further page exists."""
     more = len(edges) > page.size
     edges = edges[: page.size]
     if page.from_end:
         edges = edges[::-1]
     cursors = [edge.cursor for edge in edges]
-    # Beyond a cursor of the client there is at least the row that it named.
+    # On the far side of the client's cursor there is at least the row of that cursor.
     return Connection(
         edges,
         PageInfo(
@@ -105,7 +105,7 @@ def connection(edges: Sequence[Edge[T]], page: Page) -> Connection[T]:
 
 
 def _first_readable(cursors: Sequence[str | Unreadable]) -> str | Unreadable | None:
-    # A row without a cursor is read once more by whoever goes on, but nothing is left out.
+    # A row without a cursor is read again on the next page, but no row is skipped.
     return next((cursor for cursor in cursors if isinstance(cursor, str)), cursors[0] if cursors else None)
 
 
@@ -127,9 +127,9 @@ async def read_pages(
     parent: Column,
     parents: Sequence[str],
 ) -> Mapping[str, Connection[T]]:
-    """Read the same page of every parent in one statement; every parent has its entry in the answer.
+    """Read the same page of every parent in one statement. The result has an entry for every parent.
 
-    Of each parent, no more rows are visited than its page has, as long as an index has them in this order.
+    If an index has the rows in this order, no more rows are visited per parent than its page has.
     """
     pages = _lateral_pages if session.get_bind().dialect.name == "postgresql" else _correlated_pages
     rows = await session.execute(pages(query, order, page, parent, parents))
@@ -153,18 +153,18 @@ def _lateral_pages(query: Query, order: Order, page: Page, parent: Column, paren
 
 
 def _correlated_pages(query: Query, order: Order, page: Page, parent: Column, parents: Sequence[str]) -> Query:
-    # SQLite has no LATERAL. A subquery finds the rows of each parent's page, and each of them is read by its rowid.
+    # SQLite has no LATERAL. A subquery finds the rowids of each parent's page, and the rows are read by rowid.
     asked, row_id = unnested(parents, "sqlite"), rowid(parent)
     found = (
         _stretch(query, order, page)
         .where(parent == asked.c.value)
         .with_only_columns(row_id, maintain_column_froms=True)
-        # Otherwise SQLite would walk along an index of the other table, and look at all of the workspace.
+        # Otherwise SQLite would walk an index of the other table, and scan the whole workspace.
         .order_by(*_directed([_of_parent(column, parent) for column in order.columns], order, page))
         .limit(page.size + 1)
         .correlate(asked)
     )
-    # Of the workspace nothing is said here again: SQLite would look through all of it, and takes it for small.
+    # No workspace condition here: SQLite underestimates the workspace and would scan all of it.
     return (
         select(*_entities(query), asked.c.value.label("page_parent"), *_keys(order))
         .select_from(asked, *query.get_final_froms())

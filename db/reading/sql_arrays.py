@@ -1,4 +1,4 @@
-"""Batches: many keys in one parameter, so that a statement has one text and one plan however many there are."""
+"""SQL arrays: many keys in one parameter, so that a statement has one text and one plan for any number of keys."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -29,17 +29,17 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class TextArray(TypeDecorator[Sequence[str]]):
-    """A list of texts as one value: an array on PostgreSQL, JSON on SQLite."""
+    """A list of texts as one parameter: an array on PostgreSQL, JSON on SQLite."""
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Choose the type of the engine."""
+        """Return the type for the engine."""
         return dialect.type_descriptor(ARRAY(Text()) if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> Any:
-        """Turn the list into what the engine takes."""
+        """Convert the list into the engine's form."""
         return value if value is None or dialect.name == "postgresql" else json.dumps(value)
 
 
@@ -48,7 +48,7 @@ class _AnyOf(FunctionElement[bool]):
     inherit_cache = True
 
     def self_group(self, against: OperatorType | None = None) -> Self:
-        """Stay as it is: SQLite has no booleans, so SQLAlchemy would append `= 1`, and then no index is used."""
+        """Return self: SQLite has no booleans, so SQLAlchemy would append `= 1`, and SQLite would use no index."""
         return self
 
 
@@ -61,16 +61,16 @@ def _postgresql(element: _AnyOf, compiler: Any, **kwargs: Any) -> str:
 @compiles(_AnyOf, "sqlite")
 def _sqlite(element: _AnyOf, compiler: Any, **kwargs: Any) -> str:
     column, keys = (compiler.process(part, **kwargs) for part in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({keys}))"  # noqa: S608 - both are compiled already
+    return f"{column} IN (SELECT value FROM json_each({keys}))"  # noqa: S608 - both parts are compiled SQL
 
 
 def any_of(column: InstrumentedAttribute[Any], keys: Iterable[str]) -> ColumnElement[bool]:
-    """Select the rows whose column has one of the keys, of which there may be any number."""
+    """Select the rows whose column has one of the keys, for any number of keys."""
     return _AnyOf(column, BindParameter("keys", list(keys), TextArray(), unique=True))
 
 
 def unnested(keys: Iterable[str], dialect: str) -> FromClause:
-    """Return a table of keys, in its column `value`, for a statement that looks up something for each of them."""
+    """Return a table of the keys, in its column `value`, for a statement with a lookup per key."""
     given = BindParameter("keys", list(keys), TextArray(), unique=True)
     if dialect == "postgresql":
         return func.unnest(given).table_valued("value").render_derived(name="asked")
@@ -78,7 +78,7 @@ def unnested(keys: Iterable[str], dialect: str) -> FromClause:
 
 
 def each_of(session: AsyncSession, query: Select[Any], column: InstrumentedAttribute[Any], keys: Iterable[str]) -> Any:
-    """Select the rows of a query whose column has one of the keys, each by the index that begins with it."""
+    """Select the rows of a query whose column has one of the keys, with an index lookup per key."""
     if session.get_bind().dialect.name != "postgresql":
         return query.where(any_of(column, keys))
     asked = unnested(keys, "postgresql")
@@ -88,19 +88,19 @@ def each_of(session: AsyncSession, query: Select[Any], column: InstrumentedAttri
 
 
 def planned_apart(query: Select[Any]) -> Select[Any]:
-    """Keep the planner of PostgreSQL from merging a subquery with what is around it.
+    """Prevent PostgreSQL's planner from merging a subquery into the outer query.
 
-    It then runs for one row after the other, by an index, whatever the planner believes about the number of rows: of
-    tables that are filled and not analysed yet it believes that a key has thousands.
+    The subquery then runs per row, by index, whatever row counts the planner estimates. For filled tables that are not
+    analysed yet, it estimates thousands of rows per key.
     """
     return query.offset(literal_column("0"))
 
 
 def unindexed(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
-    """Return the same value, for which SQLite looks into no index."""
+    """Return the column as an expression for which SQLite uses no index."""
     return UnaryExpression(cast(ColumnElement[Any], column), operator=custom_op("+"), type_=column.type)
 
 
 def rowid(column: InstrumentedAttribute[Any]) -> ColumnElement[int]:
-    """Return the number by which SQLite finds a row of the column's table."""
+    """Return the SQLite rowid of the column's table."""
     return literal_column(f"{column.class_.__tablename__}.rowid", Integer)

@@ -1,22 +1,22 @@
-"""Unreadable values: what stands in the place of a stored value that its column cannot mean."""
+"""Unreadable values: placeholders for stored values that are invalid for their columns."""
 
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-"""From when PostgreSQL counts."""
+"""The epoch of PostgreSQL times."""
 
 
 class Unreadable(Exception):
-    """A stored value that cannot be read, and why; the value itself is not told, for it may be somebody's text.
+    """A stored value that cannot be decoded, and the reason. The value is omitted: it may be a user's text.
 
-    It is no reason for a row not to be read: it is raised where this one value is asked for.
+    The rest of the row stays readable. This exception is raised only when the value itself is requested.
     """
 
 
 def text(stored: bytes) -> str | Unreadable:
-    """Return a text of SQLite, which does not look at what it is given."""
+    """Decode a text of SQLite, which does not validate what it stores."""
     try:
         return stored.decode()
     except UnicodeDecodeError:
@@ -24,7 +24,7 @@ def text(stored: bytes) -> str | Unreadable:
 
 
 def parsed_json(stored: str) -> Any:
-    """Return what JSON of either engine says."""
+    """Decode JSON from either engine."""
     try:
         return json.loads(stored)
     except (TypeError, ValueError, RecursionError):
@@ -32,7 +32,7 @@ def parsed_json(stored: str) -> Any:
 
 
 def moment(stored: tuple[int]) -> datetime | Unreadable:
-    """Return a time of PostgreSQL, which has earlier and later ones than Python, and the two ends of time."""
+    """Decode a PostgreSQL time, which may be infinite or outside Python's range."""
     try:
         return EPOCH + timedelta(microseconds=stored[0])
     except OverflowError:
@@ -40,5 +40,5 @@ def moment(stored: tuple[int]) -> datetime | Unreadable:
 
 
 def stored_moment(value: datetime) -> tuple[int]:
-    """Return a time as PostgreSQL counts it."""
+    """Encode a time as microseconds since PostgreSQL's epoch."""
     return ((value - EPOCH) // timedelta(microseconds=1),)

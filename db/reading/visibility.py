@@ -1,7 +1,7 @@
-"""Visibility: which rows a viewer may see, and how the tables hang together.
+"""Visibility: the rows that a viewer may see, and the join conditions of the tables.
 
-Every query that answers a client takes its conditions from here, so that what is hidden is hidden everywhere. A test
-over the syntax tree forbids them anywhere else.
+Every query that answers a client takes its conditions from here, so that a hidden row is hidden everywhere. A test
+over the syntax tree forbids such conditions anywhere else.
 """
 
 from typing import Any
@@ -13,36 +13,36 @@ from db.models import ChatSession, Document, Message, Placement, Section
 from db.reading.sql_arrays import planned_apart
 
 Workspace = str | ColumnElement[str] | InstrumentedAttribute[str]
-"""The workspace of the viewer: its id, or the expression that has it."""
+"""The workspace of the viewer: its id, or an SQL expression of it."""
 
 
 def readable_document(workspace: Workspace, document: Any = Document) -> ColumnElement[bool]:
-    """Select the documents that a viewer may read, of the table or of an alias of it."""
+    """Select the documents that a viewer may read, from the table or an alias."""
     return and_(document.workspace_id == workspace, document.deleted_at.is_(None))
 
 
 def readable_section(workspace: Workspace, section: Any = Section) -> ColumnElement[bool]:
-    """Select the sections that a viewer may read, wherever they stand, of the table or of an alias of it."""
+    """Select the sections that a viewer may read, placed or not, from the table or an alias."""
     return and_(section.workspace_id == workspace, section.deleted_at.is_(None))
 
 
 def documents(workspace_id: str) -> Select[Document]:
-    """Select the documents of a workspace."""
+    """Select the visible documents of a workspace."""
     return select(Document).where(readable_document(workspace_id))
 
 
 def sections(workspace_id: str) -> Select[Section]:
-    """Select the sections of a workspace, wherever they stand."""
+    """Select the visible sections of a workspace, placed or not."""
     return select(Section).where(readable_section(workspace_id))
 
 
 def chats(workspace_id: str) -> Select[ChatSession]:
-    """Select the chats of a workspace: those whose section can be seen."""
+    """Select the visible chats of a workspace: those whose section is visible."""
     return select(ChatSession).where(ChatSession.workspace_id == workspace_id, _section_can_be_seen())
 
 
 def messages(workspace_id: str) -> Select[Message]:
-    """Select the messages of a workspace: those whose chat can be seen."""
+    """Select the visible messages of a workspace: those whose chat is visible."""
     chat = (
         select(ChatSession.id)
         .where(ChatSession.workspace_id == Message.workspace_id, ChatSession.id == Message.chat_id)
@@ -52,12 +52,12 @@ def messages(workspace_id: str) -> Select[Message]:
 
 
 def placed_in_document() -> ColumnElement[bool]:
-    """Join placements with the documents they are in."""
+    """Join placements with their documents."""
     return and_(Placement.workspace_id == Document.workspace_id, Placement.document_id == Document.id)
 
 
 def placed_section() -> ColumnElement[bool]:
-    """Join placements with the sections they place."""
+    """Join placements with their sections."""
     return and_(Placement.workspace_id == Section.workspace_id, Placement.section_id == Section.id)
 
 
@@ -67,7 +67,7 @@ def chat_of_section() -> ColumnElement[bool]:
 
 
 def _section_can_be_seen() -> ColumnElement[bool]:
-    """Select the chats whose section is not in the trash."""
+    """Select the chats whose section is visible."""
     section = select(Section.id).where(chat_of_section(), readable_section(ChatSession.workspace_id))
-    # Asked of each chat: joined, the planner may begin with the sections of the workspace, all of them.
+    # A lookup per chat: for a join, the planner may begin with all sections of the workspace.
     return planned_apart(section.correlate(ChatSession)).exists()
