@@ -1,1 +1,1 @@
-"""The doctor: what breaks a rule in the data, and how it is repaired."""
+"""The doctor: finds data that violates an invariant, and repairs it."""

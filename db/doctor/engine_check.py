@@ -1,4 +1,4 @@
-"""Integrity: what an engine finds wrong with its own files, by its own check."""
+"""The engine check: errors that the database engine's own integrity check reports."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -7,17 +7,17 @@ from db.connection import errors
 from db.models import Base
 
 MOST = 100
-"""How many complaints an engine makes at most, about each thing that it looks at."""
+"""The maximum number of errors that each check reports."""
 
 _SQLITE_FILE = f"SELECT integrity_check FROM pragma_integrity_check({MOST}) WHERE integrity_check <> 'ok'"  # noqa: S608 - our own number
 
-# A line for each reference, however many rows break it.
+# One line per foreign key, however many rows violate it.
 _SQLITE_REFERENCES = f"""
     SELECT count(*) || ' rows of ' || "table" || ' refer to rows of ' || parent || ' that are not there'
     FROM pragma_foreign_key_check GROUP BY "table", parent, fkid LIMIT {MOST}
 """  # noqa: S608 - our own number
 
-# Wherever they are on the search path, and whoever else has tables there.
+# to_regclass finds our tables on the search path, and ignores other tables there.
 _OURS = ", ".join(f"to_regclass('{table}')" for table in Base.metadata.tables)
 
 _POSTGRESQL_CONSTRAINTS = f"""
@@ -40,7 +40,7 @@ _CHECKS = {
 
 
 async def engine_errors(session: AsyncSession) -> list[str]:
-    """Return a sentence for each thing that the engine finds wrong; of very much, a part."""
+    """Return a sentence for each error that the engine finds. A long list is cut off."""
     found: list[str] = []
     for check in _CHECKS[session.get_bind().dialect.name]:
         try:

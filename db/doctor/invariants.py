@@ -1,9 +1,8 @@
-"""Invariants: what must hold of every database, whatever happened to it, and what to do where it does not.
+"""Invariants: the rules that every database must satisfy, and the repair of each.
 
-Each is a query for the rows that break it, with `workspace_id` first; of the other columns, the texts are the ids that
-a finding is about, and the numbers say how bad it is. A query walks along a key of one table, so that it can be asked
-for a stretch of it at a time. What it asks about a row takes a few steps in an index, whatever the size of the chat or
-the document that the row is in.
+Each invariant is a query for the rows that violate it, with `workspace_id` first. The other text columns are the ids
+that a finding is about; the number columns say how bad it is. A query walks along a key of one table, so that it can
+run on a stretch at a time. Per row it takes a few index lookups, whatever the size of the row's chat or document.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,7 +26,7 @@ Query = Select[*tuple[Any, ...]]
 
 
 class Rule(StrEnum):
-    """The rules that a database keeps, by the names that they have in our texts."""
+    """The rules of a database, by their public names."""
 
     ONE_CHAT_PER_SECTION = "ONE_CHAT_PER_SECTION"
     NO_DANGLING_REFERENCE = "NO_DANGLING_REFERENCE"
@@ -41,26 +40,26 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True)
 class Invariant:
-    """A part of a rule that is a query: the rows that it finds break it."""
+    """A part of a rule, as a query for the rows that violate it."""
 
     rule: Rule
     name: str
-    """What must hold, in a few words."""
+    """The condition, in a few words."""
     key: Key
-    """What the table is walked along, in stretches: the workspace, and one or two columns."""
+    """The key along which the table is walked in stretches: the workspace, and one or two columns."""
     broken: Query | Callable[[Sequence[ColumnElement[bool]]], Query]
     wrong: str
-    """What to tell of a row that is found, with the names of its columns in it."""
+    """The message template for a row that is found. The placeholders are its columns."""
     remedy: str | None = None
-    """What a repair does; None: a person has to look at it, because a text could be lost."""
+    """The description of the repair. None: a person must decide, because a text could be lost."""
     repair: Callable[..., Awaitable[repairs.Cursor | None]] | None = None
-    """Sets it right, given a session, the workspace and the columns of `subject`.
+    """The repair, called with a session, the workspace and the columns of `subject`.
 
-    One that sets right a portion only returns where the next one begins, which it is given as `after`.
+    A repair that handles one portion returns the start of the next one, and is called again with it as `after`.
     """
     subject: tuple[str, ...] = ()
     once_per_parent: bool = False
-    """Whether one row is told for all that share the first column of the key, as a repair sets all of them right."""
+    """Whether one finding covers all rows that share the first key column, because one repair fixes them all."""
 
 
 _DOCUMENTS: Key = (Document.workspace_id, Document.id)
@@ -83,12 +82,12 @@ _is_oldest = ~exists().where(
     tuple_(_Older.created_at, _Older.id) < tuple_(_Kept.created_at, _Kept.id),
 )
 
-# Scalar subqueries from here on: each is a look into an index for a row of a stretch, where for a join PostgreSQL might
-# begin with all rows of the other table.
+# Scalar subqueries from here on: each is an index lookup per row of a stretch. For a join, PostgreSQL might begin with
+# all rows of the other table.
 _its_chat = (
     select(ChatSession.id)
     .where(ChatSession.workspace_id == Section.workspace_id, ChatSession.section_id == Section.id)
-    .limit(1)  # in no order: for one, PostgreSQL would walk along an index of all chats
+    .limit(1)  # without ORDER BY, for which PostgreSQL would walk along an index of all chats
     .scalar_subquery()
 )
 _earlier_of_client = (
@@ -120,15 +119,15 @@ _doubled = (
 
 
 def _abandoned(kind: type[Trashable]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Select what a purge has marked and not touched since: nobody is at work on it any more."""
+    """Select rows that a purge has marked, but not updated recently: no process works on them any more."""
     return kind.deleted_at == PURGING, kind.updated_at < minutes_ago()
 
 
 def _gaps(within: Sequence[ColumnElement[bool]]) -> Query:
-    """Select the messages of a stretch whose number is not the one that follows the number before it."""
+    """Select the messages of a stretch whose number is not the previous number plus one."""
     before = func.lag(Message.seq).over(partition_by=Message.chat_id, order_by=Message.seq).label("before")
     walked = select(Message.workspace_id, Message.chat_id, Message.seq, before).where(*within).subquery("walked")
-    # The one before the first of a stretch is in the stretch before it.
+    # The predecessor of the first message is in the previous stretch.
     outside = (
         select(func.max(_OfChat.seq))
         .where(
@@ -152,7 +151,7 @@ def _gaps(within: Sequence[ColumnElement[bool]]) -> Query:
     )
 
 
-# In this order: what a repair leaves to do, a later one does. When chats have been merged, pointers are next.
+# In this order: later repairs finish what earlier ones leave. After chats are merged, pointers are repaired.
 INVARIANTS = (
     Invariant(
         Rule.ONE_CHAT_PER_SECTION,
@@ -226,9 +225,9 @@ INVARIANTS = (
         "a document whose purge was begun is gone",
         _DOCUMENTS,
         select(Document.workspace_id, Document.id.label("document_id")).where(*_abandoned(Document)),
-        "The purge of document {document_id} was begun and not brought to its end",
-        "take away what is left of it, as it was asked for",
-        purges.go_on_with_document,
+        "The purge of document {document_id} was begun but not finished",
+        "finish the purge",
+        purges.continue_document_purge,
         ("document_id",),
     ),
     Invariant(
@@ -236,9 +235,9 @@ INVARIANTS = (
         "a section whose purge was begun is gone",
         _SECTIONS,
         select(Section.workspace_id, Section.id.label("section_id")).where(*_abandoned(Section)),
-        "The purge of section {section_id} was begun and not brought to its end",
-        "take away what is left of it, as it was asked for",
-        purges.go_on_with_section,
+        "The purge of section {section_id} was begun but not finished",
+        "finish the purge",
+        purges.continue_section_purge,
         ("section_id",),
     ),
     # The rest of ONE_WORKSPACE follows from NO_DANGLING_REFERENCE, which looks in the row's own workspace only.
@@ -250,7 +249,7 @@ INVARIANTS = (
         .outerjoin(Document, _opened_through)
         .where(ChatSession.document_id.is_not(None), Document.id.is_(None)),
         "Chat {chat_id} was opened through document {document_id}, which is not in its workspace",
-        "leave open through which document it was",
+        "clear the reference to the document",
         repairs.forget_document,
         ("chat_id",),
     ),
@@ -264,8 +263,8 @@ INVARIANTS = (
             Section.chat_session_id.is_not(None),
             or_(ChatSession.id.is_(None), ChatSession.section_id != Section.id),
         ),
-        "Section {section_id} points to {chat_id}, which is no chat of it",
-        "point it to its chat, or to none where it has none",
+        "Section {section_id} points to {chat_id}, which is not its chat",
+        "point it to its chat, or to none if it has none",
         repairs.point_section,
         ("section_id",),
     ),
@@ -303,7 +302,7 @@ INVARIANTS = (
             _last_number.label("posted"),
         ).where(or_(_last_number != ChatSession.last_seq, _unnumbered.is_not(None))),
         "The last number of chat {chat_id} is {last}, but that of its last message is {posted}",
-        "take over the number of the last message",
+        "set it to the number of the last message",
         repairs.number_last,
         ("chat_id", "posted"),
     ),
@@ -315,7 +314,7 @@ INVARIANTS = (
             Message.client_id.is_not(None), _earlier_of_client.is_not(None)
         ),
         "Message {message_id} of chat {chat_id} has the client id of an earlier one of its author",
-        "take the client id from it",
+        "remove its client id",
         repairs.drop_client_id,
         ("chat_id", "message_id"),
     ),
@@ -326,11 +325,11 @@ INVARIANTS = (
         select(Placement.workspace_id, Placement.document_id, Placement.section_id).where(
             or_(~positions.well_formed(Placement.position), _doubled.is_not(None))
         ),
-        "The positions in document {document_id} are not distinct, or not well formed, as that of section {section_id}",
-        "give new ones to those, in their present order",
+        "Positions in document {document_id} are not distinct or not well formed, such as that of section {section_id}",
+        "assign new positions in the present order",
         repairs.set_positions,
         ("document_id",),
         once_per_parent=True,
     ),
 )
-"""What the rules say of rows; DATABASE_SOUND is the engine's own check."""
+"""The invariants of rows, in the order of their repair. DATABASE_SOUND is the engine's own check."""

@@ -1,10 +1,9 @@
-"""Repairs: how rows that break an invariant are set right, in short transactions.
+"""Repairs: fixing rows that violate an invariant, in short transactions.
 
-A repair of a chat or a document of any size is made in portions: it returns where the next one begins, which is a
-transaction of its own, and each leaves things better than they were. What was found may have changed since, so each
-locks first, looks again in a statement of its own, and does nothing where all is right by now. Rows are locked in the
-order in which everybody locks them: documents, placements, sections, chats, and within a table by their keys. No
-message is ever deleted.
+A repair of a chat or document of any size runs in portions. Each portion is a transaction, leaves the data better than
+before, and returns where the next one begins. A finding may be stale, so each repair locks first, looks again in a new
+statement, and does nothing if the rows are right by now. Rows are locked in the common lock order: documents,
+placements, sections, chats, and within a table by their keys. No repair deletes a message.
 """
 
 from collections.abc import Sequence
@@ -25,20 +24,20 @@ from db.reading.sql_arrays import any_of
 from db.times import utcnow
 
 Cursor = tuple[Any, ...]
-"""Where the next portion of a repair begins."""
+"""The start of the next portion of a repair."""
 
 PORTION = 2_000
-"""How many placements are looked at in a transaction."""
+"""The number of placements that a transaction reads."""
 
 OLDEST_FIRST: Order = (ChatSession.created_at, ChatSession.id)
-"""Of several chats of a section, the first in this order is kept."""
+"""The order of a section's chats; a merge keeps the first."""
 
 
 async def merge_chats(session: AsyncSession, workspace_id: str, section_id: str) -> None:
-    """Put the messages of all chats of a section into the oldest one, as they were posted, and delete the others."""
+    """Move the messages of all chats of a section into the oldest one, as they were posted, and delete the others."""
     chats = (ChatSession.workspace_id == workspace_id, ChatSession.section_id == section_id)
-    await _hold(session, Section, workspace_id, section_id)
-    # By their keys, as all chats are locked; this waits for those who post.
+    await _lock(session, Section, workspace_id, section_id)
+    # In the order of their keys, like all locks on chats. This waits for running posts.
     await session.execute(select(ChatSession.id).where(*chats).order_by(ChatSession.id).with_for_update())
     chat_ids = (await session.scalars(select(ChatSession.id).where(*chats).order_by(*OLDEST_FIRST))).all()
     if len(chat_ids) < 2:
@@ -54,8 +53,8 @@ async def merge_chats(session: AsyncSession, workspace_id: str, section_id: str)
 
 
 async def delete_empty_chat(session: AsyncSession, workspace_id: str, chat_id: str) -> None:
-    """Delete a chat whose section is gone, as long as nobody has posted to it."""
-    await _hold(session, ChatSession, workspace_id, chat_id)
+    """Delete a chat whose section is gone, unless it has messages."""
+    await _lock(session, ChatSession, workspace_id, chat_id)
     section = exists().where(visibility.chat_of_section())
     message = exists().where(Message.workspace_id == ChatSession.workspace_id, Message.chat_id == ChatSession.id)
     await session.execute(
@@ -74,7 +73,7 @@ async def delete_placement(session: AsyncSession, workspace_id: str, document_id
         Placement.document_id == document_id,
         Placement.section_id == section_id,
     )
-    await _hold(session, Document, workspace_id, document_id)
+    await _lock(session, Document, workspace_id, document_id)
     await session.execute(select(Placement.section_id).where(*standing).with_for_update())
     document = exists().where(visibility.placed_in_document())
     section = exists().where(visibility.placed_section())
@@ -82,8 +81,8 @@ async def delete_placement(session: AsyncSession, workspace_id: str, document_id
 
 
 async def forget_document(session: AsyncSession, workspace_id: str, chat_id: str) -> None:
-    """Leave open through which document a chat was opened, where that document is gone."""
-    await _hold(session, ChatSession, workspace_id, chat_id)
+    """Clear a chat's reference to the document it was opened through, if that document is gone."""
+    await _lock(session, ChatSession, workspace_id, chat_id)
     document = exists().where(Document.workspace_id == ChatSession.workspace_id, Document.id == ChatSession.document_id)
     await session.execute(
         _plain(
@@ -95,25 +94,25 @@ async def forget_document(session: AsyncSession, workspace_id: str, chat_id: str
 
 
 async def point_section(session: AsyncSession, workspace_id: str, section_id: str) -> None:
-    """Point a section, be it in the trash or not, to its chat, or to none where it has none."""
-    await _hold(session, Section, workspace_id, section_id)
+    """Point a section, trashed or not, to its chat, or to none if it has none."""
+    await _lock(session, Section, workspace_id, section_id)
     await _point(session, workspace_id, section_id)
 
 
 async def drop_client_id(session: AsyncSession, workspace_id: str, chat_id: str, message_id: str) -> None:
-    """Take the client id from a message of a chat that shares it with an earlier one of its author."""
-    await _hold(session, ChatSession, workspace_id, chat_id)
+    """Remove the client id of a message if an earlier message of its author has the same."""
+    await _lock(session, ChatSession, workspace_id, chat_id)
     await _drop_client_ids(session, workspace_id, [chat_id], Message.id == message_id)
 
 
 async def set_positions(
     session: AsyncSession, workspace_id: str, document_id: str, after: Cursor | None = None
 ) -> Cursor | None:
-    """Give new positions to the placements of a document whose own are malformed or taken, where they stand.
+    """Assign new positions to placements of a document whose positions are malformed or duplicates, in place.
 
-    It looks at a portion of them, and on to the next one that can stay; the others keep their positions.
+    Each call reads one portion, and continues to the next placement that can stay. The others keep their positions.
     """
-    await _hold(session, Document, workspace_id, document_id)
+    await _lock(session, Document, workspace_id, document_id)
     good, changed, run = after, list[tuple[str, str]](), list[str]()
     behind = after
     while True:
@@ -157,7 +156,7 @@ def _between(good: Cursor | None, end: str | None, section_ids: Sequence[str]) -
 
 
 async def _place(session: AsyncSession, workspace_id: str, document_id: str, placed: Sequence[tuple[str, str]]) -> None:
-    connection = await session.connection()  # the ORM has a way of its own with many sets of values
+    connection = await session.connection()  # the ORM treats an executemany update differently
     for begin in range(0, len(placed), PORTION):
         await connection.execute(
             update(Placement)
@@ -178,7 +177,7 @@ async def _place(session: AsyncSession, workspace_id: str, document_id: str, pla
     )
 
 
-async def _hold(
+async def _lock(
     session: AsyncSession, kind: type[Document | Section | ChatSession], workspace_id: str, id: str
 ) -> None:
     await session.execute(select(kind.id).where(kind.workspace_id == workspace_id, kind.id == id).with_for_update())

@@ -1,4 +1,4 @@
-"""The patient: a database as the doctor looks at it, all of it or one workspace, a stretch at a time."""
+"""The scanner: reads a database for the doctor, in whole or one workspace, a stretch at a time."""
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -18,27 +18,27 @@ from db.doctor.values import BadValue, bad_values
 from db.doctor.walks import Place
 
 SHORTEST, FIRST, LONGEST = 100, 2_000, 20_000
-"""How many rows a stretch has: fewer where it takes long, so that no statement keeps others waiting, more where not."""
+"""The number of rows in a stretch. It shrinks when a stretch is slow, so that no statement delays others."""
 
 _BY_INDEX = text(
     "SELECT "
     + ", ".join(
-        f"set_config('enable_{way}', 'off', true)"
-        for way in ("seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin", "material")
+        f"set_config('enable_{kind}', 'off', true)"
+        for kind in ("seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin", "material")
     )
 )
-"""Has PostgreSQL walk along indexes, whatever it believes of tables that were not analysed or have grown since.
+"""Makes PostgreSQL walk along indexes, whatever its statistics say of tables never analysed or grown since.
 
-Otherwise it may read all of a table for each stretch of it.
+Otherwise it may read the whole table for each stretch.
 """
 
-BRISK, SLOW = 0.1, 0.4
-"""How many seconds a stretch takes when the next one may be longer, and when it has to be shorter."""
+FAST_STRETCH_S, SLOW_STRETCH_S = 0.1, 0.4
+"""After a stretch faster than the first, the next is longer; after one slower than the second, it is shorter."""
 
 
 @dataclass(frozen=True)
 class Violation:
-    """A row that breaks an invariant, as the query has found it."""
+    """A row that violates an invariant, as found by the query."""
 
     invariant: Invariant
     workspace_id: str
@@ -46,20 +46,20 @@ class Violation:
 
 
 class Scanner:
-    """What the doctor may do to a database: look for what breaks an invariant, and set it right."""
+    """The doctor's access to a database: find violations of an invariant, and repair them."""
 
     def __init__(self, database: Database, workspace_id: str | None = None) -> None:
-        """Look at a workspace; None: at everything."""
+        """Scan a workspace. None: scan the whole database."""
         self.workspace_id = workspace_id
         self._database = database
         self._has_indexes: bool | None = None
 
     async def violations(self, invariant: Invariant) -> AsyncGenerator[Violation, None]:
-        """Find the rows that break an invariant, in no more memory than a stretch of them takes.
+        """Find the rows that violate an invariant, in the memory of one stretch.
 
-        Each stretch is read in one statement, which sees no half of what others write meanwhile. Raises
-        `DatabaseUnavailable`,
-        or `DatabaseDamaged` where the engine cannot read them.
+        Each stretch is read in one statement, so concurrent transactions appear in full or not at all.
+
+        Raises `DatabaseUnavailable`, or `DatabaseDamaged` if the engine cannot read the rows.
         """
         workspace_id = self.workspace_id or await self._next_workspace(invariant, "")
         parent, told = invariant.key[1].key, None
@@ -78,7 +78,7 @@ class Scanner:
             workspace_id = None if self.workspace_id else await self._next_workspace(invariant, workspace_id)
 
     async def lacking(self) -> list[str]:
-        """Tell which tables, constraints and indexes of ours are missing.
+        """List our tables, constraints and indexes that are missing.
 
         Raises `DatabaseUnavailable` or `DatabaseDamaged`.
         """
@@ -86,23 +86,23 @@ class Scanner:
             return await schema_check.missing_objects(session)
 
     def bad_values(self, table: Table) -> AsyncGenerator[BadValue, None]:
-        """Find the values of a table that their columns do not allow.
+        """Find the values of a table that are invalid for their columns.
 
         Raises `DatabaseUnavailable` or `DatabaseDamaged`.
         """
         return bad_values(self._reading, table)
 
     async def unfit_encoding(self) -> str | None:
-        """Tell why the database cannot keep every text; None: it can. Raises `DatabaseUnavailable`."""
+        """Return why the database cannot store every text. None: it can. Raises `DatabaseUnavailable`."""
         return await encoding.unfit(self._database)
 
     async def complaints(self) -> list[str]:
-        """Ask the engine what is wrong with its own files, and return a part of much. Raises `DatabaseUnavailable`."""
+        """Run the engine's own integrity check. A long list is cut off. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
             return await engine_check.engine_errors(session)
 
     async def repair(self, violation: Violation) -> None:
-        """Set right what breaks an invariant, unless somebody did so meanwhile.
+        """Repair a violation, unless it has been repaired meanwhile.
 
         Raises `DatabaseUnavailable` or `DatabaseDamaged`.
         """
@@ -119,7 +119,7 @@ class Scanner:
             raise errors.DatabaseDamaged(str(error)) from error
 
     async def _next_workspace(self, invariant: Invariant, last: str) -> str | None:
-        # As the rows name them, not as they are listed: a row may name one that is gone.
+        # From the rows, not from the workspaces table: a row may name a workspace that is gone.
         named = invariant.key[0]
         async with self._reading() as session:
             return await session.scalar(select(func.min(named)).where(named > last))
@@ -127,9 +127,9 @@ class Scanner:
     async def _stretch(
         self, invariant: Invariant, workspace_id: str, after: Place | None, size: int
     ) -> tuple[Sequence[RowMapping], Place | None]:
-        """Read what breaks an invariant in the next rows of a workspace; also the key to go on after, if there is more.
+        """Read the violations in the next rows of a workspace, and the key after which to continue, if there is more.
 
-        Of one workspace, not on into the next: all engines know how to walk along an index between two ids of one.
+        A stretch stays within one workspace: both engines can walk an index between two ids of one workspace.
         """
         async with self._walking() as session:
             stretch = await walks.stretch(session, invariant.key, workspace_id, after, size)
@@ -142,7 +142,7 @@ class Scanner:
             async with self._reading() as session:
                 self._has_indexes = self._database.dialect == "sqlite" or await schema_check.has_indexes(session)
         async with self._reading() as session:
-            # Without the indexes it would read all of a table for each row of a stretch.
+            # Without the indexes PostgreSQL would read a whole table for each row of a stretch.
             if self._database.dialect == "postgresql" and self._has_indexes:
                 await session.connection(execution_options={"isolation_level": "READ COMMITTED"})
                 await session.execute(_BY_INDEX)
@@ -158,12 +158,12 @@ class Scanner:
 def _query(invariant: Invariant, within: Sequence[ColumnElement[bool]]) -> Query:
     if not isinstance(invariant.broken, Select):
         return invariant.broken(within)
-    # In order, so that who asks twice can compare: an engine gives rows as it comes upon them.
+    # Ordered, so that two scans can be compared: without ORDER BY an engine returns rows in any order.
     order = (*invariant.key[1:], *invariant.broken.selected_columns)
     return invariant.broken.where(*within).order_by(*order)
 
 
 def _next_size(size: int, took: float) -> int:
-    if took < BRISK:
+    if took < FAST_STRETCH_S:
         return min(size * 2, LONGEST)
-    return max(size // 2, SHORTEST) if took > SLOW else size
+    return max(size // 2, SHORTEST) if took > SLOW_STRETCH_S else size

@@ -1,7 +1,7 @@
-"""Structure: the constraints and indexes that a database has, and those of ours that it lacks.
+"""The schema check: the constraints and indexes that a database has, and those of ours that it lacks.
 
-What a constraint promises is true only as long as it is there: a dump that was restored in part, or a hand that helped
-itself, leaves the rows as they were and the promise gone.
+A constraint holds only as long as it exists. A partially restored dump, or manual changes, can keep the rows but lose
+the constraint.
 """
 
 import warnings
@@ -28,14 +28,14 @@ from db.reading.sql_arrays import TextArray
 
 
 class Part(NamedTuple):
-    """A part of a table: of which kind it is, and its name."""
+    """A constraint or index of a table: its kind and its name."""
 
     kind: str
     name: str | None
 
 
 Parts = Mapping[Part, tuple[str, ...]]
-"""The parts of a table, each with the columns that it is about; a check has none."""
+"""The parts of a table, each with its columns. A check constraint has none."""
 
 _KINDS: dict[type[Constraint], str] = {
     PrimaryKeyConstraint: "primary key",
@@ -46,14 +46,14 @@ _KINDS: dict[type[Constraint], str] = {
 
 
 def parts(connection: Connection, tables: Iterable[str]) -> Mapping[str, Parts]:
-    """Return the constraints and indexes of those of the tables that a database has."""
+    """Return the constraints and indexes of the given tables, for those that exist."""
     inspector = inspect(connection)
     found: dict[str, Parts] = {}
     for table in tables:
         if not inspector.has_table(table):
             continue
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SAWarning)  # what it says of indexes that are not ours
+            warnings.simplefilter("ignore", SAWarning)  # warnings about indexes that are not ours
             primary = inspector.get_pk_constraint(table)
             of_table = {Part("primary key", primary["name"]): tuple(primary["constrained_columns"])}
             for kind, rows, columns in (
@@ -68,7 +68,7 @@ def parts(connection: Connection, tables: Iterable[str]) -> Mapping[str, Parts]:
 
 
 def needed() -> Mapping[str, Parts]:
-    """Return the constraints and indexes of each table that the models have."""
+    """Return the constraints and indexes that the models require, by table."""
     found = {}
     for table in Base.metadata.sorted_tables:
         of_table = {Part("index", str(index.name)): tuple(index.columns.keys()) for index in table.indexes}
@@ -78,7 +78,7 @@ def needed() -> Mapping[str, Parts]:
 
 
 async def missing_objects(session: AsyncSession) -> list[str]:
-    """Return a sentence for each table, constraint and index of ours that is not there, or is not as it was made."""
+    """Return a sentence for each of our tables, constraints and indexes that is missing or altered."""
     connection = await session.connection()
     ours = needed()
     found = await connection.run_sync(parts, ours)
@@ -97,7 +97,7 @@ async def missing_objects(session: AsyncSession) -> list[str]:
 
 
 async def has_indexes(session: AsyncSession) -> bool:
-    """Tell whether a PostgreSQL database has all our indexes, those of keys among them, by their names."""
+    """Whether a PostgreSQL database has all our indexes by name, including those of keys."""
     names = {
         part.name
         for of_table in needed().values()
@@ -108,7 +108,7 @@ async def has_indexes(session: AsyncSession) -> bool:
     return bool(found == len(names))
 
 
-# Wherever they are on the search path, and whoever else has indexes there.
+# to_regclass finds our tables on the search path, and ignores other tables there.
 _OURS = ", ".join(f"to_regclass('{table}')" for table in Base.metadata.tables)
 _INDEXES = text(
     "SELECT count(*) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "  # noqa: S608 - our own names

@@ -1,7 +1,7 @@
-"""Values: what the columns of our tables hold that is none of theirs.
+"""Values: stored values that are invalid for their columns.
 
-SQLite keeps whatever it is given in any column, and PostgreSQL has JSON of any shape, and times that Python has not. A
-server of ours writes none of it; a person with another tool may.
+SQLite stores any value in any column. PostgreSQL stores JSON of any shape, and times outside Python's range. The
+server writes no such value, but other tools may.
 """
 
 import re
@@ -19,19 +19,19 @@ from db.reading.unreadable import Unreadable, parsed_json
 from db.times import UtcDateTime
 
 STRETCH = 500
-"""How many rows are read at once; few, for a row may be long."""
+"""The number of rows read at once; small, because a row may be long."""
 
 Reading = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
 
 @dataclass(frozen=True)
 class BadValue:
-    """A value that is none of its column; the value itself is not told, for it may be somebody's text."""
+    """A value that is invalid for its column. The value itself is omitted, because it may be a user's text."""
 
     table: str
     column: str
     row: str
-    """The key of the row, or where SQLite keeps it."""
+    """The key of the row, or its rowid on SQLite."""
     wrong: str
 
 
@@ -41,7 +41,7 @@ def tables() -> Sequence[Table]:
 
 
 async def bad_values(reading: Reading, table: Table) -> AsyncGenerator[BadValue, None]:
-    """Look at every value of a table, a stretch of rows at a time.
+    """Check every value of a table, a stretch of rows at a time.
 
     Raises `DatabaseUnavailable` or `DatabaseDamaged`.
     """
@@ -49,11 +49,11 @@ async def bad_values(reading: Reading, table: Table) -> AsyncGenerator[BadValue,
     while True:
         async with reading() as session:
             dialect = session.get_bind().dialect.name
-            # Wherever the keys cannot be read, SQLite still knows its rows apart.
+            # By rowid on SQLite: it identifies rows even if their keys are unreadable.
             walk = ["rowid"] if dialect == "sqlite" else [each.name for each in table.primary_key]
             looked_at = [each for each in table.c if dialect == "sqlite" or not _fits_always(each)]
             names = [*walk, *(each.name for each in (*table.primary_key, *looked_at))]
-            # Without their types: what those would make of a value is not what is stored.
+            # Untyped columns: a type would convert the stored value.
             query: Select[*tuple[Any, ...]] = (
                 select(*map(column, names)).select_from(table).order_by(*map(column, walk)).limit(STRETCH)
             )
@@ -76,16 +76,16 @@ _ONE_OF: dict[tuple[str, str], set[Any]] = {
 }
 _OBJECTS = ("metadata", "link_definitions")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
-"""How a time stands in SQLite, so that times are ordered as texts."""
+"""The format of a time in SQLite. In this format times sort as texts."""
 
 
 def _fits_always(each: Column[Any]) -> bool:
-    # PostgreSQL sees to it that a text is one.
+    # PostgreSQL guarantees that a text is valid.
     return isinstance(each.type, Text) and (each.table.name, each.name) not in _ONE_OF
 
 
 def _wrong(each: Column[Any], value: Any) -> str | None:
-    """Say why a value, as the driver gives it, is none of a column; None: it is one."""
+    """Return why a value, as the driver returns it, is invalid for a column. None: it is valid."""
     if isinstance(value, Unreadable):
         return str(value)
     if value is None:

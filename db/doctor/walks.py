@@ -1,8 +1,8 @@
-"""Walks: a table along a key, a stretch at a time, each a range of an index that every engine can find at once.
+"""Walks: reading a table along a key in stretches, each an index range that every engine finds directly.
 
-A key of two columns is that of a parent and of what belongs to it, as of a chat and its messages. A stretch is then a
-part of what belongs to one parent, or all that belongs to some: PostgreSQL does not know where to stop in a range of
-two columns that begins with one parent and ends with another.
+A key of two columns has a parent and its children, such as a chat and its messages. A stretch then covers some
+children of one parent, or all children of some parents. PostgreSQL cannot end an index range of two columns that
+begins with one parent and ends with another.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 Key = tuple[InstrumentedAttribute[Any], ...]
-"""The columns that a table is walked along, of which the first is the workspace."""
+"""The columns of the walk; the first is the workspace."""
 
 
 class Place(NamedTuple):
-    """Where a walk stands: behind a row; or, with a parent, behind a child of it, or before all of them (None)."""
+    """The position of a walk: after a row. `inside` a parent: after one of its children, or before all (None)."""
 
     row: Any
     inside: bool = False
@@ -25,14 +25,14 @@ class Place(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """A stretch of a walk: which rows are in it, and where it goes on, if there is more."""
+    """A stretch of a walk: the condition for its rows, and where the walk continues, if there is more."""
 
     within: Sequence[ColumnElement[bool]]
     end: Place | None
 
 
 async def stretch(session: AsyncSession, key: Key, workspace_id: str, after: Place | None, size: int) -> Stretch:
-    """Find the next rows of a workspace, about as many as `size` and no more."""
+    """Find the next rows of a workspace: about `size`, and no more."""
     named, first, *rest = key
     ours = named == workspace_id
     if after is not None and after.inside:
@@ -45,7 +45,7 @@ async def stretch(session: AsyncSession, key: Key, workspace_id: str, after: Pla
         return Stretch([*within, first <= last[0]], Place(last[0]))
     nearest = await _nth(session, key[1:2], within, 1)
     if nearest is None or nearest[0] != last[0]:
-        # All that belongs to those before this parent; then what belongs to it, of which there may be very much.
+        # All children of the parents before this one. Its own children follow; there may be very many.
         return Stretch([*within, first < last[0]], Place(last[0], inside=True))
     return await _inside(session, [ours, first == last[0]], rest[0], Place(last[0], inside=True), size)
 

@@ -66,9 +66,9 @@ async def test_a_pointer_to_nothing_is_told_and_repaired_once(client: Client, da
         "findings": [
             {
                 "rule": "NO_WRONG_CHAT_POINTER",
-                "message": f"Section {section.id} points to chat_gone, which is no chat of it",
+                "message": f"Section {section.id} points to chat_gone, which is not its chat",
                 "ids": [section.id, "chat_gone"],
-                "repair": "point it to its chat, or to none where it has none",
+                "repair": "point it to its chat, or to none if it has none",
             }
         ],
     }
@@ -87,7 +87,7 @@ async def test_what_needs_a_person_is_told_and_not_repaired(client: Client, data
     told = (await examined(client))["findings"]
     assert [(finding["rule"], finding["ids"], finding["repair"]) for finding in told] == [
         ("NO_DANGLING_REFERENCE", ["msg_1", "chat_gone"], None),
-        ("MESSAGES_NUMBERED", ["chat_1"], "take over the number of the last message"),
+        ("MESSAGES_NUMBERED", ["chat_1"], "set it to the number of the last message"),
     ]
     assert [finding["rule"] for finding in (await repaired(client))["findings"]] == ["MESSAGES_NUMBERED"]
     assert [finding["rule"] for finding in (await examined(client))["findings"]] == ["NO_DANGLING_REFERENCE"]
