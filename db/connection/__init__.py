@@ -1,1 +1,1 @@
-"""Connections: where the database is, how it is spoken to, and what can go wrong."""
+"""Connections: URLs, engines, connection pools, retries, timeouts and errors."""

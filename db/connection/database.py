@@ -1,4 +1,4 @@
-"""A database: where it is, its connections, and the two ways to use them, reading and writing."""
+"""The database: its URL, its connection pools, and read and write access."""
 
 import asyncio
 import logging
@@ -35,13 +35,13 @@ _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full
 
 
 class BadDatabaseUrl(ValueError):
-    """The text does not name a database that we can use."""
+    """The URL does not name a database that the server supports."""
 
 
 def parse_url(plain: str) -> URL:
-    """Return the URL with our driver in it, for a plain one such as `sqlite:///path` or `postgresql://user@host/db`.
+    """Parse a plain URL, such as `sqlite:///path` or `postgresql://user@host/db`, and set our driver in it.
 
-    Raises `BadDatabaseUrl` with a sentence for the person who wrote it.
+    Raises `BadDatabaseUrl` with a sentence for the operator.
     """
     try:
         url = make_url(plain)
@@ -62,7 +62,7 @@ def parse_url(plain: str) -> URL:
     if unknown := query.keys() - _PARAMETERS[driver]:
         raise BadDatabaseUrl(f"The URL of the database has a parameter that is not understood: {min(unknown)}.")
     if "sslmode" in query:
-        query["ssl"] = query.pop("sslmode")  # the name that asyncpg gives it
+        query["ssl"] = query.pop("sslmode")  # asyncpg's name for the parameter
     if query.get("ssl", "prefer") not in _SSL_MODES:
         raise BadDatabaseUrl(f"The sslmode of the database is one of {', '.join(_SSL_MODES)}.")
     return url.set(drivername=driver, query=query)
@@ -70,12 +70,12 @@ def parse_url(plain: str) -> URL:
 
 def _check_sqlite(url: URL, plain: str) -> None:
     if not url.database or url.database == ":memory:":
-        # Reading and writing use different connections, and each would get an empty database of its own.
+        # Reads and writes use separate connections, and each would get its own empty database.
         raise BadDatabaseUrl("An SQLite database must be a file, for example sqlite:///var/marginalia.db.")
     if url.host or url.username or url.password or url.port:
         raise BadDatabaseUrl("An SQLite file has no host: write sqlite:///path, or sqlite:////path from the root.")
     if "?" in plain:
-        # It would be dropped without a word, and another file be served.
+        # SQLAlchemy would drop the query silently, and the server would open another file.
         parameters = plain.partition("?")[2]
         raise BadDatabaseUrl(f"SQLite takes no parameters: {parameters!r}. A ? in the name of a file is written %3F.")
     if "\0" in url.database:
@@ -86,7 +86,7 @@ def _check_sqlite(url: URL, plain: str) -> None:
 
 def _check_postgresql(url: URL, _plain: str) -> None:
     if not url.database:
-        # PostgreSQL would take the database that is named like the user, which is seldom ours.
+        # PostgreSQL would default to the database named after the user, which is rarely ours.
         raise BadDatabaseUrl("The URL of the database has no name at its end: postgresql://user@host/name.")
     if "\0" in f"{url.database}{url.username}{url.host}":
         raise BadDatabaseUrl("The URL of the database cannot hold a NUL.")
@@ -99,36 +99,36 @@ def _ports(url: URL) -> list[str]:
 
 
 def is_missing(plain: str) -> bool:
-    """Tell whether a URL names an SQLite file that is not there, and would be made. Raises `BadDatabaseUrl`."""
+    """Whether a URL names an SQLite file that does not exist and would be created. Raises `BadDatabaseUrl`."""
     url = parse_url(plain)
     return url.drivername.startswith("sqlite") and not os.path.exists(str(url.database))  # Path.exists can raise
 
 
 def without_password(plain: str) -> str:
-    """Return the URL of a database as it may be shown to people."""
+    """Return a database URL with its password masked."""
     return make_url(plain).render_as_string(hide_password=True)
 
 
-LAST_WORD = 1.0
-"""How many seconds after the deadline the engine may take to say that a lock was not got in time."""
+LOCK_ERROR_GRACE_S = 1.0
+"""How long after the deadline to wait for the engine's lock timeout error, which is certain that nothing was done."""
 
 
 class _Turn:
-    """The turn of a transaction: whether it has begun, or must not begin any more because nobody waits for it."""
+    """The turn of a transaction: whether it has begun, or must no longer begin because its caller has gone."""
 
     def __init__(self) -> None:
         self.has_begun = False
         self.is_over = False
 
     def begin(self) -> None:
-        """Note that it begins. Raises `DatabaseUnavailable` where it must not."""
+        """Record that the transaction begins. Raises `DatabaseUnavailable` if it must not."""
         if self.is_over or deadlines.has_passed():
-            raise DatabaseUnavailable("The database could not begin in time")
+            raise DatabaseUnavailable("The transaction could not begin in time")
         self.has_begun = True
 
 
 class _RolledBack(Exception):
-    """Ends a transaction whose work has returned an outcome."""
+    """Rolls back a transaction whose work returned an outcome."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome)
@@ -138,21 +138,21 @@ class _RolledBack(Exception):
 class Database:
     """The connections of one process to one database.
 
-    Reads go outside any transaction, each statement a snapshot of its own; writes go in short transactions.
-    On SQLite all writes of the process share one connection, so that readers never wait and no two connections
-    of a process write to the file at once.
+    Reads run outside transactions, and each statement has a snapshot of its own. Writes run in short transactions.
+    On SQLite all writes of a process share one connection. So readers never wait, and no two connections of a process
+    write to the file at once.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, lock_timeout: float = 5.0, read_only: bool = False) -> None:
-        """Make no connection yet; `read_only`: an SQLite file is read even where nothing can be written."""
+        """Open no connection yet. `read_only`: an SQLite file can be read in a folder that is not writable."""
         self.url = parse_url(url)
-        # Usually the first query of the ORM does it; but anchors are put together without one.
+        # The first ORM query usually does this, but anchors are built without one.
         configure_mappers()
         options = {
             "pool_size": pool_size,
             "max_overflow": 0,
             "pool_timeout": lock_timeout,
-            "hide_parameters": True,  # errors are logged, texts are not
+            "hide_parameters": True,  # errors are logged, user texts are not
             "json_deserializer": unreadable.parsed_json,
         }
         if self.url.drivername.startswith("sqlite"):
@@ -164,7 +164,7 @@ class Database:
             event.listen(engine.sync_engine, "before_cursor_execute", query_stats.count)
         self.lock_timeout = lock_timeout
         self.refusals = 0
-        """How many transactions could not be had for the moment: whoever wants to know whether writing works tries."""
+        """Transactions refused as temporarily unavailable. The readiness probe retries a write when this changes."""
         self._running: set[asyncio.Future[Any]] = set()
 
     @property
@@ -174,38 +174,38 @@ class Database:
 
     @property
     def engines(self) -> tuple[AsyncEngine, ...]:
-        """The engines behind it, for tools that watch what they send."""
+        """The SQLAlchemy engines, for tools that observe their statements."""
         return self._writes, self._reads
 
     @property
     def in_use(self) -> dict[str, int]:
-        """How many connections are at work, for `reading` and for `writing`."""
+        """The number of connections checked out from the pools `reading` and `writing`."""
         pools = {"reading": self._reads.pool, "writing": self._writes.pool}
         return {name: pool.checkedout() for name, pool in pools.items() if isinstance(pool, QueuePool)}
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """Give a session for reading, outside any transaction. Raises `DatabaseUnavailable`."""
+        """Yield a session for reads outside any transaction. Raises `DatabaseUnavailable`."""
         with errors.translate_errors():
             async with AsyncSession(self._reads, expire_on_commit=False, autoflush=False) as session:
                 yield session
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
-        """Give a session in a transaction that leaving the block commits, and an exception rolls back."""
+        """Yield a session in a transaction. Leaving the block commits; an exception rolls back."""
         async with AsyncSession(self._writes, expire_on_commit=False) as session, session.begin():
             yield session
 
     async def transact(self, work: Callable[[AsyncSession], Awaitable[T]], *, repeatable: bool = False) -> T:
-        """Run `work` in a transaction, again as a whole if it lost against another one. Raises `DatabaseUnavailable`.
+        """Run `work` in a transaction; retry it as a whole if it lost a conflict. Raises `DatabaseUnavailable`.
 
-        Its end commits; an exception rolls it back, and so does an `Outcome` that the work returns.
+        The end of the work commits. An exception rolls back, and so does an `Outcome` that the work returns.
 
-        Once begun it runs to its end, whatever becomes of the caller: a call that is cancelled half way would
-        leave SQLite's thread at work on a connection that somebody else believes to be free.
+        A transaction that has begun runs to its end, even if its caller is cancelled: a cancelled call would leave
+        SQLite's thread at work on a connection that looks free.
 
-        Where it has not begun by the deadline, it never does. `repeatable`: nor is its end waited for any longer then,
-        because the same call again finds what it has done.
+        A transaction that has not begun by the deadline never begins. The caller waits for `repeatable` work until the
+        deadline only, because repeating the call finds what the work has done.
         """
         turn = _Turn()
         running = asyncio.ensure_future(self._attempt(work, turn))
@@ -215,9 +215,9 @@ class Database:
             if await _outlasts_deadline(running, turn) and (repeatable or not turn.has_begun):
                 turn.is_over = True
                 running.add_done_callback(_log_fault)
-                if tally := query_stats.current():
-                    tally.unavailable += 1
-                raise DatabaseUnavailable("The database could not decide in time")
+                if stats := query_stats.current():
+                    stats.unavailable += 1
+                raise DatabaseUnavailable("The database could not finish in time")
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             running.add_done_callback(_log_fault)
@@ -225,18 +225,18 @@ class Database:
 
     def _ended(self, running: asyncio.Future[Any]) -> None:
         self._running.discard(running)
-        # Seen thereby, in case that nobody waits for it any more.
+        # exception() also marks the error as retrieved, in case no caller waits any more.
         if not running.cancelled() and isinstance(running.exception(), DatabaseUnavailable):
             self.refusals += 1
 
     async def _attempt(self, work: Callable[[AsyncSession], Awaitable[T]], turn: _Turn) -> T:
-        # Whoever has gone by the deadline has been told, and counted, already.
+        # A caller that left at the deadline got its error, and was counted, already.
         with errors.translate_errors(lambda: not turn.is_over):
             async for attempt in RetrySchedule():
                 try:
                     turn.has_begun = False
                     async with self.begin() as session:
-                        await session.connection()  # which may have to be waited for
+                        await session.connection()  # the checkout may have to wait
                         turn.begin()
                         await self._limit_locks(session)
                         result = await work(session)
@@ -244,54 +244,54 @@ class Database:
                             raise _RolledBack(result)
                         return result
                 except _RolledBack as rolled_back:
-                    # Here and not where it is waited for: nobody may be there any more, and it is no fault.
+                    # Caught here, not in the caller: the caller may have gone, and an outcome is not a fault.
                     return cast(T, rolled_back.outcome)
                 except Exception as error:
                     if attempt == MAX_ATTEMPTS or not errors.is_conflict(error):
                         raise
-        raise DatabaseUnavailable("The deadline has passed between two attempts")
+        raise DatabaseUnavailable("The deadline passed between two attempts")
 
     async def _limit_locks(self, session: AsyncSession) -> None:
-        """Have locks waited for no longer than until the deadline, where much of that time is gone already."""
+        """Shorten the lock timeout if the deadline comes clearly before it."""
         if (deadline := deadlines.current()) is None or self.dialect == "sqlite":
-            return  # on SQLite the lock has been had
+            return  # on SQLite, BEGIN IMMEDIATE has taken the only lock
         left = deadline - asyncio.get_running_loop().time()
         if left < self.lock_timeout * 0.9:
             await session.execute(text(f"SET LOCAL lock_timeout = {max(1, round(left * 1_000))}"))
 
     async def version(self) -> str:
-        """Read the version of the engine. Raises `DatabaseUnavailable`."""
+        """Read the version of the database engine. Raises `DatabaseUnavailable`."""
         function = "sqlite_version()" if self.dialect == "sqlite" else "current_setting('server_version')"
         async with self.read() as session:
             return str(await session.scalar(text(f"SELECT {function}")))
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Run plain SQLAlchemy `work` in a write transaction that takes as long as it takes, for tools."""
+        """Run synchronous SQLAlchemy `work` in a write transaction without a statement timeout, for tools."""
         with errors.translate_errors():
             async with self._tools.begin() as connection:
                 return await connection.run_sync(work)
 
     async def analyze(self) -> None:
-        """Have the engine look at what is in the tables, so that it plans for it. Raises `DatabaseUnavailable`."""
+        """Update the engine's planner statistics with ANALYZE. Raises `DatabaseUnavailable`."""
 
         def work(connection: Connection) -> None:
             if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA analysis_limit = 1000")  # rows of each index, or it reads them all
+                connection.exec_driver_sql("PRAGMA analysis_limit = 1000")  # rows per index; without it, all
             connection.exec_driver_sql("ANALYZE")
 
         await self.run(work)
 
     def invalidate_connections(self) -> None:
-        """Have the connections that there are replaced as they are used next: one of them does not answer."""
+        """Invalidate every pooled connection; each is replaced at its next checkout."""
         self._made.invalidate_connections()
 
     async def close(self) -> None:
-        """Let what is running end, then give every connection back; those that are dead are left to themselves."""
+        """Wait for running transactions, then close every connection. Dead connections are abandoned."""
         if self._running:
-            await asyncio.wait(self._running, timeout=retry.CLOSE_TIMEOUT)
+            await asyncio.wait(self._running, timeout=retry.CLOSE_TIMEOUT_S)
         try:
-            async with asyncio.timeout(retry.CLOSE_TIMEOUT):
-                # The writer last: whoever closes an SQLite file last writes the log back into it.
+            async with asyncio.timeout(retry.CLOSE_TIMEOUT_S):
+                # The writer closes last: the last connection to an SQLite file checkpoints its write-ahead log.
                 for engine in reversed(self.engines):
                     await engine.dispose()
             self._made.closed()
@@ -300,17 +300,17 @@ class Database:
 
 
 async def _outlasts_deadline(running: asyncio.Future[Any], turn: _Turn) -> bool:
-    """Wait until a transaction has ended, or until the deadline if there is one, and tell whether it goes on then."""
+    """Wait for a transaction until the deadline, if there is one. Return whether it is still running."""
     if (deadline := deadlines.current()) is None:
         return False
     await asyncio.wait([running], timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
     if turn.has_begun and not running.done():
-        # The engine's own "no" is about to come, and would say for sure that nothing was done.
-        await asyncio.wait([running], timeout=LAST_WORD)
+        # The engine's own lock timeout is imminent. It would prove that nothing was done.
+        await asyncio.wait([running], timeout=LOCK_ERROR_GRACE_S)
     return not running.done()
 
 
 def _log_fault(running: asyncio.Future[Any]) -> None:
-    """Log what went wrong after whoever waited for it had gone, and with it the place where faults are shown."""
+    """Log the fault of a transaction whose caller has gone: nothing else would report it."""
     if not running.cancelled() and not isinstance(fault := running.exception(), DatabaseUnavailable | None):
         _log.error("A transaction failed after its caller had gone", exc_info=fault)

@@ -1,4 +1,4 @@
-"""Deadlines: until when a command waits for the database, counted from its first moment."""
+"""Deadlines: how long a command may wait for the database, measured from its start."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ _current: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Have whatever is waited for within the block, also by tasks that it starts, waited for until then."""
+    """Set the deadline of every wait within the block, also in tasks that it starts."""
     token = begin(seconds)
     try:
         yield
@@ -19,21 +19,21 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def begin(seconds: float) -> Token[float | None]:
-    """Begin a block as `deadline` does, for those whose time it would take; `end` has to end it."""
+    """Set a deadline as `deadline` does, without the cost of a context manager. `end` must reset it."""
     return _current.set(asyncio.get_running_loop().time() + seconds)
 
 
 def end(token: Token[float | None]) -> None:
-    """End a block that was begun."""
+    """Reset the deadline that `begin` set."""
     _current.reset(token)
 
 
 def current() -> float | None:
-    """Return until when to wait, as `time.monotonic` and the event loop count; None: nobody has said."""
+    """Return the deadline, in the time of `time.monotonic` and the event loop. None: there is no deadline."""
     return _current.get()
 
 
 def has_passed() -> bool:
-    """Tell whether nobody should wait any more."""
+    """Whether the deadline has passed."""
     at = _current.get()
     return at is not None and asyncio.get_running_loop().time() >= at

@@ -1,4 +1,4 @@
-"""Encoding: how a database keeps its texts, and whether every text of ours can be among them."""
+"""Encoding: the check that a database can store every Unicode text."""
 
 from sqlalchemy import text
 
@@ -8,9 +8,9 @@ UTF_8 = "UTF8"
 
 
 async def unfit(database: Database) -> str | None:
-    """Return a line that says why a database cannot keep every text, and what to do; None: it can.
+    """Return why a database cannot store every text, and the remedy, in one line. None: it can.
 
-    SQLite keeps every text, whatever its encoding. Raises `DatabaseUnavailable`.
+    SQLite stores every text, whatever its encoding. Raises `DatabaseUnavailable`.
     """
     if database.dialect == "sqlite":
         return None
@@ -19,9 +19,9 @@ async def unfit(database: Database) -> str | None:
         server, client = (await session.execute(asked)).one()
     if server != UTF_8:
         return (
-            f"The database keeps its texts in {server}, which cannot keep every text. Make one in UTF-8: "
+            f"The encoding of the database is {server}, which cannot store every text. Create one in UTF-8: "
             "createdb --encoding=UTF8 --locale=C --template=template0 NAME"
         )
     if client != UTF_8:
-        return f"Texts are sent to the database in {client}; whatever stands between has to let us say UTF-8."
+        return f"The client encoding of the connection is {client}. A connection pooler must let clients set UTF-8."
     return None

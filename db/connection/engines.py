@@ -1,4 +1,4 @@
-"""Engines: the pools of connections to a database, for writing, for reading, and for tools."""
+"""Engines: the connection pools of a database, for writes, for reads, and for tools."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class Engines:
     writes: AsyncEngine
     reads: AsyncEngine
     tools: AsyncEngine
-    """For what takes as long as it takes."""
+    """For work without a statement timeout."""
     invalidate_connections: Callable[[], None] = _nothing
-    """Has the connections that there are replaced as they are used next."""
+    """Invalidates every pooled connection."""
     closed: Callable[[], None] = _nothing
-    """Is called after the last connection was closed."""
+    """Called after the last connection is closed."""

@@ -1,4 +1,4 @@
-"""What went wrong in a database: worth another try, out of reach for now, or a fault."""
+"""Database errors, classified: a conflict to retry, temporarily unavailable, or a fault."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -13,88 +13,88 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from db.connection import query_stats
 from db.connection.retry import RETRY_AFTER_MS
 
-# PostgreSQL: the transaction lost against another one; run again as a whole, it can win.
+# PostgreSQL: the transaction lost a conflict with another one. A retry of the whole transaction can succeed.
 _CONFLICTS = {"40001", "40P01"}
-# PostgreSQL: no such database, or one that takes no connections; no such user, another password, not the right.
+# PostgreSQL: no such database, or it accepts no connections; no such user, wrong password, missing privilege.
 _REFUSED = {"3D000", "55000", "28000", "28P01", "42501"}
-# PostgreSQL: a lock could not be had in time.
+# PostgreSQL: lock timeout.
 _LOCK_TIMEOUT = "55P03"
-# PostgreSQL: another row has the key.
+# PostgreSQL: unique violation.
 _TAKEN = "23505"
-# PostgreSQL: no lock or no answer in time; starting, stopping, a standby.
+# PostgreSQL: lock or statement timeout; server starting, stopping, or a standby.
 _READ_ONLY = "25006"
 _OUT_OF_REACH = {_LOCK_TIMEOUT, "57014", "57P01", "57P02", "57P03", "25P03", _READ_ONLY, *_REFUSED}
 _OUT_OF_REACH_CLASSES = {"08", "53"}  # connections; resources
-# PostgreSQL: a feature that is not there; a table, a column or a function that is not, or may not be used.
+# PostgreSQL: unsupported feature; a table, column or function that is missing or not permitted.
 _IMPOSSIBLE_CLASSES = {"0A", "42"}
 _PRIMARY = 0xFF
-"""The low byte of an SQLite error code; the others say more about the same thing."""
+"""Masks the primary code, the low byte of an SQLite error code. The other bytes refine it."""
 _SQLITE_REFUSED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOTADB}
 _SQLITE_OUT_OF_REACH = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_PROTOCOL,  # too many at once began to read
+    sqlite3.SQLITE_PROTOCOL,  # too many connections began to read at once
     *_SQLITE_REFUSED,
 }
 
 
 class DatabaseUnavailable(Exception):
-    """The database could not decide in time; the same call may succeed later. The text says why, for the log."""
+    """The database is temporarily unavailable. The same call may succeed later. The text is the reason, for the log."""
 
     retry_after_ms = RETRY_AFTER_MS
 
 
 class DatabaseDamaged(Exception):
-    """The engine cannot do what it always can: something that it needs is broken, gone or not ours; the text says what.
+    """The database is damaged: an object it needs is broken, missing or not ours. The text says which.
 
-    It is for those who look at databases that others have damaged. To anybody else it is a fault.
+    The doctor and the startup checks handle this error. Everywhere else it is a fault.
     """
 
 
 class ConnectionRejected(DatabaseUnavailable):
-    """The database is not there, or does not let us in: at the start that is a mistake, later it may pass."""
+    """The database does not exist or rejects the connection. At startup this is a mistake; later it may pass."""
 
 
 class UnusableFile(OSError):
-    """An SQLite file must not be opened as it is, or cannot be; the text says what to do."""
+    """An SQLite file cannot or must not be opened in its present state. The text says what to do."""
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Tell whether the transaction lost against another one and deserves to run again as a whole."""
+    """Whether the transaction lost a conflict with another one, so that it should be retried as a whole."""
     return _sqlstate(error) in _CONFLICTS
 
 
 def is_lock_denied(error: BaseException | None) -> bool:
-    """Tell whether PostgreSQL gave up the wait for a lock: it took too long, or would never have ended."""
+    """Whether PostgreSQL gave up waiting for a lock, because of a timeout or a conflict such as a deadlock."""
     return error is not None and (_sqlstate(error) == _LOCK_TIMEOUT or is_conflict(error))
 
 
 def is_unique_violation(error: BaseException) -> bool:
-    """Tell whether somebody else has put in a row with the same key, which only PostgreSQL lets happen meanwhile."""
+    """Whether a concurrent transaction inserted a row with the same key. Only PostgreSQL lets this happen."""
     return _sqlstate(error) == _TAKEN
 
 
 def is_locked(error: DBAPIError | sqlite3.Error) -> bool:
-    """Tell whether another connection to the SQLite file holds the lock that was asked for."""
+    """Whether another connection to the SQLite file holds the requested lock."""
     return getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_BUSY
 
 
 def is_read_only(error: BaseException) -> bool:
-    """Tell whether a connection to PostgreSQL was told when it was made that it is only for reading."""
+    """Whether a PostgreSQL session is read-only, as on a standby."""
     return _sqlstate(error) == _READ_ONLY
 
 
 def is_out_of_reach(error: BaseException) -> bool:
-    """Tell whether the database could not be asked, or could not answer in time."""
+    """Whether the database could not be reached, or did not answer in time."""
     if isinstance(error, PoolTimeout | OSError):
-        return True  # the errors of a socket come through as they are
+        return True  # socket errors are not wrapped
     if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
         return getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY in _SQLITE_OUT_OF_REACH
     if isinstance(error, DBAPIError) and (
         error.connection_invalidated
-        # It was ended while SQLAlchemy was still making its acquaintance.
+        # The connection ended while SQLAlchemy was still initializing it.
         or (error.orig is not None and isinstance(error.orig.__cause__, InternalClientError))
     ):
         return True
@@ -105,7 +105,7 @@ def is_out_of_reach(error: BaseException) -> bool:
 
 
 def is_of_all(error: BaseException) -> bool:
-    """Tell whether a read fails whatever its keys: out of reach, or a statement that cannot be run at all."""
+    """Whether a read fails for every key: the database is unavailable, or the statement itself cannot run."""
     if isinstance(error, DatabaseUnavailable) or is_conflict(error) or is_out_of_reach(error):
         return True
     if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
@@ -115,16 +115,16 @@ def is_of_all(error: BaseException) -> bool:
 
 @contextmanager
 def translate_errors(is_counted: Callable[[], bool] = lambda: True) -> Iterator[None]:
-    """Raise `DatabaseUnavailable` in place of the many errors that mean it; let faults through.
+    """Raise `DatabaseUnavailable` in place of the many errors that mean it. Faults pass through.
 
-    `is_counted` tells, when that happens, whether it is told to whoever counts what was unavailable.
+    `is_counted` decides, when that happens, whether the query statistics count it as unavailable.
     """
     try:
         yield
     except Exception as error:
         if is_conflict(error) or is_out_of_reach(error):
-            if (tally := query_stats.current()) and is_counted():
-                tally.unavailable += 1
+            if (stats := query_stats.current()) and is_counted():
+                stats.unavailable += 1
             kind = ConnectionRejected if _is_refused(error) else DatabaseUnavailable
             raise kind(str(getattr(error, "orig", error)) or type(error).__name__) from error
         raise
@@ -132,11 +132,11 @@ def translate_errors(is_counted: Callable[[], bool] = lambda: True) -> Iterator[
 
 @contextmanager
 def translate_damage() -> Iterator[None]:
-    """Raise `DatabaseDamaged` for what is wrong with the database, and would be again; let everything else through."""
+    """Raise `DatabaseDamaged` for errors that a retry would meet again. Everything else passes through."""
     try:
         yield
     except DBAPIError as error:
-        # A statement that is refused will be again; a connection need not.
+        # A rejected statement would be rejected again. A rejected connection need not be.
         is_final = _is_refused(error) and error.statement is not None
         if is_conflict(error) or (is_out_of_reach(error) and not is_final):
             raise
@@ -144,7 +144,7 @@ def translate_damage() -> Iterator[None]:
 
 
 def redact_parameters(context: ExceptionContext) -> None:
-    """Take out of an error of asyncpg what it quotes of the values that were sent: errors are logged, texts are not."""
+    """Remove the parameter values that an asyncpg error quotes: errors are logged, user texts are not."""
     cause = context.original_exception.__cause__
     if isinstance(cause, PostgresError):
         cause.detail = None  # "Failing row contains (...)"
@@ -152,7 +152,7 @@ def redact_parameters(context: ExceptionContext) -> None:
     if unfit and context.statement is not None:
         for error in (cause, context.original_exception, context.sqlalchemy_exception):
             if error is not None:
-                # The whole message: "invalid input for query argument $1: '...".
+                # Replaces the whole message, such as "invalid input for query argument $1: '...".
                 error.args = ("A value does not fit its type", *error.args[1:])
 
 
@@ -163,10 +163,10 @@ def _is_refused(error: BaseException) -> bool:
     if isinstance(orig, sqlite3.Error):
         return getattr(orig, "sqlite_errorcode", 0) & _PRIMARY in _SQLITE_REFUSED
     if orig is not None and isinstance(orig.__cause__, ClientConfigurationError):
-        return True  # as where the certificate to check it by is not there
+        return True  # for example, the root certificate is missing
     return _sqlstate(error) in _REFUSED
 
 
 def _sqlstate(error: BaseException) -> str:
-    # An error in a statement is wrapped; one in making the connection is asyncpg's own.
+    # SQLAlchemy wraps the error of a statement. The error of a connection attempt is asyncpg's own.
     return getattr(getattr(error, "orig", error), "sqlstate", None) or ""

@@ -1,8 +1,8 @@
-"""Connection poolers: PgBouncer and its like in front of PostgreSQL, found out when a connection is made.
+"""Connection poolers, such as PgBouncer, in front of PostgreSQL: detected when a connection is made.
 
-Behind one, each transaction may run on another connection to the server, and a setting or a prepared statement of a
-session is lost, or is met by somebody else. So nothing of ours is kept there: each transaction brings its settings
-along, and each statement its text.
+Behind a pooler, each transaction may run on another server connection. A session's settings and prepared statements
+are then lost, or seen by other clients. So we keep no session state: each transaction makes its own settings, and
+each execution sends the text of its statement.
 """
 
 import logging
@@ -21,36 +21,36 @@ else:
 _log = logging.getLogger("marginalia.database")
 
 _NAME = {"application_name": "marginalia"}
-"""The one thing of a session that poolers keep for us."""
+"""The only session setting that poolers preserve."""
 
 Connect = Callable[..., Awaitable[Connection]]
 
 
 class PooledConnection(Connection):
-    """A connection to a pooler. Its statements are unnamed, and sent together with what they are executed with."""
+    """A connection to a pooler. Its prepared statements are unnamed, and are sent with each execution."""
 
     transaction_settings = ""
-    """Statements that begin each transaction, with the BEGIN and at no further round trip."""
+    """Statements sent together with each BEGIN, without a further round trip."""
 
     async def prepare(self, query: str, *, name: str | None = None, **options: Any) -> "PreparedStatement[Any]":
-        """Prepare a statement without a name: asyncpg parses it anew, in the same round trip, whenever it is used."""
+        """Prepare a statement without a name: asyncpg parses it again, in the same round trip, at each use."""
         return await super().prepare(query, name="", **options)
 
     async def execute(self, query: str, *args: Any, **options: Any) -> str:
-        """Run a statement; one that begins a transaction makes its settings too."""
+        """Run a statement. A BEGIN also makes the settings of the transaction."""
         if query.startswith("BEGIN"):
             query += self.transaction_settings
         return await super().execute(query, *args, **options)
 
 
 class Connector:
-    """Makes the connections of a process to a database, and notices when there is a pooler in front of it."""
+    """Makes the connections of a process to a database, and detects a pooler in front of it."""
 
     def __init__(self) -> None:
         self._found_pooler = False
 
     def with_settings(self, settings: Mapping[str, str]) -> Connect:
-        """Return what connects with settings that hold for a session or, behind a pooler, in each transaction."""
+        """Return a connect function. It makes the settings per session or, behind a pooler, per transaction."""
         for_session = {**_NAME, **settings}
         for_transaction = "".join(f" SET LOCAL {name} = '{value}';" for name, value in settings.items())
 
@@ -59,10 +59,10 @@ class Connector:
                 connection = await _to_server(*args, server_settings=for_session, **options)
                 if connection is not None:
                     return connection
-                # For the life of the process: to the server itself, what follows would work too.
+                # Remembered for the life of the process: a direct connection works in pooler mode too.
                 self._found_pooler = True
-                _log.info("The database is reached through a connection pooler: settings are made in each transaction")
-            # Without its cache, asyncpg keeps no statement of its own and does not rely on ours to be there.
+                _log.info("The database is behind a connection pooler: settings are made per transaction")
+            # Without its cache, asyncpg keeps no prepared statements and does not rely on earlier ones.
             pooled: PooledConnection = await asyncpg.connect(
                 *args, server_settings=_NAME, connection_class=PooledConnection, statement_cache_size=0, **options
             )
@@ -73,16 +73,16 @@ class Connector:
 
 
 async def _to_server(*args: Any, **options: Any) -> Connection | None:
-    """Connect to a server; None: there is a pooler in front of it."""
+    """Connect to a server. None: there is a pooler in front of it."""
     try:
         connection: Connection = await asyncpg.connect(*args, **options)
     except ProtocolViolationError as error:
-        if "startup parameter" in str(error):  # a server knows all that we send
+        if "startup parameter" in str(error):  # a server knows every parameter that we send
             return None
         raise
     try:
-        # A pooler that ignores parameters lets us in. But it makes up the process id by which it is told to cancel,
-        # for it has many. Not asked by a statement that is prepared: that would be left behind there.
+        # A pooler that ignores parameters accepts the connection. But the process id it reports for cancel requests is
+        # made up, because it has many server connections. The query is not prepared: the statement would stay there.
         told = await connection.execute(f"SELECT WHERE pg_backend_pid() = {connection.get_server_pid()}")
     except BaseException:
         connection.terminate()

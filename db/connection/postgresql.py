@@ -1,4 +1,4 @@
-"""PostgreSQL: a pool for writing and one for reading, and what becomes of them when a connection is seen to be dead."""
+"""PostgreSQL: the write pool and the read pool, invalidated together when a connection is found dead."""
 
 import time
 from typing import Any
@@ -17,20 +17,20 @@ from db.reading import unreadable
 
 
 def engines(url: URL, options: dict[str, Any], lock_timeout: float) -> Engines:
-    """Make the engines for a database, each statement of which ends in its time, answered or not."""
+    """Create the engines for a database. Every statement has a timeout, on the server and in the client."""
     connections, connector = _Connections(), Connector()
     settings = {
         "lock_timeout": f"{lock_timeout * 1000:.0f}ms",
-        "statement_timeout": f"{retry.STATEMENT_TIMEOUT:.0f}s",
+        "statement_timeout": f"{retry.STATEMENT_TIMEOUT_S:.0f}s",
         "idle_in_transaction_session_timeout": "60s",
-        "jit": "off",  # compiling a plan costs more than any statement of ours
+        "jit": "off",  # JIT compilation costs more than any of our statements
     }
 
     def engine(isolation: str, answer: float, **pool: Any) -> AsyncEngine:
-        # The time for an answer is ours: a connection that has died without a word would be waited for for ever.
+        # A client-side timeout: without it, a call on a connection that died silently would never return.
         connect = {
             "async_creator_fn": connector.with_settings(settings),
-            "timeout": retry.CONNECT_TIMEOUT,
+            "timeout": retry.CONNECT_TIMEOUT_S,
             "command_timeout": answer or None,
         }
         made = create_async_engine(url, isolation_level=isolation, connect_args=connect, **pool)
@@ -39,17 +39,17 @@ def engines(url: URL, options: dict[str, Any], lock_timeout: float) -> Engines:
         connections.watch(made)
         return made
 
-    # Two pools: whoever waits for a lock holds a connection, and those who only read must not wait for that one.
-    writes = engine("READ COMMITTED", retry.STATEMENT_TIMEOUT + lock_timeout, **options)
+    # Two pools: a transaction that waits for a lock holds a connection, and readers must not wait for that one.
+    writes = engine("READ COMMITTED", retry.STATEMENT_TIMEOUT_S + lock_timeout, **options)
     # Outside AUTOCOMMIT each read would cost a BEGIN and a ROLLBACK of its own.
     served = {
-        # A plan that was made while tables were small, and kept, would read all of them once they are filled.
+        # A cached plan made while tables were small would scan them in full once they are filled.
         "plan_cache_mode": "force_custom_plan",
-        # A range of an index is read up to a limit in its order; a bitmap would be made of all of it first.
+        # An index range scan stops at the LIMIT; a bitmap scan would read the whole range first.
         "enable_bitmapscan": "off",
     }
     settings = {**settings, **served}
-    reads = engine("AUTOCOMMIT", retry.CONNECT_TIMEOUT + lock_timeout, **options)
+    reads = engine("AUTOCOMMIT", retry.CONNECT_TIMEOUT_S + lock_timeout, **options)
     settings = {**settings, "statement_timeout": "0"}
     same = {name: options[name] for name in ("hide_parameters", "json_deserializer")}
     tools = engine("READ COMMITTED", 0, poolclass=NullPool, **same)
@@ -57,10 +57,10 @@ def engines(url: URL, options: dict[str, Any], lock_timeout: float) -> Engines:
 
 
 class _Connections:
-    """The connections of all engines: when one is seen to be dead, the others that are as old are not relied upon.
+    """The connections of all engines. When one is found dead, all connections of its age or older are invalidated.
 
-    Dead is one that has ended, that does not answer in time, and one that takes no writes: that, it has learned when it
-    was made, and what has become of the database since, only a new one sees.
+    A connection is dead if it has ended, does not answer in time, or is read-only. It learned that it is read-only
+    when it was made; only a new connection sees what has become of the database since.
     """
 
     def __init__(self) -> None:
@@ -68,19 +68,19 @@ class _Connections:
         self._idle: WeakSet[Connection[Any]] = WeakSet()
 
     def watch(self, engine: AsyncEngine) -> None:
-        """Keep account of the connections of an engine."""
+        """Track the connections of an engine."""
         self._engines.append(engine)
         event.listen(engine.sync_engine, "checkin", self._checked_in)
         event.listen(engine.sync_engine, "checkout", self._checked_out)
         event.listen(engine.sync_engine, "handle_error", self._seen)
 
     def invalidate_connections(self) -> None:
-        """Have all that there are by now replaced as they are used next."""
+        """Invalidate every existing connection; each is replaced at its next checkout."""
         for engine in self._engines:
-            # SQLAlchemy does so for one engine where a listener says so; but of a call that was given up none hears.
+            # SQLAlchemy invalidates one engine when a listener asks for it, but no listener runs for a cancelled call.
             engine.pool._invalidate_time = time.time()
         for connection in self._idle:
-            connection.terminate()  # otherwise each is asked to end, and waited for, before the next one is made
+            connection.terminate()  # otherwise each replacement waits for the graceful close of the old connection
         self._idle.clear()
 
     def _checked_in(self, connection: Any, _entry: ConnectionPoolEntry) -> None:
@@ -98,7 +98,7 @@ class _Connections:
 
 
 def _read_every_time(connection: Any, _entry: ConnectionPoolEntry) -> None:
-    """Have a time that Python has no datetime for read as such, where asyncpg would give up the whole statement."""
+    """Decode a time outside Python's range as `Unreadable`; asyncpg would fail the whole statement."""
 
     async def set_codec(driver: Any) -> None:
         await driver.set_type_codec(

@@ -1,4 +1,4 @@
-"""Tallies: what was sent to the database on whose behalf, and what it took."""
+"""Query statistics: statements, retries and unavailable errors, counted per operation."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,35 +9,35 @@ from typing import Any
 
 @dataclass
 class QueryStats:
-    """The statements of one piece of work, those of its own tasks included."""
+    """The statistics of one operation, including the tasks that it starts."""
 
     statements: int = 0
     retries: int = 0
-    """How often something was tried again that had lost against somebody else."""
+    """The number of retries after a lost conflict."""
     unavailable: int = 0
-    """How often the database did not decide in time."""
+    """How often the database was temporarily unavailable."""
 
 
-_current: ContextVar[QueryStats | None] = ContextVar("tally", default=None)
+_current: ContextVar[QueryStats | None] = ContextVar("query_stats", default=None)
 
 
 @contextmanager
 def collect_query_stats() -> Iterator[QueryStats]:
-    """Count the statements that are sent within the block, also by tasks that it starts."""
-    tally = QueryStats()
-    token = _current.set(tally)
+    """Count the statements sent within the block, also by tasks that it starts."""
+    stats = QueryStats()
+    token = _current.set(stats)
     try:
-        yield tally
+        yield stats
     finally:
         _current.reset(token)
 
 
 def current() -> QueryStats | None:
-    """Return the tally of whoever is at work."""
+    """Return the statistics of the current operation, if any are collected."""
     return _current.get()
 
 
 def count(*_event: Any) -> None:
-    """Count a statement: a listener for SQLAlchemy's `before_cursor_execute`."""
-    if tally := _current.get():
-        tally.statements += 1
+    """Count a statement; listens to SQLAlchemy's `before_cursor_execute`."""
+    if stats := _current.get():
+        stats.statements += 1

@@ -1,4 +1,4 @@
-"""Patience: how often whoever lost against somebody else tries, and how long anything of the database is waited for."""
+"""Retries and timeouts: the number of attempts after a conflict, and how long each database call may take."""
 
 import asyncio
 import random
@@ -7,29 +7,29 @@ from typing import Self
 from db.connection import deadlines, query_stats
 
 MAX_ATTEMPTS = 5
-"""How often something is tried in all."""
+"""The number of attempts, including the first one."""
 
-CONNECT_TIMEOUT = 5.0
-"""How many seconds making a connection may take; and an answer that only has to be read, beside waiting for locks."""
+CONNECT_TIMEOUT_S = 5.0
+"""The timeout for opening a connection. Also the timeout for a read, to which the lock timeout is added."""
 
-STATEMENT_TIMEOUT = 30.0
-"""How many seconds PostgreSQL works on a statement at most."""
+STATEMENT_TIMEOUT_S = 30.0
+"""The statement timeout on PostgreSQL."""
 
-CLOSE_TIMEOUT = 5.0
-"""How many seconds the end of what is running, and then of the connections, is waited for."""
+CLOSE_TIMEOUT_S = 5.0
+"""How long a shutdown waits for running transactions, and then again for the connections to close."""
 
 RETRY_AFTER_MS = 1_000
-"""After how many milliseconds a client that was told to come again should do so."""
+"""The delay after which a client should retry a call that was temporarily unavailable."""
 
 
 class RetrySchedule:
-    """The numbers of the attempts, from 1, with a pause before each but the first, and none after the deadline.
+    """Yields the attempt numbers, from 1, with a backoff before each retry and no attempt after the deadline.
 
-    It is no generator: leaving the loop early, as who succeeds does, leaves nothing to be closed.
+    It is not a generator: a caller that succeeds leaves the loop early, and there is nothing to close.
     """
 
     def __init__(self, *, eager: bool = False) -> None:
-        """`eager`: the second one comes at once, for it mostly finds what somebody else has just done."""
+        """`eager`: the second attempt follows at once, because it usually finds what another caller just wrote."""
         self._number = 0
         self._at_once = 2 if eager else 1
 
@@ -37,15 +37,15 @@ class RetrySchedule:
         return self
 
     async def __anext__(self) -> int:
-        """Wait a little, the longer the later, so that two who collided part, and return the number."""
-        tally = query_stats.current() if self._number else None
+        """Wait with exponential backoff and jitter, so that two callers that collided separate. Return the number."""
+        stats = query_stats.current() if self._number else None
         if self._number == MAX_ATTEMPTS or (self._number and deadlines.has_passed()):
-            if tally:
-                tally.unavailable += 1
+            if stats:
+                stats.unavailable += 1
             raise StopAsyncIteration
         self._number += 1
-        if tally:
-            tally.retries += 1
+        if stats:
+            stats.retries += 1
         if self._number > self._at_once:
             await asyncio.sleep(random.uniform(0, 0.01 * 2 ** (self._number - 1)))  # noqa: S311 - jitter, not a secret
         return self._number

@@ -1,4 +1,4 @@
-"""SQLite: one connection that writes, and others that read."""
+"""SQLite: one connection for writes, and a pool for reads."""
 
 import asyncio
 import contextlib
@@ -22,15 +22,15 @@ from db.connection.engines import Engines
 from db.connection.sqlite_file import SQLiteFile
 from db.reading import unreadable
 
-_STRETCH_MS = 20
-"""How many milliseconds whoever waits for a lock waits in one stretch.
+_BUSY_TIMEOUT_MS = 20
+"""SQLite's busy timeout: a caller waits for a lock in intervals of this length.
 
-SQLite asks for it ever less often, at last ten times a second, and beside processes that write all the time would
-hardly ever find it free. So we wait in short stretches, one after the other.
+SQLite polls for a lock ever less often, in the end ten times a second. Beside processes that write continuously it
+would rarely find the lock free. So we wait in short intervals, one after the other.
 """
 
 _WRITE_PRAGMAS = (
-    f"busy_timeout={_STRETCH_MS}",
+    f"busy_timeout={_BUSY_TIMEOUT_MS}",
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
@@ -40,9 +40,9 @@ _READ_PRAGMAS = ("query_only=ON", "trusted_schema=OFF")
 
 
 def engines(url: URL, options: dict[str, Any], lock_timeout: float, *, read_only: bool = False) -> Engines:
-    """Make the engines for a file, and the folder that it is in. All that a process writes goes one way."""
+    """Create the engines for a file, and its folder. All writes of a process share one connection."""
     file = SQLiteFile(Path(str(url.database)), read_only=read_only)
-    # isolation_level=None: the driver begins nothing by itself, we say when and how.
+    # isolation_level=None: the driver begins no transactions; we begin them ourselves.
     connect_args = {"isolation_level": None, "timeout": lock_timeout}
     to_write, to_read = (
         {**connect_args, "async_creator_fn": partial(_open, file, pragmas, lock_timeout)}
@@ -67,7 +67,7 @@ async def _open(
         connection.text_factory = unreadable.text
         for pragma in pragmas:
             await _set(connection, pragma, lock_timeout)
-        # Whatever is wrong with it, who uses the connection is told. What matters is that it has opened the log.
+        # This read only has to open the write-ahead log. An error recurs for the user of the connection.
         with contextlib.suppress(sqlite3.Error):
             await connection.execute_fetchall("PRAGMA schema_version")
         file.connected(connection)
@@ -79,14 +79,14 @@ async def _open(
 
 
 def _watch(pool: Engine, file: SQLiteFile) -> None:
-    """Have a connection to another file than the one that is there replaced before it is used."""
+    """Replace a connection at checkout if the path now names another file."""
 
     def opened(connection: Any, entry: ConnectionPoolEntry) -> None:
         entry.info[SQLiteFile] = file.opened(connection.driver_connection)
 
     def check(_connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
         if entry.info[SQLiteFile] != file.identity:
-            raise DisconnectionError("The file is another one by now")
+            raise DisconnectionError("The file was replaced")
 
     def closing(connection: Any, _entry: ConnectionPoolEntry) -> None:
         file.disconnected(connection.driver_connection)
@@ -98,13 +98,13 @@ def _watch(pool: Engine, file: SQLiteFile) -> None:
 
 def _begin_within(lock_timeout: float) -> Callable[[Connection], None]:
     def begin(connection: Connection) -> None:
-        patience = min(time.monotonic() + lock_timeout, deadlines.current() or math.inf)
+        give_up_at = min(time.monotonic() + lock_timeout, deadlines.current() or math.inf)
         while True:
             try:
-                # A deferred transaction would fail at once when it turns from reading to writing beside another writer.
+                # A deferred transaction would fail at once when it upgrades from read to write beside another writer.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             except OperationalError as error:
-                if not errors.is_locked(error) or time.monotonic() >= patience:
+                if not errors.is_locked(error) or time.monotonic() >= give_up_at:
                     raise
             else:
                 return
@@ -113,20 +113,20 @@ def _begin_within(lock_timeout: float) -> Callable[[Connection], None]:
 
 
 async def _set(connection: aiosqlite.Connection, pragma: str, lock_timeout: float) -> None:
-    patience = time.monotonic() + lock_timeout
+    give_up_at = time.monotonic() + lock_timeout
     while True:
         try:
             await connection.execute_fetchall(f"PRAGMA {pragma}")
         except sqlite3.OperationalError as error:
-            # A new file that somebody else is about to make, or to turn to WAL, is refused at once, not waited for.
-            if not errors.is_locked(error) or time.monotonic() >= patience:
+            # If another connection is creating the file or switching it to WAL, SQLite fails at once without waiting.
+            if not errors.is_locked(error) or time.monotonic() >= give_up_at:
                 raise
-            await asyncio.sleep(_STRETCH_MS / 1_000)
+            await asyncio.sleep(_BUSY_TIMEOUT_MS / 1_000)
         else:
             return
 
 
 async def _end(connection: aiosqlite.Connection) -> None:
     await connection.close()
-    # Its thread has one more thing to tell the loop, and complains on standard error if the loop is closed.
+    # The thread still calls the event loop once, and would write an error to standard error if the loop were closed.
     await asyncio.to_thread(connection._thread.join)

@@ -1,4 +1,4 @@
-"""The file of an SQLite database: made for its owner alone, never opened with the write-ahead log of another file."""
+"""The file of an SQLite database: private to its owner, never opened with the write-ahead log of another file."""
 
 import contextlib
 import logging
@@ -20,9 +20,10 @@ Identity = tuple[int, int]
 _FILE_MODE, _FOLDER_MODE = 0o600, 0o700
 
 _in_use: Counter[Identity] = Counter()
-"""How many connections of this process have a file open.
+"""The number of connections of this process that have a file open.
 
-While there are any, nobody here may read that file past SQLite: closing it drops all locks of the process on it.
+While there are any, this process must not open the file except through SQLite: closing such a handle would drop all
+locks of the process on the file.
 """
 
 _log = logging.getLogger("marginalia.database")
@@ -30,7 +31,7 @@ _log = logging.getLogger("marginalia.database")
 
 @dataclass(frozen=True)
 class _Record:
-    """Which file used which write-ahead log, by their inodes, and what the header of the file said then."""
+    """Records which file used which write-ahead log, by inode, with the file's header fields at that time."""
 
     file: int
     wal: int
@@ -45,7 +46,7 @@ class _Record:
             return None
 
     def write(self, path: Path) -> None:
-        # Where it cannot be written, a mismatch may go unseen after a crash: no reason not to serve.
+        # If the record cannot be written, a mismatch may go undetected after a crash. The file is served anyway.
         with contextlib.suppress(OSError):
             new = path.with_name(f"{path.name}.{os.getpid()}")
             with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE_MODE), "w") as file:
@@ -54,12 +55,12 @@ class _Record:
 
 
 class _Header:
-    """The header of a file, as the file has it: what is in the log is not looked at."""
+    """The header stored in a database file. Changes that are only in the log are ignored."""
 
     def __init__(self, header: bytes = b"") -> None:
         self.is_in_wal_mode = header[18:20] == b"\2\2"
         self.cookie = int.from_bytes(header[40:44], "big")
-        """Counts changes of the schema."""
+        """The schema cookie: counts schema changes."""
         self.size = int.from_bytes(header[28:32], "big")
         """In pages."""
         self._may_shrink = any(header[52:56])
@@ -73,22 +74,22 @@ class _Header:
             return cls()
 
     def is_older_than(self, record: _Record) -> bool:
-        """Tell whether a file that was as in the record cannot have become this one."""
+        """Whether this header cannot be a later state of the recorded file."""
         if self.cookie == record.cookie:
-            # Only VACUUM makes a file smaller, and that counts as a change of the schema.
+            # Only VACUUM shrinks a file, and that increments the schema cookie.
             return self.size < record.size and not self._may_shrink
         return self.cookie < record.cookie
 
 
 class SQLiteFile:
-    """The file of an SQLite database, and whether the write-ahead log beside it is its own.
+    """The file of an SQLite database, with a check that the write-ahead log beside it belongs to it.
 
-    A connection keeps the file that it has opened, wherever that has gone, but finds the log by its name. So a backup
-    that is put in the place of a file would take in the log of that file, and neither would be whole any more.
+    A connection keeps the file that it opened, even if that file is moved, but finds the log by name. So a backup that
+    replaces a file would absorb the log of the old file, and both would be damaged.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """Take a file; `read_only`: nothing is left beside it, and it is read even where nothing can be written."""
+        """`read_only`: create nothing beside the file, and read it even in a folder that is not writable."""
         self._path = path
         self._read_only = read_only
         self._was_there = False
@@ -100,19 +101,19 @@ class SQLiteFile:
 
     @property
     def identity(self) -> Identity:
-        """Which file it is now. Raises `FileNotFoundError`."""
+        """The identity of the file now at the path. Raises `FileNotFoundError`."""
         found = self._path.stat()
         return found.st_dev, found.st_ino
 
     def connect(self, **options: Any) -> aiosqlite.Connection:
-        """Make a connection, which is still to be awaited. The file is made if there is none, but not a second time.
+        """Return a connection that is yet to be awaited. A missing file is created, unless it existed before.
 
         Raises `FileNotFoundError`, `UnusableFile`.
         """
         if not self._was_there and not self._read_only:
             _make_file(self._real)
         identity = self._checked()
-        # A URI, because only there SQLite can be told to make no file.
+        # A URI: only its mode parameter stops SQLite from creating the file.
         mode = "mode=ro&immutable=1" if self._read_only and self._is_to_be_read_alone() else "mode=rw"
         connection = aiosqlite.connect(f"file:{quote(os.fsencode(self._real))}?{mode}", uri=True, **options)
         if identity is not None:
@@ -121,11 +122,11 @@ class SQLiteFile:
         return connection
 
     def opened(self, connection: aiosqlite.Connection) -> Identity | None:
-        """Tell which file a connection has opened."""
+        """Return the identity of the file that a connection has opened."""
         return self._opened.get(connection)
 
     def connected(self, connection: aiosqlite.Connection) -> None:
-        """Record which log the file uses, once a connection has opened both.
+        """Record which log the file uses, after a connection has opened both.
 
         Raises `FileNotFoundError`, and `UnusableFile` if the file was replaced meanwhile.
         """
@@ -147,12 +148,12 @@ class SQLiteFile:
                 del _in_use[identity]
 
     def closed(self) -> None:
-        """Take the record away after the last connection, if that was the last one of all and has removed the log."""
+        """Delete the record if the log is gone: then the last connection of all processes has closed."""
         if self._was_there and self._wal is None:
             self._forget()
 
     def _checked(self) -> Identity | None:
-        """Return which file it is if the log there is its own; None: SQLite will say why it cannot be opened."""
+        """Return the file's identity if the log belongs to it. None: SQLite will report why it cannot be opened."""
         try:
             identity = self.identity
         except OSError:
@@ -163,24 +164,24 @@ class SQLiteFile:
             raise UnusableFile(f"{self._path} is a folder, not a file.")
         wal, record = self._wal, _Record.read(self._beside("-inodes"))
         if wal is None:
-            self._forget()  # or it would speak of the next log, if that gets the same inode
+            self._forget()  # a stale record would match the next log, if that gets the same inode
         elif record is not None and record.wal == wal and record.file != identity[1]:
             raise self._mismatch()
         if not _in_use[identity]:
             self._header = _Header.read(self._real)
-            # A copy by VACUUM INTO is not in WAL mode; one by the backup API begins to count its schema anew.
+            # A copy made by VACUUM INTO is not in WAL mode. The backup API restarts the schema cookie.
             is_older = record is not None and record.wal == wal and self._header.is_older_than(record)
             if wal is not None and (is_older or not self._header.is_in_wal_mode):
                 raise self._mismatch()
         return identity
 
     def _is_to_be_read_alone(self) -> bool:
-        """Tell whether the file must be read without a log. Raises `UnusableFile` if there is one that matters."""
+        """Whether the file must be read without a log. Raises `UnusableFile` if the log holds changes."""
         real, wal = self._real, self._beside("-wal")
         if os.access(real, os.W_OK) and os.access(real.parent, os.W_OK):
             return False
         if not _size(wal):
-            return True  # without it SQLite would make one here, or leave one that its owner cannot use
+            return True  # otherwise SQLite would create a log here, or leave one that the owner cannot use
         if self._beside("-shm").exists():
             return False
         raise UnusableFile(
@@ -191,11 +192,11 @@ class SQLiteFile:
     def _mismatch(self) -> UnusableFile:
         wal, shm = self._beside("-wal"), self._beside("-shm")
         mismatch = UnusableFile(
-            f"{wal} belongs to the file that was {self._real} before. Stop every process that uses it, then remove "
-            f"{wal} and {shm}, or put the old file back: another file is damaged by it."
+            f"{wal} belongs to an earlier file at {self._real}. Stop every process that uses it, then remove "
+            f"{wal} and {shm}, or restore the old file. With this log, another file would be damaged."
         )
         if self._was_there and not self._is_refused:
-            # At its start a process tells so itself.
+            # During startup the process reports this itself.
             _log.error("The database cannot be served: %s", mismatch)
         self._is_refused = True
         return mismatch
@@ -208,7 +209,7 @@ class SQLiteFile:
 
     @property
     def _real(self) -> Path:
-        """Where SQLite looks for the log: beside the file, not beside a link to it."""
+        """The path where SQLite looks for the log: beside the file, not beside a symlink to it."""
         return Path(os.path.realpath(self._path))
 
     def _beside(self, ending: str) -> Path:
@@ -231,13 +232,13 @@ def _size(path: Path) -> int:
 
 
 def _make_file(path: Path) -> None:
-    # SQLite would let everybody read it; its log gets the rights of the file. If this fails, SQLite will say why.
+    # SQLite would make it world-readable; the log inherits the file's mode. If this fails, SQLite will report why.
     with contextlib.suppress(OSError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _FILE_MODE))
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder and those that it is in, each that there is not yet. Raises `OSError`."""
+    """Create a folder and its missing parents. Raises `OSError`."""
     if not folder.exists():
         _make_folder(folder.parent)
         folder.mkdir(_FOLDER_MODE, exist_ok=True)

@@ -1,1 +1,1 @@
-"""Importers: rows that come from elsewhere."""
+"""Importers: database access for rows from other systems."""

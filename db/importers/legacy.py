@@ -1,4 +1,4 @@
-"""Legacy rows: what of a file is there already, and putting in the rest."""
+"""Legacy rows: reading those of a file that exist, and inserting the rest."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,24 +15,24 @@ from db.reading.sql_arrays import any_of
 from db.times import utcnow
 
 BATCH = 1_000
-"""How many rows a statement takes at most."""
+"""The maximum number of rows in a statement."""
 
 
 class Taken(Exception):
-    """Somebody else has put in a row with the same key since we looked."""
+    """A concurrent transaction inserted a row with the same key since `look`."""
 
 
 class ChatThere(NamedTuple):
-    """A chat that is there already."""
+    """A chat that exists already."""
 
     id: str
     section_id: str
     last_seq: int
-    """As it is noted, or the greatest number that a message has, where the note is behind."""
+    """The stored last number, or the greatest number of a message if that is higher."""
 
 
 class MessageThere(NamedTuple):
-    """A message that is there already."""
+    """A message that exists already."""
 
     chat_id: str
     content: str
@@ -40,25 +40,25 @@ class MessageThere(NamedTuple):
 
 @dataclass(frozen=True)
 class There:
-    """What is there already of what a file names."""
+    """The existing rows that a file names."""
 
     now: datetime
     documents: Collection[str]
     placements: Mapping[str, Mapping[str, str]]
-    """By the document, the position of each section that stands in it."""
+    """By document id, the position of each section in the document."""
     sections: Mapping[str, str | None]
-    """The pointer of each."""
+    """By section id, the chat that the section points to."""
     chats: Mapping[str, ChatThere]
-    """By their ids."""
+    """By chat id."""
     chats_by_section: Mapping[str, ChatThere]
     messages: Mapping[str, MessageThere]
     client_ids: Collection[tuple[str, str, str]]
-    """The chat, the author and the client id of each message that has one."""
+    """The chat, author and client id of each message that has a client id."""
 
 
 @dataclass
 class Rows:
-    """What is to be put in, by attribute, and what becomes of the rows that something is added to."""
+    """The rows to insert, by attribute, and the updates of existing rows."""
 
     documents: list[dict[str, Any]] = field(default_factory=list)
     sections: list[dict[str, Any]] = field(default_factory=list)
@@ -66,9 +66,9 @@ class Rows:
     chats: list[dict[str, Any]] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     last_numbers: dict[str, int] = field(default_factory=dict)
-    """The new last number of each chat that is there already."""
+    """The new last number of each existing chat."""
     arranged: list[str] = field(default_factory=list)
-    """The documents that are there already and get new sections."""
+    """The existing documents that get new sections."""
 
 
 async def look(
@@ -79,10 +79,10 @@ async def look(
     chat_ids: Collection[str],
     message_ids: Collection[str],
 ) -> There:
-    """Read what is there of these, and keep it as it is until the transaction ends.
+    """Read the existing rows of these ids, and lock them until the transaction ends.
 
-    Rows are locked in the order in which everybody locks them, so that no chat is opened, no message posted and nothing
-    taken away meanwhile.
+    Rows are locked in the common lock order. Until the end, no chat of theirs is opened, no message posted and no row
+    deleted.
     """
     await _one_at_a_time(session, workspace_id)
     now = (await session.execute(select(utcnow()))).scalar_one()
@@ -91,7 +91,7 @@ async def look(
     columns = (ChatSession.id, ChatSession.section_id, ChatSession.last_seq)
     by_id = await _held(session, workspace_id, ChatSession.id, chat_ids, *columns)
     by_section = await _held(session, workspace_id, ChatSession.section_id, section_ids, *columns)
-    # After the sections are locked: whoever was taking one away has taken its placements, too.
+    # Read after the sections are locked: a transaction that deleted a section has deleted its placements too.
     placements = await _placements(session, workspace_id, [id for (id,) in documents])
     messages = await _found(
         session, workspace_id, Message.id, message_ids, Message.id, Message.chat_id, Message.content
@@ -115,7 +115,7 @@ async def look(
 
 
 async def put_in(session: AsyncSession, workspace_id: str, rows: Rows) -> None:
-    """Insert rows that are not there, in the order in which they refer to each other. Raises `Taken`."""
+    """Insert the missing rows, referenced tables first. Raises `Taken`."""
     try:
         for kind, values in (
             (Document, rows.documents),
@@ -133,7 +133,7 @@ async def put_in(session: AsyncSession, workspace_id: str, rows: Rows) -> None:
 
 
 async def _note(session: AsyncSession, workspace_id: str, rows: Rows) -> None:
-    """Note in the documents and chats that were there that something was added."""
+    """Update the versions of existing documents and the last numbers of existing chats."""
     if rows.arranged:
         await session.execute(
             update(Document)
@@ -153,13 +153,13 @@ async def _note(session: AsyncSession, workspace_id: str, rows: Rows) -> None:
 async def _insert(session: AsyncSession, kind: type[Base], workspace_id: str, values: Sequence[dict[str, Any]]) -> None:
     for start in range(0, len(values), BATCH):
         part = [{"workspace_id": workspace_id, **row} for row in values[start : start + BATCH]]
-        # With nulls written out; otherwise each run of rows with and without one becomes a statement of its own.
+        # Nulls are rendered; otherwise each run of rows with or without one becomes a separate statement.
         await session.execute(insert(kind), part, execution_options={"render_nulls": True})
 
 
 async def _one_at_a_time(session: AsyncSession, workspace_id: str) -> None:
-    """Wait until no other import is at work in the workspace: what is not there yet cannot be locked."""
-    # Not so hard that rows of the workspace could not come in meanwhile: servers go on writing.
+    """Wait until no other import runs in the workspace: rows that do not exist yet cannot be locked."""
+    # FOR NO KEY UPDATE: servers can still insert rows of the workspace meanwhile.
     held = select(Workspace.workspace_id).where(Workspace.workspace_id == workspace_id)
     await session.execute(held.with_for_update(key_share=True))
 

@@ -1,4 +1,4 @@
-"""Where Alembic meets our connection: `db.migrations.upgrade` opens it and owns its transaction."""
+"""The Alembic environment. `db.migrations.upgrade` opens the connection and owns its transaction."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Revisions: which schema a database has, which code can serve it, and the way to the one that this code needs."""
+"""Schema revisions: the one a database has, the ones this code can serve, and the upgrade to the one it needs."""
 
 import asyncio
 import random
@@ -21,50 +21,53 @@ from db.connection.errors import DatabaseUnavailable
 _MIGRATIONS = Path(__file__).parent
 
 LOCK_TIMEOUT_MS = 200
-"""How long a migration waits for a lock on a table at once: whoever comes after it waits behind it for as long.
+"""How long a migration waits for a table lock in one attempt. Later statements on the table queue behind it meanwhile.
 
-Far less than the second after which PostgreSQL looks for deadlocks: whoever reads the tables in another order than they
-are altered waits in a circle with it, and it is the migration that has to give way.
+Far less than the second after which PostgreSQL checks for deadlocks: a transaction that reads the tables in another
+order can deadlock with the migration, and the migration must be the one to give way.
 """
 
-LOCK_PAUSE = 0.5
-"""About how many seconds others have to themselves before it is tried again."""
+LOCK_RETRY_INTERVAL_S = 0.5
+"""The average pause between two lock attempts, in which other transactions proceed."""
 
-LOCK_PATIENCE = 60.0
-"""For how many seconds a migration is tried again that could not have a lock, with pauses in which others go on."""
+LOCK_RETRY_TIMEOUT_S = 60.0
+"""How long a migration keeps retrying for a lock."""
 
 
 class UpgradeFailed(Exception):
-    """The schema cannot be brought up to date, and is as it was; the text says why in one line."""
+    """The schema cannot be upgraded, and is unchanged. The text is the reason, in one line."""
 
 
 @dataclass(frozen=True)
 class Revisions:
-    """The schema that a database has (None: no schema yet), and the one that this code needs."""
+    """The schema revision of a database (None: no schema yet), and the one that this code needs."""
 
     present: str | None
     needed: str
     compatible_from: str | None = None
-    """The oldest schema whose code can serve the present one, as a newer version has noted it; read only of those."""
+    """The oldest revision whose code can serve the present schema, as recorded by a newer version.
+
+    It is read only if the present revision is unknown.
+    """
 
     @property
     def is_current(self) -> bool:
-        """Whether the database has the schema that this code was written for."""
+        """Whether the database has the schema that this code needs."""
         return self.present == self.needed
 
     @property
     def is_compatible(self) -> bool:
-        """Whether this code can serve the database: one of its own schema, or of a newer one that only adds to it."""
+        """Whether this code can serve the database: its schema is the same, or a newer one that only adds to it."""
         return self.is_current or (not self.known and self.compatible_from in _history())
 
     @property
     def known(self) -> bool:
-        """Whether this code knows the way from the present schema to the one it needs."""
+        """Whether this code can upgrade the present schema."""
         return self.present is None or self.present in _history()
 
     @property
     def mismatch(self) -> str:
-        """Why this code cannot serve the database, in a line that says what to do."""
+        """Why this code cannot serve the database, and what to do, in one line."""
         if self.known:
             return (
                 f"The database has schema {self.present or 'none'}, this version needs {self.needed}. "
@@ -84,14 +87,14 @@ async def read(database: Database) -> Revisions:
         return await connection.run_sync(_read)
 
 
-async def upgrade(database: Database, *, lock_patience: float = LOCK_PATIENCE) -> Revisions:
-    """Bring a database to the schema that this code needs, in one transaction; return what there was before.
+async def upgrade(database: Database, *, lock_retry_timeout: float = LOCK_RETRY_TIMEOUT_S) -> Revisions:
+    """Upgrade a database to the schema that this code needs, in one transaction. Return the revisions before.
 
-    One that is newer, and can be served all the same, is left as it is. Others go on with their work meanwhile: a lock
-    that cannot be had soon is waited for in short stretches, `lock_patience` seconds in all.
+    A newer schema that this code can serve is left as it is. Other transactions proceed meanwhile: the migration waits
+    for locks in short attempts, `lock_retry_timeout` seconds in all.
 
-    Raises `UpgradeFailed`, where a newer version, somebody else's tables, another encoding than UTF-8 or a lock are in
-    the way, or `DatabaseUnavailable`.
+    Raises `UpgradeFailed` for a newer schema, foreign tables, an encoding other than UTF-8, or a lock that is not
+    released; or `DatabaseUnavailable`.
     """
     if unfit := await encoding.unfit(database):
         raise UpgradeFailed(unfit)
@@ -100,35 +103,35 @@ async def upgrade(database: Database, *, lock_patience: float = LOCK_PATIENCE) -
         if before.is_compatible:
             return before
         raise UpgradeFailed(before.mismatch)
-    deadline = time.monotonic() + lock_patience
+    deadline = time.monotonic() + lock_retry_timeout
     while True:
         try:
             await database.run(_upgrade)
         except DBAPIError as error:
-            raise UpgradeFailed(f"The schema cannot be brought up to date: {error.orig}") from error
+            raise UpgradeFailed(f"The schema cannot be upgraded: {error.orig}") from error
         except DatabaseUnavailable as error:
             if not errors.is_lock_denied(error.__cause__):
                 raise
             if time.monotonic() >= deadline:
                 raise UpgradeFailed(
-                    f"The schema cannot be brought up to date: {error}. Somebody holds a lock for too long, "
-                    "as a long transaction or a backup does; try again when it has ended."
+                    f"The schema cannot be upgraded: {error}. Another session holds a lock for too long, "
+                    "such as a long transaction or a backup. Try again when it has ended."
                 ) from error
-            # Those who have queued behind it go first.
-            await asyncio.sleep(random.uniform(0.5, 1.5) * LOCK_PAUSE)  # noqa: S311 - jitter, not a secret
+            # Transactions that queued behind the migration go first.
+            await asyncio.sleep(random.uniform(0.5, 1.5) * LOCK_RETRY_INTERVAL_S)  # noqa: S311 - jitter, not a secret
         else:
             return before
 
 
 def needed() -> str:
-    """Return the schema that this code needs."""
+    """Return the revision that this code needs."""
     return _history()[-1]
 
 
 @cache
 def _history() -> tuple[str, ...]:
-    """Return all schemas that this code knows, the one that it needs last."""
-    # Once for a process: what it needs is what its code was written for, whatever is put beside it meanwhile.
+    """Return all revisions that this code knows, the one it needs last."""
+    # Cached per process: the running code needs its own revision, even if newer files are installed meanwhile.
     return tuple(script.revision for script in _scripts())
 
 
@@ -140,7 +143,7 @@ def _read(connection: Connection) -> Revisions:
 
 def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        # One migration at a time, and as long as it takes. Its own schema is the only thing this lock guards.
+        # One migration at a time, without a lock timeout. This advisory lock guards nothing but the schema.
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('marginalia.migrate'))"))
         connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
@@ -151,7 +154,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _compatible_from() -> str:
-    """Return the oldest schema whose code can serve what all migrations make: none of them may ask for a newer one."""
+    """Return the oldest revision whose code can serve the upgraded schema: the newest that any migration requires."""
     scripts = list(_scripts())
     places = {script.revision: place for place, script in enumerate(scripts)}
     declared: list[str] = [script.module.compatible_from for script in scripts]
@@ -159,7 +162,7 @@ def _compatible_from() -> str:
 
 
 def _note(connection: Connection, compatible_from: str) -> None:
-    """Note it beside the revision, for servers that do not know the migrations which made the schema."""
+    """Record it beside the revision, for servers that do not know the newer migrations."""
     if not _has_note(connection):
         connection.execute(text("ALTER TABLE alembic_version ADD COLUMN compatible_from VARCHAR(32)"))
     if _noted(connection) != compatible_from:
@@ -184,5 +187,5 @@ def _config() -> Config:
 
 
 def _scripts() -> list[Script]:
-    """Return the migrations, the oldest first."""
+    """Return the migrations, oldest first."""
     return list(reversed(list(ScriptDirectory.from_config(_config()).walk_revisions())))

@@ -21,7 +21,7 @@ SELECT = text("SELECT 1")
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CONNECT_TIMEOUT", "STATEMENT_TIMEOUT", "CLOSE_TIMEOUT"):
+    for name in ("CONNECT_TIMEOUT_S", "STATEMENT_TIMEOUT_S", "CLOSE_TIMEOUT_S"):
         monkeypatch.setattr(retry, name, 1.0)
 
 

@@ -18,7 +18,7 @@ compatible_from = "0001"
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table("workspaces", _workspace(), *_times(), sa.PrimaryKeyConstraint("workspace_id"))
     op.create_table(
         "documents",
@@ -108,7 +108,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them, those that refer to others first."""
+    """Drop the tables, referencing tables first."""
     for table in ("messages", "chat_sessions", "document_sections", "sections", "documents", "workspaces"):
         op.drop_table(table)
 

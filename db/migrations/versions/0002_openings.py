@@ -1,4 +1,4 @@
-"""The chats of a workspace in the order of their opening, for reading those that are new.
+"""An index of a workspace's chats by creation time, for polling new chats.
 
 Revision ID: 0002
 Revises: 0001
@@ -14,10 +14,10 @@ compatible_from = "0001"
 
 
 def upgrade() -> None:
-    """Make the index."""
+    """Create the index."""
     op.create_index(None, "chat_sessions", ["workspace_id", "created_at", "id"])
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the index."""
     op.drop_index("chat_sessions_workspace_id_created_at_id_idx", "chat_sessions")

@@ -1,4 +1,4 @@
-"""What is in the trash, in the order in which it was put there, for listing it.
+"""Indexes of the trashed rows by time, for listing the trash.
 
 Revision ID: 0003
 Revises: 0002
@@ -17,7 +17,7 @@ TABLES = ("documents", "sections")
 
 
 def upgrade() -> None:
-    """Make the indexes, which hold nothing but what is in the trash."""
+    """Create the partial indexes of trashed rows."""
     trashed = sa.text("deleted_at IS NOT NULL")
     for table in TABLES:
         columns = ["workspace_id", "deleted_at", "id"]
@@ -25,6 +25,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the indexes."""
     for table in TABLES:
         op.drop_index(f"{table}_workspace_id_deleted_at_id_idx", table)

@@ -1,4 +1,4 @@
-"""The documents of a section, to be found without looking at the rows.
+"""An index that covers the documents of a section, for index-only scans.
 
 Revision ID: 0004
 Revises: 0003
@@ -17,12 +17,12 @@ COLUMNS = ["workspace_id", "section_id"]
 
 
 def upgrade() -> None:
-    """Make the index that takes the place of another."""
+    """Replace the index by one that includes the document."""
     op.create_index(None, TABLE, [*COLUMNS, "document_id"])
     op.drop_index("document_sections_workspace_id_section_id_idx", TABLE)
 
 
 def downgrade() -> None:
-    """Go back to the other one."""
+    """Restore the old index."""
     op.create_index(None, TABLE, COLUMNS)
     op.drop_index("document_sections_workspace_id_section_id_document_id_idx", TABLE)

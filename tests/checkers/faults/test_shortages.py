@@ -70,7 +70,7 @@ async def test_without_a_connection_for_writing_reading_goes_on(
             waiting = asyncio.create_task(kinds_of_posts(client, chat_id, 12))
             if database.dialect == "postgresql":
                 await until_waiting(database)
-            assert await unready(client) == "The database takes no writes; what is there can be read."
+            assert await unready(client) == "The database accepts no writes; reads are served."
             assert (await ensure(client, *anchor))["ensured"] == "FOUND"
             assert await waiting == {UNAVAILABLE}
             assert time.monotonic() - started < 3 + RECOVERY
@@ -100,7 +100,7 @@ async def test_without_a_connection_for_reading_a_server_is_not_ready_but_lives(
 async def test_a_statement_that_takes_too_long_is_told_as_what_passes(
     serve: Serve, database: Database, database_url: str, anchor: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("db.connection.retry.STATEMENT_TIMEOUT", 1)
+    monkeypatch.setattr("db.connection.retry.STATEMENT_TIMEOUT_S", 1)
     async with serve(lock_timeout=20) as client:
         chat_id = await first_message(client, anchor)
         async with database.begin() as session:
@@ -142,11 +142,11 @@ async def test_without_room_on_the_disk_reading_goes_on_and_nothing_acknowledged
 
         leave_room(server, file, 0)
         await until(full)
-        assert await unready(client) == "The database takes no writes; what is there can be read."
+        assert await unready(client) == "The database accepts no writes; reads are served."
         short = len([each for each in acknowledged if each.startswith("short")])
         assert (await ensure(client, *anchor))["ensured"] == "FOUND"
         assert (await client(READ, id=chat_id))["chatSession"] == {"messageCount": len(acknowledged)}
-        assert await unready(client) == "The database takes no writes; what is there can be read."
+        assert await unready(client) == "The database accepts no writes; reads are served."
 
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
         await until_ready(client.http)
