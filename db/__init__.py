@@ -1,1 +1,1 @@
-"""The data: tables, queries, loaders and transactions. The only place where SQL stands."""
+"""The data layer: tables, queries, loaders and transactions. SQL is written here and nowhere else."""

@@ -1,7 +1,7 @@
-"""Anchors: where a section stands in a document, and the chat that hangs there.
+"""Anchors: the placement of a section in a document, and the chat anchored to the section.
 
-The reading statement is the hot path of `ensureSectionChat`; settling is its cold path, taken once in the life of a
-section, for one or for many.
+`find` is the hot path of `ensureSectionChat`. `write_chats` is its cold path: it opens a section's chat once, for one
+section or for many.
 """
 
 import json
@@ -39,7 +39,7 @@ from db.reading.sql_arrays import TextArray, any_of, planned_apart
 
 
 class AnchorKey(NamedTuple):
-    """A section of a document, as it was asked for."""
+    """The section and the document that a caller named."""
 
     workspace_id: str
     document_id: str
@@ -48,18 +48,18 @@ class AnchorKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Anchor:
-    """What is there of a section in a document; what is missing, or in the trash, is None."""
+    """The rows found for a section in a document. A row that is missing or trashed is None."""
 
     document: Document | None = None
     section: Section | None = None
     placement: Placement | None = None
     chat: ChatSession | None = None
     opened_through: Document | None = None
-    """The document through which the chat was opened, which need not be the one that was asked for."""
+    """The document through which the chat was opened. It can differ from the one the caller named."""
 
 
 class SectionChat(NamedTuple):
-    """A section that stands in a document: where it points to, and which chat it has."""
+    """A section placed in a document: the chat it points to, and the chat it has."""
 
     section_id: str
     pointer: str | None
@@ -68,14 +68,14 @@ class SectionChat(NamedTuple):
 
 @dataclass(frozen=True)
 class ChatWrites:
-    """What was done about chats: those that were opened, and the sections that point to theirs now."""
+    """The chats that `write_chats` opened, and the sections whose pointers it repaired."""
 
     opened: Sequence[ChatSession]
     pointed: AbstractSet[str]
 
 
 async def find(session: AsyncSession, keys: Iterable[AnchorKey]) -> Mapping[AnchorKey, Anchor]:
-    """Read many anchors in one statement; every key has its entry in the answer."""
+    """Read many anchors in one statement. The result has an entry for every key."""
     keys = list(keys)
     dialect = session.get_bind().dialect.name
     rows = await session.execute(_anchors(dialect), _parameters(dialect, keys))
@@ -83,7 +83,7 @@ async def find(session: AsyncSession, keys: Iterable[AnchorKey]) -> Mapping[Anch
 
 
 async def in_document(session: AsyncSession, workspace_id: str, document_id: str) -> Sequence[SectionChat] | None:
-    """Read the sections that stand in a document, in reading order; None: there is no such document."""
+    """Read the sections placed in a document, in reading order. None: the document does not exist."""
     standing = (
         select(Placement.document_id, Placement.position, Section.id, Section.chat_session_id)
         .join(Section, visibility.placed_section())
@@ -117,33 +117,33 @@ async def write_chats(
     wrong: Sequence[str],
     created_by: str,
 ) -> ChatWrites:
-    """Open chats of sections that have none and stand in a document, and set wrong pointers right.
+    """Open chats for sections of a document that have none, and repair wrong pointers.
 
-    `chat_ids` has the id of the new chat for each section that had none; `wrong` are sections that have a chat and do
-    not point to it. What is not in the answer is settled by somebody else by now, or does not stand there any more:
-    look again, in a new statement.
+    `chat_ids` maps each section without a chat to the id of its new chat. `wrong` lists sections that have a chat but
+    do not point to it. A section that the result omits was written by another transaction, or has left the document:
+    the caller reads again, in a new statement.
     """
-    # None is called like a column, or SQLAlchemy would set that column of whatever is written.
+    # No parameter has the name of a column: SQLAlchemy would set that column in every row it writes.
     session, workspace_id = transaction.session, transaction.workspace_id
     asked: dict[str, Any] = {"workspace": workspace_id, "document": document_id, "by": created_by}
     in_one = session.get_bind().dialect.name == "postgresql"
     if in_one:
         opening: Executable = _open_in_one_statement()
-        # With those that are pointed afterwards, which get no chat: all are locked at once, in one order.
+        # Includes the sections that only need a pointer and get no chat, so that all are locked at once, in one order.
         asked |= {"section_ids": [*chat_ids, *wrong], "chat_ids": [*chat_ids.values(), *(None for _ in wrong)]}
     else:
         opening = _open_under_write_lock()
         asked |= {"pairs": json.dumps(list(chat_ids.items()))}
     transaction.reach(Document)
     opened = (await session.scalars(opening, asked)).all() if chat_ids else []
-    # PostgreSQL has set the pointers to what it has opened already.
+    # PostgreSQL has already set the pointers to the chats it opened.
     pointing = [*wrong, *(() if in_one else (chat.section_id for chat in opened))]
     pointed = await _point(transaction, pointing) if pointing else set[str]()
     return ChatWrites(opened, pointed & set(wrong))
 
 
 async def _point(transaction: Transaction, section_ids: Sequence[str]) -> AbstractSet[str]:
-    """Point sections to their chats, and return which of them did not; those without a chat are let alone."""
+    """Point sections to their chats, and return those that changed. Sections without a chat are skipped."""
     transaction.reach(Section)
     workspace_id = transaction.workspace_id
     wrong = (
@@ -154,7 +154,7 @@ async def _point(transaction: Transaction, section_ids: Sequence[str]) -> Abstra
             any_of(Section.id, section_ids),
             Section.chat_session_id.is_distinct_from(ChatSession.id),
         )
-        # In one order for all, so that two who set the same pointers do not wait for each other.
+        # One order for all callers: two that set the same pointers cannot deadlock.
         .order_by(Section.id)
         .with_for_update(of=Section, key_share=True)
         .cte("wrong")
@@ -177,23 +177,23 @@ async def _point(transaction: Transaction, section_ids: Sequence[str]) -> Abstra
 def _open_in_one_statement() -> Select[Any]:
     pairs = func.unnest(bindparam("section_ids", type_=TextArray()), bindparam("chat_ids", type_=TextArray()))
     asked = pairs.table_valued(*_ASKED).render_derived(name="asked")
-    # FOR KEY SHARE holds off whoever removes one of the three rows, but nobody who edits them.
+    # FOR KEY SHARE blocks a transaction that deletes one of the three rows, but none that edits them.
     anchor = (
         _anchored(asked)
-        # In one order for all who lock many, so that they do not wait for each other.
+        # One order for all callers that lock many rows: they cannot deadlock.
         .order_by(Section.id)
         .with_for_update(read=True, key_share=True, of=[Document, Placement, Section])
         .cte("anchor")
         .prefix_with("MATERIALIZED")
     )
-    # Only our own constraint: any other violation is a fault and must not pass for "there is one".
+    # This constraint only: any other violation is a fault and must not read as "the chat exists".
     opened = (
         postgresql.insert(ChatSession)
         .from_select(
             _OPENED,
             select(*anchor.c, bindparam("by", type_=Text()))
             .where(anchor.c.chat_id.is_not(None))
-            # In this order too, so that two who open the same chats do not wait for each other.
+            # The same order here: two callers that open the same chats cannot deadlock.
             .order_by(anchor.c.section_id),
         )
         .on_conflict_do_nothing(constraint=CHAT_OF_SECTION_KEY)
@@ -212,7 +212,7 @@ def _open_in_one_statement() -> Select[Any]:
 @cache
 def _open_under_write_lock() -> Executable:
     pairs = func.json_each(bindparam("pairs", type_=Text())).table_valued("key", "value", name="pairs")
-    # Read once: otherwise all of it would be read again for every section of the document.
+    # MATERIALIZED: otherwise SQLite parses the whole list again for every section of the document.
     asked = (
         select(*(func.json_extract(pairs.c.value, f"$[{n}]").label(name) for n, name in enumerate(_ASKED)))
         .cte("asked")
@@ -222,12 +222,12 @@ def _open_under_write_lock() -> Executable:
     opening = insert(cast(Table, ChatSession.__table__)).from_select(
         _OPENED, missing.add_columns(bindparam("by", type_=Text()))
     )
-    # Of the table: with parameters beside it, the ORM would take an insert of its own for one of many rows.
+    # Columns of the table: given parameters as well, the ORM would treat its own insert as a bulk insert.
     return select(ChatSession).from_statement(opening.returning(*ChatSession.__table__.c))
 
 
 def _anchored(asked: FromClause) -> Select[Any]:
-    """Select the sections that are asked for, as far as they stand in the document, each with the id for its chat."""
+    """Select the requested sections that are placed in the document, each with the id for its chat."""
     workspace = bindparam("workspace", type_=Text())
     return (
         select(Section.workspace_id, Section.id.label("section_id"), Document.id.label("document_id"), asked.c.chat_id)
@@ -244,10 +244,10 @@ def _anchored(asked: FromClause) -> Select[Any]:
 
 
 _ASKED = ("section_id", "chat_id")
-"""What is asked for: a section, and the id of the chat that it gets."""
+"""The columns of a request: a section, and the id of its new chat."""
 
 _OPENED = ["workspace_id", "section_id", "document_id", "id", "created_by"]
-"""The columns of a chat that is opened."""
+"""The columns that the insert of a chat sets."""
 
 
 @cache
@@ -259,13 +259,13 @@ def _anchors(dialect: str) -> Select[Any]:
     def join(table: Any, *on: ColumnElement[bool]) -> Any:
         nonlocal joined
         apart = dialect == "postgresql"
-        # Looked up key by key: any other way is faster only for more keys than are ever asked for at once.
+        # Looked up key by key: other plans win only with more keys than one call ever sends.
         part = planned_apart(select(table).where(*on).correlate_except(table)).lateral(table.name) if apart else table
         joined = joined.outerjoin(part, true() if apart else and_(*on))
         parts.append(part)
         return part.c
 
-    # Of tables, not of models: the rows are put together in `_entities`. In the order that these have there.
+    # Tables, not models, in the order of `_ENTITIES`: `_entities` builds the model instances.
     (_, documents, _), (_, sections, _), (_, placements, _), (_, chats, _), (_, opened_through, _) = _ENTITIES
     document, section, placement = documents.c, sections.c, placements.c
     document = join(
@@ -289,7 +289,7 @@ def _anchors(dialect: str) -> Select[Any]:
         opened_through,
         visibility.readable_document(chat.workspace_id, opened_through.c),
         opened_through.c.id == chat.document_id,
-        opened_through.c.id != asked.c.document_id,  # mostly it is that one, and need not be read twice
+        opened_through.c.id != asked.c.document_id,  # usually the same document, which is not read twice
     )
     return select(asked.c.number, *(column for part in parts for column in part.c)).select_from(joined)
 
@@ -307,10 +307,10 @@ def _anchor(
 
 
 def _entities(row: Sequence[Any]) -> Iterator[Any]:
-    # Put together as the ORM would, which takes twice as long: this is most of what a hot ensure costs in the database.
+    # Builds the instances without the ORM, in half its time: this is most of a hot ensure's cost in this layer.
     values = iter(row[1:])
     for kind, _, names in _ENTITIES:
-        part = dict(zip(names, values))  # noqa: B905 - each takes its share of the values
+        part = dict(zip(names, values))  # noqa: B905 - each entity takes its share of the values
         yield kind.as_loaded(part) if part["workspace_id"] is not None else None
 
 
@@ -326,11 +326,11 @@ _ENTITIES = [
         (Document, _OPENED_THROUGH),
     )
 ]
-"""What an anchor is made of, in its order: the model, where it is read from, and the names of its attributes."""
+"""The parts of an anchor, in its order: the model, the table or alias it is read from, and its attribute names."""
 
 
 def _asked(dialect: str) -> FromClause:
-    # The parameters are the same whatever the number of keys, so the statement has one text and one plan.
+    # The number of parameters does not depend on the number of keys, so the statement has one text and one plan.
     names = AnchorKey._fields
     if dialect == "postgresql":
         arrays = [bindparam(name, type_=TextArray()) for name in names]
@@ -343,7 +343,7 @@ def _asked(dialect: str) -> FromClause:
 
 
 def _parameters(dialect: str, keys: list[AnchorKey]) -> dict[str, Any]:
-    # An id that no row can have is asked for as the empty one, which none has.
+    # An id that no row can have is replaced by the empty id, which no row has.
     keys = [AnchorKey(*(part if is_findable(part) else "" for part in key)) for key in keys]
     if dialect == "postgresql":
         return dict(zip(AnchorKey._fields, map(list, zip(*keys, strict=True)), strict=True))

@@ -1,4 +1,4 @@
-"""Readings: which chats of some workspaces are new since the reading before, and where they stand."""
+"""The chat poll: the chats of some workspaces that are new since the previous snapshot, and their documents."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,46 +17,46 @@ from db.reading.sql_arrays import any_of
 from db.times import UtcDateTime, utcnow
 
 OVERLAP = timedelta(minutes=2)
-"""How far each reading looks back behind the one before it.
+"""How far each poll looks back behind the previous snapshot.
 
-A chat has the time of the statement that opened it, and is seen only after the commit: later than others that were
-opened after it. PostgreSQL gives that statement 30 seconds, all its waiting for locks included, and its transaction 60
-more to go on (`db/connection/database.py`); one that is run again takes a new time. SQLite stamps under the one write
-lock. A clock that was set back by more than this hides the chats opened until it has caught up.
+A chat carries the time of the statement that opened it, but becomes visible at the commit: later than chats that were
+opened after it. PostgreSQL ends that statement after 30 seconds, lock waits included, and its idle transaction after
+60 more (`db/connection/postgresql.py`). A retry takes a new time. SQLite stamps under its one write lock. If the
+clock was set back by more than this, chats opened until it has caught up stay hidden.
 """
 
 
-class Place(NamedTuple):
-    """A document that can be followed."""
+class Topic(NamedTuple):
+    """A document that clients can subscribe to."""
 
     workspace_id: str
     document_id: str
 
 
-class Told(NamedTuple):
-    """A chat, and where it is told."""
+class Delivery(NamedTuple):
+    """A chat, and the topics it is delivered to."""
 
     chat: ChatSession
-    places: Sequence[Place]
+    topics: Sequence[Topic]
 
 
 class ChatKey(NamedTuple):
-    """What names a chat."""
+    """The primary key of a chat."""
 
     workspace_id: str
     chat_id: str
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What was there at a time of the database's clock: in these workspaces, the chats that were new by then."""
+class PollSnapshot:
+    """The recent chats of some workspaces, as read at one time of the database's clock."""
 
     at: datetime
     workspace_ids: AbstractSet[str] = frozenset()
     chats: AbstractSet[ChatKey] = frozenset()
 
-    def news(self, before: "Reading") -> Mapping[str, AbstractSet[str]]:
-        """Return the ids of the chats that were not there before, by workspace, of those that were read before."""
+    def news(self, before: "PollSnapshot") -> Mapping[str, AbstractSet[str]]:
+        """Return the ids of the chats that `before` lacks, by workspace, for workspaces that both snapshots cover."""
         new = defaultdict(set)
         for workspace_id, chat_id in self.chats - before.chats:
             if workspace_id in before.workspace_ids:
@@ -64,68 +64,70 @@ class Reading:
         return new
 
 
-async def begin(session: AsyncSession) -> Reading:
-    """Return the reading from which others go on: of no workspace, at the time of the database."""
-    return Reading((await session.scalars(select(utcnow()))).one())
+async def begin(session: AsyncSession) -> PollSnapshot:
+    """Return the first snapshot: no workspaces, at the database's current time."""
+    return PollSnapshot((await session.scalars(select(utcnow()))).one())
 
 
-async def read_after(session: AsyncSession, before: Reading, workspace_ids: AbstractSet[str]) -> Reading:
-    """Read the keys of the chats of some workspaces that were opened after a reading, or up to `OVERLAP` before it."""
+async def read_after(session: AsyncSession, before: PollSnapshot, workspace_ids: AbstractSet[str]) -> PollSnapshot:
+    """Read the keys of the chats opened in some workspaces since a snapshot, or up to `OVERLAP` before it."""
     since = before.at - OVERLAP
     chats_since = select(literal(None, UtcDateTime()), ChatSession.workspace_id, ChatSession.id).where(
         any_of(ChatSession.workspace_id, workspace_ids), ChatSession.created_at > since
     )
-    # In one statement with the clock, so that there is one statement where nothing is new.
+    # The clock is read in the same statement, so a poll without new chats costs one statement.
     rows = await session.execute(select(utcnow(), literal(None, Text()), literal(None, Text())).union_all(chats_since))
     at, chats = before.at, set[ChatKey]()
     for now, *key in rows:
         if now is None:
-            # An id that is no text cannot be asked for; the doctor finds it.
+            # An id that is not text cannot be looked up; the doctor reports it.
             if all(isinstance(part, str) for part in key):
                 chats.add(ChatKey(*key))
         else:
-            at = max(at, now)  # a clock that is set back must not show again what was forgotten
-    return Reading(at, workspace_ids, chats)
+            at = max(at, now)  # a clock that is set back must not deliver chats twice
+    return PollSnapshot(at, workspace_ids, chats)
 
 
 async def read_each_after(
-    session: AsyncSession, before: Reading, workspace_ids: AbstractSet[str]
-) -> tuple[Reading, Mapping[str, Exception]]:
-    """Read as `read_after` does; a workspace that cannot be read is left out, and told of with what went wrong."""
+    session: AsyncSession, before: PollSnapshot, workspace_ids: AbstractSet[str]
+) -> tuple[PollSnapshot, Mapping[str, Exception]]:
+    """Read as `read_after` does. A workspace that cannot be read is left out and returned with its error."""
 
-    async def read(ids: Sequence[str]) -> Mapping[str, Reading]:
+    async def read(ids: Sequence[str]) -> Mapping[str, PollSnapshot]:
         return dict.fromkeys(ids, await read_after(session, before, frozenset(ids)))
 
     found = await read_each(read, list(workspace_ids))
     failed = {workspace_id: each for workspace_id, each in found.items() if isinstance(each, Exception)}
-    readings = [each for each in found.values() if isinstance(each, Reading)]
-    # The earliest of their times: between two statements somebody may have opened a chat.
-    at = min((reading.at for reading in readings), default=before.at)
-    return Reading(at, workspace_ids - failed.keys(), frozenset().union(*(each.chats for each in readings))), failed
+    snapshots = [each for each in found.values() if isinstance(each, PollSnapshot)]
+    # The earliest of the times: a chat may have been opened between two statements.
+    at = min((snapshot.at for snapshot in snapshots), default=before.at)
+    return PollSnapshot(
+        at, workspace_ids - failed.keys(), frozenset().union(*(each.chats for each in snapshots))
+    ), failed
 
 
-async def with_places(
+async def with_topics(
     session: AsyncSession, workspace_id: str, chat_ids: AbstractSet[str]
-) -> Sequence[Told | Exception]:
-    """Read chats of a workspace that can be seen, the oldest first, each with the documents that hold its section.
+) -> Sequence[Delivery | Exception]:
+    """Read the visible chats of a workspace, the oldest first, each with the documents that hold its section.
 
-    In place of a chat that cannot be read stands what went wrong with it.
+    The error takes the place of a chat that cannot be read.
     """
-    found = await read_each(lambda ids: _with_places(session, workspace_id, ids), list(chat_ids))
-    # Sorted here: asked to sort, SQLite would look through all chats of the workspace.
+    found = await read_each(lambda ids: _with_topics(session, workspace_id, ids), list(chat_ids))
+    # Sorted here: an ORDER BY would make SQLite scan all chats of the workspace.
     return sorted(found.values(), key=_age)
 
 
-def _age(told: Told | Exception) -> tuple[datetime, str]:
-    # A time that cannot be read is no time to compare with others.
-    at = None if isinstance(told, Exception) else told.chat.created_at
-    return (at, told.chat.id) if isinstance(told, Told) and isinstance(at, datetime) else (_BEFORE_ALL, "")
+def _age(delivery: Delivery | Exception) -> tuple[datetime, str]:
+    # An unreadable time cannot be compared with others.
+    at = None if isinstance(delivery, Exception) else delivery.chat.created_at
+    return (at, delivery.chat.id) if isinstance(delivery, Delivery) and isinstance(at, datetime) else (_BEFORE_ALL, "")
 
 
-async def _with_places(session: AsyncSession, workspace_id: str, chat_ids: Sequence[str]) -> Mapping[str, Told]:
+async def _with_topics(session: AsyncSession, workspace_id: str, chat_ids: Sequence[str]) -> Mapping[str, Delivery]:
     found = await session.scalars(visibility.chats(workspace_id).where(any_of(ChatSession.id, chat_ids)))
     chats = found.all()
-    # Not in one statement with the chats: SQLite would begin with the placements, all of them.
+    # A statement of its own: joined with the chats, SQLite would begin with all the placements.
     rows = await session.execute(
         visibility.documents(workspace_id)
         .join(Placement, visibility.placed_in_document())
@@ -134,8 +136,8 @@ async def _with_places(session: AsyncSession, workspace_id: str, chat_ids: Seque
     )
     holding = defaultdict(list)
     for section_id, document_id in rows:
-        holding[section_id].append(Place(workspace_id, document_id))
-    return {chat.id: Told(chat, holding[chat.section_id]) for chat in chats}
+        holding[section_id].append(Topic(workspace_id, document_id))
+    return {chat.id: Delivery(chat, holding[chat.section_id]) for chat in chats}
 
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)

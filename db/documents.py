@@ -1,4 +1,4 @@
-"""Documents and the sections placed in them: what is read, what is added, what is taken out."""
+"""Documents and their sections: reading them, placing sections, removing placements."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -25,11 +25,11 @@ READING_ORDER = Order("sections", (Placement.position, Placement.section_id))
 
 
 FETCH_SIZE = 1_000
-"""How many rows are taken in before others get their turn."""
+"""How many rows are processed before the event loop runs other tasks."""
 
 
 class SectionText(NamedTuple):
-    """What is written in a section, and its metadata."""
+    """The text of a section, and the fields that render it."""
 
     title: str | None
     level: int
@@ -39,13 +39,13 @@ class SectionText(NamedTuple):
 
 @dataclass(frozen=True)
 class SectionEdge(Edge[Section]):
-    """A section as it stands in one document: an edge of `Document.sections`."""
+    """A section as placed in one document: an edge of `Document.sections`."""
 
     position: str
 
 
 def edge(section: Section, placement: Placement) -> SectionEdge:
-    """Return the edge of a section as it stands in a document."""
+    """Return the edge of a section placed in a document."""
     key = (placement.position, placement.section_id)
     return SectionEdge(section, cursor(READING_ORDER.name, READING_ORDER.types, key), placement.position)
 
@@ -58,10 +58,10 @@ async def page(session: AsyncSession, workspace_id: str, page: Page) -> Connecti
 async def of_sections(
     session: AsyncSession, workspace_id: str, section_ids: Sequence[str], page: Page
 ) -> Mapping[str, Connection[Document]]:
-    """Read, for each section, a page of the documents it stands in, the newest first."""
+    """Read, for each section, a page of the documents that hold it, the newest first."""
     kind, query = Document, visibility.documents(workspace_id).join(Placement, visibility.placed_in_document())
     if session.get_bind().dialect.name == "postgresql":
-        # Otherwise the planner may begin with the documents of the workspace, all of them.
+        # Otherwise the planner may begin with all documents of the workspace.
         document = planned_apart(visibility.documents(workspace_id).where(visibility.placed_in_document()))
         kind = aliased(Document, document.correlate(Placement).lateral("placed"), name="Document")
         query = select(kind).select_from(Placement).join(kind, true()).where(Placement.workspace_id == workspace_id)
@@ -79,7 +79,7 @@ async def of_sections(
 async def sections(
     session: AsyncSession, workspace_id: str, document_ids: Sequence[str], page: Page
 ) -> Mapping[str, Connection[Section]]:
-    """Read, for each document, a page of its sections in reading order; the edges say how each is placed."""
+    """Read, for each document, a page of its sections in reading order. Each edge carries the placement."""
     return await read_pages(
         session,
         visibility.sections(workspace_id).join(Placement, visibility.placed_section()).add_columns(Placement),
@@ -97,7 +97,7 @@ async def count(session: AsyncSession, workspace_id: str) -> int:
 
 
 async def count_of_sections(session: AsyncSession, workspace_id: str, section_ids: Sequence[str]) -> Mapping[str, int]:
-    """Count, for each section, the documents it stands in."""
+    """Count, for each section, the documents that hold it."""
     query = visibility.documents(workspace_id).join(Placement, visibility.placed_in_document())
     return await _count_by(session, query, Placement.section_id, section_ids)
 
@@ -111,13 +111,13 @@ async def count_sections(session: AsyncSession, workspace_id: str, document_ids:
 async def texts(
     session: AsyncSession, workspace_id: str, document_ids: Sequence[str]
 ) -> Mapping[str, Sequence[SectionText]]:
-    """Read, for each document, what is written in all of its sections, in reading order."""
+    """Read, for each document, the texts of all its sections, in reading order."""
     rows = await session.execute(
         visibility.sections(workspace_id)
         .join(Placement, visibility.placed_section())
         .where(any_of(Placement.document_id, document_ids))
         .order_by(*READING_ORDER.columns)
-        # Columns, not rows of the ORM: there can be very many.
+        # Columns, not ORM rows: a document can have very many sections.
         .with_only_columns(
             Placement.document_id, Section.title, Section.level, Section.content, Section.link_definitions
         )
@@ -134,7 +134,7 @@ async def add_sections(session: AsyncSession, document: Document, rows: Sequence
     """Insert the sections of a new document, in order."""
     if not rows:
         return
-    # With nulls written out; otherwise each run of rows with and without a title becomes a statement of its own.
+    # Nulls are rendered; otherwise each run of rows with or without a title becomes a separate statement.
     await session.execute(insert(Section), [values(row) for row in rows], execution_options={"render_nulls": True})
     placements = [
         {
@@ -149,10 +149,10 @@ async def add_sections(session: AsyncSession, document: Document, rows: Sequence
 
 
 async def bump_version(transaction: Transaction, document_id: str) -> bool:
-    """Note that the arrangement of a document changes; False: there is no such document.
+    """Increment the version of a document whose arrangement changes. False: the document does not exist.
 
-    The row stays locked until the transaction ends, so that one caller at a time arranges a document,
-    while the chats of its sections open freely.
+    The row stays locked until the transaction ends, so one caller at a time arranges a document. Chats of its
+    sections can open meanwhile.
     """
     transaction.reach(Document)
     touched = await transaction.session.execute(
@@ -166,12 +166,12 @@ async def bump_version(transaction: Transaction, document_id: str) -> bool:
 
 
 async def append(transaction: Transaction, document_id: str, section_id: str) -> Placement:
-    """Place a section at the end of a document that was touched; where it stands already, it stays."""
+    """Place a section at the end of a document whose row `bump_version` locked. An existing placement stays."""
     session, workspace_id = transaction.session, transaction.workspace_id
     key = {"workspace_id": workspace_id, "document_id": document_id, "section_id": section_id}
-    standing = await session.scalar(select(Placement).filter_by(**key))
-    if standing is not None:
-        return standing
+    existing = await session.scalar(select(Placement).filter_by(**key))
+    if existing is not None:
+        return existing
     last = await session.scalar(
         select(func.max(Placement.position)).filter_by(workspace_id=workspace_id, document_id=document_id)
     )
@@ -181,13 +181,13 @@ async def append(transaction: Transaction, document_id: str, section_id: str) ->
 
 
 async def remove_placement(transaction: Transaction, document_id: str, section_id: str) -> bool:
-    """Take a section out of a document; False: it does not stand there."""
+    """Remove a section from a document. False: the document does not hold it."""
     standing = (
         Placement.workspace_id == transaction.workspace_id,
         Placement.document_id == document_id,
         Placement.section_id == section_id,
     )
-    # First the lock, which waits for whoever opens a chat there; then, in a statement that sees it, the removal.
+    # The lock waits for a transaction that opens a chat here. The delete is a new statement and sees that chat.
     if (await transaction.lock(Placement, select(Placement.section_id).where(*standing))).first() is None:
         return False
     await transaction.session.execute(delete(Placement).where(*standing).execution_options(synchronize_session=False))

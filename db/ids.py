@@ -1,4 +1,4 @@
-"""Ids: a prefix that says what it names, and a part that grows with time."""
+"""Ids: a prefix for the type, and a ULID that sorts by time."""
 
 from ulid import ULID
 
@@ -9,17 +9,17 @@ _LONGEST = 256  # no id that we store comes near it
 
 
 def new(prefix: str) -> str:
-    """Return a fresh id with this prefix; ids made later sort later, to the millisecond."""
+    """Return a new id with this prefix. Ids made later sort later, to the millisecond."""
     return f"{prefix}{ULID()}"
 
 
 def is_findable(sent: str) -> bool:
-    """Tell whether a row could have this id at all; one that could not is not found without asking."""
+    """Whether a row can have this id. If not, the lookup needs no statement."""
     return 0 < len(sent) <= _LONGEST and is_storable(sent)
 
 
 def is_storable(value: str) -> bool:
-    """Tell whether every engine can keep this text: no NUL, and no half of a surrogate pair."""
+    """Whether every engine can store this text: no NUL, and no unpaired surrogate."""
     if "\0" in value:
         return False
     try:

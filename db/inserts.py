@@ -1,4 +1,4 @@
-"""Inserts: new rows, and the key that says whether one is new."""
+"""Inserts: new rows, skipped where the key exists."""
 
 from typing import Any, TypeVar
 
@@ -9,12 +9,12 @@ from db.models import Base
 
 R = TypeVar("R", bound=Base)
 
-# The two engines share the ON CONFLICT clause but not the class that writes it.
+# Both engines have the ON CONFLICT clause, but SQLAlchemy has a class for each.
 _INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 async def insert_if_absent(session: AsyncSession, row: R, *key: str) -> R | None:
-    """Insert a row and return it as stored; None: there is one with this key, and it stays as it is.
+    """Insert a row and return it as stored. None: a row with this key exists and stays unchanged.
 
     A violation of any other constraint is a fault, raised as `IntegrityError`.
     """
@@ -29,5 +29,5 @@ async def insert_if_absent(session: AsyncSession, row: R, *key: str) -> R | None
 
 
 def values(row: Base) -> dict[str, Any]:
-    """Return what was set of a row that is not stored yet, by attribute."""
+    """Return the attributes set on a row that is not stored yet."""
     return {name: value for name, value in vars(row).items() if not name.startswith("_")}

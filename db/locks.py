@@ -1,7 +1,7 @@
-"""Locks: the rows that a transaction keeps until it ends, taken by everybody in one order.
+"""Row locks: every transaction takes them in one order, and holds them until it ends.
 
-Documents come first, then placements, sections and chats, and the rows of one table by their keys. So no two
-transactions wait for each other. One that turns back in this order is a fault, also on SQLite, which locks no rows.
+Documents come first, then placements, sections and chats. Within a table, rows are locked by their keys. So two
+transactions cannot deadlock. Locking against this order is a fault, also on SQLite, which has no row locks.
 """
 
 from dataclasses import dataclass, field
@@ -23,28 +23,28 @@ Columns = TypeVarTuple("Columns")
 
 
 class Strength(Enum):
-    """How strong a lock is."""
+    """The strength of a row lock."""
 
     SHARE = "share"
-    """Keeps a row from being removed; others may read it, change it, and share the lock."""
+    """Prevents the delete of the row. Other transactions may read it, update it and share the lock."""
     UPDATE = "update"
-    """Keeps a row for one transaction, which may remove it."""
+    """Reserves the row for one transaction, which may delete it."""
 
 
 class LockOrderViolated(Exception):
-    """A transaction locks a row of a table that comes before one it has locked already. It is a fault of ours."""
+    """A transaction locks a row of a table that precedes one it has already locked. This is a bug in our code."""
 
 
 @dataclass
 class Transaction:
-    """One transaction in a workspace, and how far it has come in the order of locks."""
+    """A transaction in a workspace, and the last table it locked in the lock order."""
 
     session: AsyncSession
     workspace_id: str
     _reached: type[Base] = field(default=ORDER[0], repr=False)
 
     def reach(self, kind: type[Base]) -> None:
-        """Note that rows of a table are locked next. Raises `LockOrderViolated`."""
+        """Record that rows of a table are locked next. Raises `LockOrderViolated`."""
         if ORDER.index(kind) < ORDER.index(self._reached):
             raise LockOrderViolated(f"{kind.__tablename__} must be locked before {self._reached.__tablename__}")
         self._reached = kind
@@ -52,14 +52,14 @@ class Transaction:
     async def lock(
         self, kind: type[Base], rows: Select[*Columns], strength: Strength = Strength.UPDATE
     ) -> Result[*Columns]:
-        """Lock the rows of a table that a query in the order of their keys selects, and return what it reads."""
+        """Lock the rows that a query selects, and return its result. The query must be ordered by their keys."""
         self.reach(kind)
         shared = strength is Strength.SHARE
         return await self.session.execute(rows.with_for_update(read=shared, key_share=shared))
 
 
 async def lock_for_update(transaction: Transaction, kind: type[Trashable], row_id: str) -> Trashable | None:
-    """Lock a row, in the trash or not, and return it as it is now; None: there is none."""
+    """Lock a row, trashed or not, and return its current state. None: the row does not exist."""
     if not is_findable(row_id):
         return None
     row = select(kind).where(kind.workspace_id == transaction.workspace_id, kind.id == row_id)
@@ -67,6 +67,6 @@ async def lock_for_update(transaction: Transaction, kind: type[Trashable], row_i
 
 
 async def lock_for_share(transaction: Transaction, section_id: str) -> bool:
-    """Keep a section from being removed; False: there is no such section."""
+    """Lock a section against deletion. False: the section does not exist or is trashed."""
     row = select(Section.id).where(visibility.readable_section(transaction.workspace_id), Section.id == section_id)
     return (await transaction.lock(Section, row, Strength.SHARE)).first() is not None

@@ -1,4 +1,4 @@
-"""Messages: what is read of them, and how one gets its number."""
+"""Messages: reading them, and numbering a new one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ BY_NUMBER = Order("messages", (Message.seq,))
 async def pages(
     session: AsyncSession, workspace_id: str, chat_ids: Sequence[str], page: Page
 ) -> Mapping[str, Connection[Message]]:
-    """Read, for each chat, a page of its messages by number."""
+    """Read, for each chat, a page of its messages, ordered by number."""
     return await read_pages(
         session,
         select(Message).where(Message.workspace_id == workspace_id),
@@ -34,17 +34,17 @@ async def pages(
 async def message_of_client(
     session: AsyncSession, workspace_id: str, chat_id: str, author: str, client_id: str
 ) -> Message | None:
-    """Read the message that an author has posted to a chat under a client id."""
+    """Read the message that an author posted to a chat under a client id."""
     return await session.scalar(
         select(Message).filter_by(workspace_id=workspace_id, chat_id=chat_id, author=author, client_id=client_id)
     )
 
 
 async def next_number(transaction: Transaction, chat_id: str) -> int | None:
-    """Take the next number of a chat; None: there is no such chat.
+    """Take the next message number of a chat. None: the chat does not exist or its section is trashed.
 
-    The chat stays locked until the transaction ends: numbers are given one by one, and one that is not used
-    goes back with the transaction, so no gap is left.
+    The chat stays locked until the transaction ends, so numbers are assigned one at a time. A rollback returns an
+    unused number, so no gap is left.
     """
     transaction.reach(ChatSession)
     return await transaction.session.scalar(

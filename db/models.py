@@ -1,8 +1,7 @@
-"""The tables: every row belongs to a workspace, and every key begins with it.
+"""The tables: every row belongs to a workspace, and every key begins with its id.
 
-A table with a workspace in front of each key distributes by workspace on a sharded PostgreSQL, and a foreign
-key can never cross from one workspace into another. There are no relationships: what a row leads to is read
-through the loaders, in batches.
+Because of that, the tables can be distributed by workspace on a sharded PostgreSQL, and no foreign key can cross from
+one workspace into another. The models have no ORM relationships: loaders read related rows in batches.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,11 +29,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from db.times import UtcDateTime, utcnow
 
 CHAT_OF_SECTION_KEY = "chat_sessions_section_key"
-"""The constraint that makes "one chat per section" true."""
+"""The constraint that enforces one chat per section."""
 
 
 class SectionStatus(StrEnum):
-    """How far the text of a section has come."""
+    """The editorial status of a section's text."""
 
     DRAFT = "DRAFT"
     GENERATED = "GENERATED"
@@ -43,7 +42,7 @@ class SectionStatus(StrEnum):
 
 
 class MessageRole(StrEnum):
-    """Who speaks in a message: a person, the assistant, or the server itself."""
+    """The author type of a message: a person, the assistant, or the server."""
 
     USER = "USER"
     ASSISTANT = "ASSISTANT"
@@ -51,7 +50,7 @@ class MessageRole(StrEnum):
 
 
 class Ensured(StrEnum):
-    """What an ensure had to do to answer with the chat of a section."""
+    """What an ensure did to return the chat of a section."""
 
     CREATED = "CREATED"
     FOUND = "FOUND"
@@ -59,7 +58,7 @@ class Ensured(StrEnum):
 
 
 def _of_trash() -> Index:
-    """Index what is in the trash, and nothing else, in the order in which it was put there."""
+    """Index the trashed rows only, in the order in which they were trashed."""
     trashed = text("deleted_at IS NOT NULL")
     return Index(None, "workspace_id", "deleted_at", "id", postgresql_where=trashed, sqlite_where=trashed)
 
@@ -70,7 +69,7 @@ def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
 
 
 class Base(DeclarativeBase):
-    """What all tables share: predictable constraint names, because code matches on them."""
+    """The base of all tables. Constraint names are predictable, because code matches on them."""
 
     metadata = MetaData(
         naming_convention={
@@ -93,9 +92,9 @@ class Base(DeclarativeBase):
 
     @classmethod
     def as_loaded(cls, values: Mapping[str, Any]) -> Self:
-        """Return a row with the values that its attributes have in the database, as a query of no session would.
+        """Return a detached row with the given attribute values, as if a query had loaded it.
 
-        Past the constructor, which would keep the books of a new row. It is for reading; no session knows it.
+        It bypasses the constructor and its change tracking. The row is for reading only; no session tracks it.
         """
         row = cast(Self, cls.__mapper__.class_manager.new_instance())
         vars(row).update(values)
@@ -103,7 +102,7 @@ class Base(DeclarativeBase):
 
 
 class Workspace(Base):
-    """The tenant: nothing of one workspace is ever seen from another."""
+    """A tenant. No data of one workspace is visible in another."""
 
     __tablename__ = "workspaces"
 
@@ -123,7 +122,7 @@ class Document(Owned):
 
     __tablename__ = "documents"
     __table_args__ = (
-        # Newest first, as a list of documents is read.
+        # The order of the document list, read newest first.
         Index(None, "workspace_id", "created_at", "id"),
         _of_trash(),
     )
@@ -134,14 +133,14 @@ class Document(Owned):
     tags: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
     details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
     version: Mapped[int] = mapped_column(server_default=text("1"))
-    # Of the call that created it under an id of the caller's, so that its retry is recognised.
+    # The digest of the create call, set if the caller chose the id. It identifies a retry of that call.
     creation_digest: Mapped[str | None]
     created_by: Mapped[str]
     deleted_at: Mapped[datetime | None]
 
 
 class Section(Owned):
-    """A piece of text with a title and a level; it can stand in several documents."""
+    """A piece of text with a title and a level. It can be placed in several documents."""
 
     __tablename__ = "sections"
     __table_args__ = (
@@ -151,52 +150,51 @@ class Section(Owned):
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, sort_order=-1)
-    # Null for the text that stands before the first heading of an imported document.
+    # Null for the text before the first heading of an imported document.
     title: Mapped[str | None]
     level: Mapped[int] = mapped_column(server_default=text("1"))
     content: Mapped[str] = mapped_column(server_default=text("''"))
     status: Mapped[str] = mapped_column(server_default=text(f"'{SectionStatus.DRAFT}'"))
     tags: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
-    # Of an imported section also the link definitions that it uses: see `services/link_definitions.py`.
     details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
     version: Mapped[int] = mapped_column(server_default=text("1"))
     # No foreign key here: the pointer may name a chat that is gone, and ensure repairs it.
     chat_session_id: Mapped[str | None]
-    # Of other sections of the document it was imported with: what its links need in other documents.
+    # Link definitions from other sections of the imported document. The section's links need them in other documents.
     link_definitions: Mapped[dict[str, Any] | None] = mapped_column(
         JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
     )
-    # As of a document.
+    # As on Document.
     creation_digest: Mapped[str | None]
     created_by: Mapped[str]
     deleted_at: Mapped[datetime | None]
 
     @property
     def heading(self) -> str:
-        """The title as people see it: empty where there is none."""
+        """The title as shown to people; empty if there is none."""
         return self.title or ""
 
 
 Trashable = TypeVar("Trashable", Document, Section)
-"""What can be moved to the trash."""
+"""The types that can be moved to the trash."""
 
 
 class Placement(Owned):
-    """The fact that a section stands in a document, at a position."""
+    """A section's position in a document."""
 
     __tablename__ = "document_sections"
     __table_args__ = (
         ForeignKeyConstraint(["workspace_id", "document_id"], ["documents.workspace_id", "documents.id"]),
         ForeignKeyConstraint(["workspace_id", "section_id"], ["sections.workspace_id", "sections.id"]),
-        # With the document, so that the documents of a section are found without looking at the rows.
+        # Includes the document, so that the documents of a section are found by an index-only scan.
         Index(None, "workspace_id", "section_id", "document_id"),
-        # Not unique: a unique index on the position would make every reorder block the opening of a chat.
+        # Not unique: with a unique index on the position, every reorder would block the opening of a chat.
         Index(None, "workspace_id", "document_id", "position"),
     )
 
     document_id: Mapped[str] = mapped_column(primary_key=True)
     section_id: Mapped[str] = mapped_column(primary_key=True)
-    # Fractional keys are ordered by their bytes, whatever the collation of the database.
+    # Fractional keys sort by bytes, whatever the collation of the database.
     position: Mapped[str] = mapped_column(Text().with_variant(Text(collation="C"), "postgresql"))
     is_copy: Mapped[bool] = mapped_column(server_default=false())
 
@@ -210,36 +208,36 @@ class ChatSession(Owned):
         ForeignKeyConstraint(["workspace_id", "section_id"], ["sections.workspace_id", "sections.id"]),
         ForeignKeyConstraint(["workspace_id", "document_id"], ["documents.workspace_id", "documents.id"]),
         Index(None, "workspace_id", "document_id"),
-        # Those that were opened of late, as `db/chat_poll.py` reads them.
+        # Recently opened chats, for `db/chat_poll.py`.
         Index(None, "workspace_id", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, sort_order=-1)
     section_id: Mapped[str]
-    # The document through which the chat was opened; null once that document is purged.
+    # The document through which the chat was opened; null after that document is purged.
     document_id: Mapped[str | None]
     created_by: Mapped[str]
-    # The number of the newest message; messages are numbered without gaps, so it is also their count.
+    # The number of the newest message. Messages are numbered without gaps, so it is also their count.
     last_seq: Mapped[int] = mapped_column(server_default=text("0"))
 
-    # Not a column: what an ensure had to do, on the answer of that ensure only.
+    # Not a column: what the ensure that returned this object did.
     ensured: Ensured | None = None
     __allow_unmapped__ = True
 
     @property
     def message_count(self) -> int:
-        """How many messages the chat has."""
+        """The number of messages in the chat."""
         return self.last_seq
 
     def ensured_as(self, how: Ensured) -> "ChatSession":
-        """Return a copy that says what an ensure did; the row itself stays unmarked, because loaders share it."""
+        """Return a copy marked with what an ensure did. The row itself stays unmarked, because loaders share it."""
         marked = ChatSession.as_loaded({name: getattr(self, name) for name in attributes(ChatSession)})
         marked.ensured = how
         return marked
 
 
 class Message(Owned):
-    """One entry of a chat, numbered 1, 2, 3 ... without gaps within it."""
+    """One entry of a chat, numbered 1, 2, 3 ... without gaps within that chat."""
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -255,12 +253,12 @@ class Message(Owned):
     role: Mapped[str]
     author: Mapped[str]
     content: Mapped[str]
-    # The sender's own key for a post: sending it again is not a second message.
+    # The sender's idempotency key for a post: a retry does not create a second message.
     client_id: Mapped[str | None]
 
 
 @cache
 def attributes(kind: type[Base]) -> Sequence[str]:
-    """Return the names of the attributes that hold the columns of a model, in the order of its table's columns."""
+    """Return the attribute names of a model's columns, in the order of the table."""
     mapper = inspect(kind)
     return tuple(mapper.get_property_by_column(column).key for column in mapper.local_table.c)

@@ -1,5 +1,5 @@
-"""The outcome: what a use case answers when it expectedly cannot do what was asked."""
+"""The outcome: the result of a use case that fails in an expected way."""
 
 
 class Outcome:
-    """An expected "no", as a value. A transaction whose work returns one commits nothing."""
+    """An expected failure, as a value. A transaction whose work returns one is rolled back."""

@@ -7,15 +7,15 @@ from sqlalchemy import ColumnElement, and_, case, func
 from sqlalchemy.orm import InstrumentedAttribute
 
 _SMALLEST = "A" + "0" * 26
-"""The key before which there is no other."""
+"""The smallest key: no key sorts before it."""
 
 
 class Malformed(ValueError):
-    """A position is no key, so none can be made behind it."""
+    """A position is not a valid key, so no key can be generated after it."""
 
 
 def after(last: str | None, count: int = 1) -> list[str]:
-    """Return `count` keys, in order, behind the last key of a document (None: the document is empty).
+    """Return `count` keys, in order, after the last key of a document (None: the document is empty).
 
     Raises `Malformed`.
     """
@@ -32,8 +32,8 @@ def between(first: str | None, last: str | None, count: int) -> list[str]:
 
 
 def well_formed(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    """Select the rows whose position is a key, so that others can be made behind it."""
-    # The first letter tells how long the whole part is; what follows it is a fraction, which no 0 ends.
+    """Select the rows whose position is a valid key, so that keys can be generated after it."""
+    # The first letter encodes the length of the integer part. The rest is a fraction, which must not end in 0.
     lengths = {letter: 2 + number for number, letter in enumerate(ascii_lowercase)}
     lengths |= {letter: 2 + number for number, letter in enumerate(reversed(ascii_uppercase))}
     length = func.length(column)

@@ -1,11 +1,11 @@
-"""Principals: who is asking, in which workspace, in which role."""
+"""Principals: the authenticated user, with workspace and role."""
 
 from dataclasses import dataclass
 from enum import IntEnum
 
 
 class Role(IntEnum):
-    """What a principal may do in its workspace; each role may do all that the ones before it may."""
+    """The rights of a principal in its workspace. Each role includes the rights of the roles before it."""
 
     READER = 1
     COMMENTER = 2
@@ -15,7 +15,7 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Principal:
-    """Who is asking: a user, in a workspace, in a role."""
+    """The authenticated user of a request, acting in a workspace with a role."""
 
     user_id: str
     workspace_id: str

@@ -1,8 +1,8 @@
-"""Purges: documents and sections in the trash, taken away for good, in portions that are short transactions.
+"""Purges: trashed documents and sections are deleted for good, in portions that are short transactions.
 
-What is small goes at once. Of what is large, the first portion marks it as `PURGING`, from which there is no way back;
-each portion takes sections away with their chats, and of a very long chat the latest messages, so that its numbers stay
-without a gap. Whoever purges again goes on with what is left, and so does the doctor.
+A small item is purged in one portion. The first portion of a large item marks it as `PURGING`, which cannot be undone.
+Each portion deletes sections with their chats. From a very long chat it deletes the latest messages, so that the
+numbers stay without a gap. A repeated purge continues where the last one stopped, and so does the doctor.
 """
 
 from collections.abc import Sequence
@@ -20,29 +20,29 @@ from db.times import utcnow
 from db.trash import PURGING
 
 SECTIONS = 1_000
-"""How many sections of a document a portion takes away at most."""
+"""The maximum number of sections that a portion deletes from a document."""
 
 MESSAGES = 10_000
-"""How many messages a portion takes away at most."""
+"""The maximum number of messages that a portion deletes."""
 
 MANY = 100
-"""From how many sections on PostgreSQL is told to go by its indexes."""
+"""With more sections than this, PostgreSQL is restricted to index scans."""
 
-_WAYS = ("seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin")
-_BY_INDEX = text("SELECT " + ", ".join(f"set_config('enable_{way}', 'off', true)" for way in _WAYS))
-"""Has PostgreSQL find by an index what a portion is about, also in tables that were never analysed."""
+_PLAN_TYPES = ("seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin")
+_BY_INDEX = text("SELECT " + ", ".join(f"set_config('enable_{kind}', 'off', true)" for kind in _PLAN_TYPES))
+"""Makes PostgreSQL find the rows of a portion by index, also in tables that were never analysed."""
 
 
 @dataclass(frozen=True)
 class Purged:
-    """What is gone for good with a document or a section."""
+    """The counts of what was purged with a document or a section."""
 
     section_count: int
     chat_count: int
     message_count: int
 
     def __add__(self, other: "Purged") -> "Purged":
-        """Return what is gone with both."""
+        """Return the sum of both counts."""
         return Purged(
             self.section_count + other.section_count,
             self.chat_count + other.chat_count,
@@ -52,14 +52,14 @@ class Purged:
 
 @dataclass(frozen=True)
 class Portion:
-    """What a transaction has taken away, and whether something is left."""
+    """The counts of what one transaction purged, and whether more is left."""
 
     purged: Purged
     more: bool
 
 
 async def purge_document(transaction: Transaction, document: Document) -> Portion:
-    """Take a document that is held away, and the sections that stand in no other, not even in the trash."""
+    """Purge a locked document, and its sections that no other document holds. Trashed documents count as others."""
     session, workspace_id = transaction.session, transaction.workspace_id
     here = (Placement.workspace_id == workspace_id, Placement.document_id == document.id)
     held = select(Placement.section_id).where(*here).order_by(Placement.section_id).limit(SECTIONS)
@@ -70,7 +70,7 @@ async def purge_document(transaction: Transaction, document: Document) -> Portio
         await _go_by_index(session)
     ours: Select[Any] = select(Section.id).where(Section.workspace_id == workspace_id, any_of(Section.id, section_ids))
     await transaction.lock(Section, ours.order_by(Section.id))
-    # Whoever places one of them elsewhere has done so, or waits for the lock.
+    # A transaction that places one of these sections elsewhere has committed, or waits for the lock.
     elsewhere = set(
         await session.scalars(
             select(Placement.section_id)
@@ -83,7 +83,7 @@ async def purge_document(transaction: Transaction, document: Document) -> Portio
         )
     )
     going = [section_id for section_id in section_ids if section_id not in elsewhere]
-    # All chats at once, also those that stay and forget the document: nobody waits for one while holding others.
+    # Locks all chats at once, also those that stay and only forget the document, so that the lock order holds.
     chats, opened_here = await _lock_chats(transaction, going, document.id)
     fits = _fitting(going, chats)
     if going and not fits:
@@ -91,7 +91,7 @@ async def purge_document(transaction: Transaction, document: Document) -> Portio
         shortened = await _shorten(session, workspace_id, chats[0])
         await _mark(session, Document, workspace_id, document.id)
         return Portion(Purged(0, 0, shortened), more=True)
-    # What is too much for this portion stays where it is until the next one.
+    # Sections beyond the size of this portion stay in place until the next one.
     leaving = [*elsewhere, *fits]
     if len(leaving) == len(section_ids) < SECTIONS:
         await session.execute(_plain(delete(Placement).where(*here)))
@@ -117,7 +117,7 @@ async def purge_document(transaction: Transaction, document: Document) -> Portio
 
 
 async def lock_section(transaction: Transaction, section_id: str) -> Section | None:
-    """Lock a section as `lock_for_update` does, after its placements, which come first in the order of locks."""
+    """Lock the placements of a section, then the section as `lock_for_update` does: this is the lock order."""
     if is_findable(section_id):
         placed = select(Placement.document_id).where(*_standing(transaction.workspace_id, section_id))
         await transaction.lock(Placement, placed.order_by(Placement.document_id))
@@ -125,7 +125,7 @@ async def lock_section(transaction: Transaction, section_id: str) -> Section | N
 
 
 async def purge_section(transaction: Transaction, section: Section) -> Portion:
-    """Take a section that is held away, wherever it stands, with its chat."""
+    """Purge a locked section from all its documents, with its chat."""
     session, workspace_id = transaction.session, transaction.workspace_id
     chats, _ = await _lock_chats(transaction, [section.id])
     if not _fitting([section.id], chats):
@@ -135,10 +135,10 @@ async def purge_section(transaction: Transaction, section: Section) -> Portion:
     return Portion(await _purge_sections(session, workspace_id, [section.id], chats), more=False)
 
 
-async def go_on_with_document(
+async def continue_document_purge(
     session: AsyncSession, workspace_id: str, document_id: str, after: tuple[Any, ...] | None = None
 ) -> tuple[Any, ...] | None:
-    """Take away a portion of a document whose purge was begun; a repair."""
+    """Purge the next portion of a document whose purge has begun; a repair."""
     transaction = Transaction(session, workspace_id)
     document = await lock_for_update(transaction, Document, document_id)
     if document is None or document.deleted_at != PURGING:
@@ -146,10 +146,10 @@ async def go_on_with_document(
     return (document_id,) if (await purge_document(transaction, document)).more else None
 
 
-async def go_on_with_section(
+async def continue_section_purge(
     session: AsyncSession, workspace_id: str, section_id: str, after: tuple[Any, ...] | None = None
 ) -> tuple[Any, ...] | None:
-    """Take away a portion of a section whose purge was begun; a repair."""
+    """Purge the next portion of a section whose purge has begun; a repair."""
     transaction = Transaction(session, workspace_id)
     section = await lock_section(transaction, section_id)
     if section is None or section.deleted_at != PURGING:
@@ -167,7 +167,7 @@ def _standing(workspace_id: str, section_id: str) -> tuple[ColumnElement[bool], 
 
 
 def _fitting(section_ids: Sequence[str], chats: Sequence[Any]) -> list[str]:
-    """Return the first of the sections, as many as have together no more messages than a portion takes away."""
+    """Return the leading sections whose messages together fit into one portion."""
     count = {chat.section_id: chat.last_seq for chat in chats}
     fits: list[str] = []
     left = MESSAGES
@@ -180,13 +180,13 @@ def _fitting(section_ids: Sequence[str], chats: Sequence[Any]) -> list[str]:
 
 
 async def _mark(session: AsyncSession, kind: type[Trashable], workspace_id: str, row_id: str) -> None:
-    """Note that a purge was begun, and when it did something last."""
+    """Mark an item as being purged, with the time of this portion."""
     marked = update(kind).where(kind.workspace_id == workspace_id, kind.id == row_id)
     await session.execute(_plain(marked.values(deleted_at=PURGING, updated_at=utcnow())))
 
 
 async def _shorten(session: AsyncSession, workspace_id: str, chat: Any) -> int:
-    """Take the latest messages of a chat that is held away; return how many."""
+    """Delete the latest messages of a locked chat, and return their number."""
     last = chat.last_seq - MESSAGES
     latest = (Message.workspace_id == workspace_id, Message.chat_id == chat.id, Message.seq > last)
     messages = await session.execute(_plain(delete(Message).where(*latest)))
@@ -198,14 +198,14 @@ async def _shorten(session: AsyncSession, workspace_id: str, chat: Any) -> int:
 async def _lock_chats(
     transaction: Transaction, section_ids: Sequence[str], document_id: str | None = None
 ) -> tuple[list[Any], list[str]]:
-    """Lock the chats of sections, and some of those that were opened through a document; return both.
+    """Lock the chats of sections, and some of those opened through a document, and return both.
 
-    The former come in the order of the sections, with the last number of each, the latter as ids.
+    The first list follows the order of the sections and has the last number of each chat. The second list has ids.
     """
     workspace_id = transaction.workspace_id
     ours = select(ChatSession.id).where(ChatSession.workspace_id == workspace_id)
     opened = ours.where(ChatSession.document_id == document_id).limit(SECTIONS).subquery("opened")
-    # Each by its own index: asked for either, SQLite would look through all chats of the workspace.
+    # A UNION, so that each part uses its own index: with OR, SQLite would scan all chats of the workspace.
     wanted = union(ours.where(any_of(ChatSession.section_id, section_ids)), select(opened.c.id))
     rows = (
         select(ChatSession.id, ChatSession.section_id, ChatSession.last_seq, ChatSession.document_id)
@@ -222,9 +222,9 @@ async def _lock_chats(
 async def _purge_sections(
     session: AsyncSession, workspace_id: str, section_ids: Sequence[str], chats: Sequence[Any]
 ) -> Purged:
-    """Take sections and their chats, all of which are held, away."""
+    """Delete locked sections and their locked chats."""
     chat_ids = [chat.id for chat in chats]
-    # The chats are held, which has waited for those who post: their messages are among these.
+    # Locking the chats waited for running posts, so this statement sees their messages.
     messages = await session.execute(
         _plain(delete(Message).where(Message.workspace_id == workspace_id, any_of(Message.chat_id, chat_ids)))
     )
@@ -238,5 +238,5 @@ async def _purge_sections(
 
 
 def _plain(statement: Any) -> Any:
-    # The rows are gone with the transaction; no session has to be told.
+    # The session ends with the transaction and need not be synchronized.
     return statement.execution_options(synchronize_session=False)

@@ -1,4 +1,4 @@
-"""The store: one operation's way to the data of one workspace."""
+"""The store: one operation's access to the data of one workspace."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -19,11 +19,11 @@ from db.reading.paging import Connection, Page
 
 T = TypeVar("T")
 AnchorLoader = CoalescingLoader[AnchorKey, Anchor]
-"""Reads anchors for many operations at once."""
+"""Reads anchors, coalesced across operations."""
 
 
 def anchor_loader(database: Database) -> AnchorLoader:
-    """Return what reads the anchors of a database, for all who share it."""
+    """Return a loader of the anchors of a database. Operations that share it share its statements."""
     return CoalescingLoader(partial(_read_anchors, database))
 
 
@@ -33,13 +33,13 @@ async def _read_anchors(database: Database, keys: Sequence[AnchorKey]) -> Mappin
 
 
 class Store:
-    """What a use case may reach: batched reads (`load`), pages, and short transactions.
+    """The data access of a use case: batched reads (`load`), pages, and short transactions.
 
-    Made anew for every operation, so that nothing read for one is shown to another.
+    Each operation has a store of its own, so no operation sees what another one has cached.
     """
 
     def __init__(self, database: Database, principal: Principal, shared: AnchorLoader | None = None) -> None:
-        """Reach the workspace of a principal; operations that share an anchor loader share its statements."""
+        """Give access to the workspace of a principal. Operations that share an anchor loader share its statements."""
         self.principal = principal
         self.workspace_id = principal.workspace_id
         self.load = Loaders(database, principal.workspace_id)
@@ -47,15 +47,15 @@ class Store:
         self._anchors = shared or anchor_loader(database)
 
     async def anchor(self, document_id: str, section_id: str) -> Anchor:
-        """Read where a section stands in a document, and its chat. Raises `DatabaseUnavailable`."""
+        """Read the anchor of a section in a document. Raises `DatabaseUnavailable`."""
         anchor = await self._anchors.load(AnchorKey(self.workspace_id, document_id, section_id))
         self.load.prime(anchor)
         return anchor
 
     async def anchors(self, document_id: str, section_ids: Iterable[str]) -> Mapping[str, Anchor | Exception]:
-        """Read where sections stand in a document, and their chats, all in one statement. Raises `DatabaseUnavailable`.
+        """Read the anchors of sections in a document, all in one statement. Raises `DatabaseUnavailable`.
 
-        In place of an anchor that cannot be read stands what went wrong with it.
+        The error takes the place of an anchor that cannot be read.
         """
         keys = [AnchorKey(self.workspace_id, document_id, section_id) for section_id in dict.fromkeys(section_ids)]
         found = await read_each(partial(_read_anchors, self._database), keys)
@@ -65,7 +65,7 @@ class Store:
         return {key.section_id: found[key] for key in keys}
 
     async def standing(self, document_id: str) -> Sequence[SectionChat] | None:
-        """Read the sections of a document and which chats they have; None: no such document.
+        """Read the sections of a document and their chats. None: the document does not exist.
 
         Raises `DatabaseUnavailable`.
         """
@@ -85,37 +85,37 @@ class Store:
             return await documents.count(session, self.workspace_id)
 
     async def count_trashed(self, kind: type[Trashable]) -> int:
-        """Count what the workspace has in the trash. Raises `DatabaseUnavailable`."""
+        """Count the workspace's trashed items of a type. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
             return await trash.count(session, self.workspace_id, kind)
 
     async def trashed(self, kind: type[Trashable], page: Page) -> Connection[Trashable]:
-        """Read a page of what the workspace has in the trash. Raises `DatabaseUnavailable`."""
+        """Read a page of the workspace's trashed items of a type. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
             return await trash.page(session, self.workspace_id, kind, page)
 
     async def is_trashed(self, kind: type[Trashable], row_id: str) -> bool:
-        """Tell whether something is in the trash. Raises `DatabaseUnavailable`."""
+        """Whether an item is in the trash. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
             return await trash.is_trashed(session, self.workspace_id, kind, row_id)
 
     async def message_of_client(self, chat_id: str, author: str, client_id: str) -> Message | None:
-        """Read the message that an author has posted under a client id. Raises `DatabaseUnavailable`."""
+        """Read the message that an author posted under a client id. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
             return await messages.message_of_client(session, self.workspace_id, chat_id, author, client_id)
 
     @property
     def lock_timeout(self) -> float:
-        """How many seconds a lock, or a connection, is waited for."""
+        """The timeout of a lock, and of a connection checkout, in seconds."""
         return self._database.lock_timeout
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]], *, repeatable: bool = False) -> T:
-        """Run `work` in one transaction, which its end commits and an exception or an `Outcome` rolls back.
+        """Run `work` in one transaction. Its end commits; an exception or an `Outcome` rolls back.
 
         Raises `DatabaseUnavailable`.
 
-        The work may run several times, each time from the start, and runs to its end even if the caller is gone; one
-        that is `repeatable` is waited for until the deadline only.
+        Retries run the work again from the start. It runs to its end even if the caller has gone. The caller waits for
+        `repeatable` work until the deadline only.
         """
         try:
             return await self._database.transact(
@@ -126,5 +126,5 @@ class Store:
 
     @property
     def scanner(self) -> Scanner:
-        """The workspace, as the doctor looks at it."""
+        """The doctor's scanner for this workspace."""
         return Scanner(self._database, self.workspace_id)

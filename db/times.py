@@ -13,25 +13,25 @@ from db.reading.unreadable import Unreadable
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime in UTC. SQLite keeps it as text without a zone, so the zone is put back on reading."""
+    """An aware datetime in UTC. SQLite stores it as text without a zone, so reading adds the zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     @property
     def python_type(self) -> type[datetime]:
-        """What a value of it is, which a type of one's own has to say by itself."""
+        """The Python type of a value; SQLAlchemy does not derive it for a decorated type."""
         return datetime
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn an aware datetime into what the engine stores."""
+        """Convert an aware datetime into the value that the engine stores."""
         if value is None:
             return None
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        """Turn what the engine stores into an aware datetime, or into `Unreadable` where it is no time."""
+        """Convert the stored value into an aware datetime, or into `Unreadable` if it is not a time."""
         parse = self.impl_instance.result_processor(dialect, coltype)
 
         def read(value: Any) -> datetime | Unreadable | None:
@@ -47,8 +47,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         return read
 
 
-class utcnow(FunctionElement[datetime]):  # noqa: N801 - it reads as the SQL function it is
-    """The database's clock at the start of the statement, so that a row's times agree with each other."""
+class utcnow(FunctionElement[datetime]):  # noqa: N801 - named like the SQL function
+    """The database's clock at the start of the statement, so that the times of one row agree."""
 
     type = UtcDateTime()
     inherit_cache = True
@@ -61,7 +61,7 @@ def _postgresql(element: utcnow, compiler: Any, **kwargs: Any) -> str:
 
 @compiles(utcnow, "sqlite")
 def _sqlite(element: utcnow, compiler: Any, **kwargs: Any) -> str:
-    # SQLAlchemy reads six fractional digits; SQLite's clock gives three.
+    # SQLAlchemy reads six fractional digits; SQLite's clock has three.
     return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"
 
 

@@ -1,7 +1,7 @@
-"""The trash: what is put into it can be brought back, or be taken away for good.
+"""The trash: documents and sections in it can be restored or purged.
 
-Whoever takes something away first locks its row (`db/locks.py`), which waits for those who open a chat there, and then
-acts in a statement of its own, which sees what they did.
+A transaction that trashes or purges an item first locks its row (`db/locks.py`). The lock waits for transactions that
+open a chat there, and the next statement sees their chats.
 """
 
 from datetime import UTC, datetime
@@ -20,30 +20,30 @@ LATEST_FIRST = {
     kind: Order(f"trashed{kind.__name__}s", (kind.deleted_at, kind.id), newest_first=True)
     for kind in (Document, Section)
 }
-"""What was put into the trash last comes first."""
+"""The order of the trash: the latest first."""
 
 
 PURGING = datetime(1970, 1, 1, tzinfo=UTC)
-"""In place of the time at which it was put there: its purge was begun, and it is on its way out for good.
+"""The value of `deleted_at` while an item is being purged.
 
-Nobody sees it, as all that is in the trash; neither is it listed there, nor can it be taken back.
+Such an item is invisible like all trashed items. It is not listed in the trash and cannot be restored.
 """
 
 
 async def page(session: AsyncSession, workspace_id: str, kind: type[Trashable], page: Page) -> Connection[Trashable]:
-    """Read a page of what a workspace has in the trash, the latest first."""
+    """Read a page of a workspace's trashed items of a type, the latest first."""
     trashed = select(kind).where(kind.workspace_id == workspace_id, kind.deleted_at > PURGING)
     return await read_page(session, trashed, LATEST_FIRST[kind], page, lambda row, cursor: Edge(row[0], cursor))
 
 
 async def count(session: AsyncSession, workspace_id: str, kind: type[Trashable]) -> int:
-    """Count what a workspace has in the trash."""
+    """Count a workspace's trashed items of a type."""
     trashed = select(func.count()).where(kind.workspace_id == workspace_id, kind.deleted_at > PURGING)
     return await session.scalar(trashed) or 0
 
 
 async def is_trashed(session: AsyncSession, workspace_id: str, kind: type[Trashable], row_id: str) -> bool:
-    """Tell whether a row is in the trash."""
+    """Whether a row is in the trash."""
     return is_findable(row_id) and bool(
         await session.scalar(
             select(kind.id).where(kind.workspace_id == workspace_id, kind.id == row_id, kind.deleted_at > PURGING)
@@ -52,12 +52,12 @@ async def is_trashed(session: AsyncSession, workspace_id: str, kind: type[Trasha
 
 
 async def move_to_trash(transaction: Transaction, row: Trashable) -> Trashable:
-    """Put a row that is held into the trash; where it is in there already, it stays as it is."""
+    """Move a locked row to the trash. A row that is already there stays as it is."""
     return row if row.deleted_at is not None else await _deleted(transaction.session, row, utcnow())
 
 
 async def restore(transaction: Transaction, row: Trashable) -> Trashable:
-    """Take a row that is held out of the trash, unless it is out already."""
+    """Restore a locked row from the trash, unless it is not trashed."""
     return row if row.deleted_at is None else await _deleted(transaction.session, row, None)
 
 

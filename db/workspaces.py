@@ -9,7 +9,7 @@ from db.times import utcnow
 
 
 async def ensure(database: Database, workspace_id: str) -> None:
-    """Make a workspace unless it is there. Raises `DatabaseUnavailable`."""
+    """Create a workspace if it does not exist. Raises `DatabaseUnavailable`."""
     async with database.read() as session:
         there = await session.scalar(select(Workspace.workspace_id).filter_by(workspace_id=workspace_id))
     if there is None:
@@ -18,11 +18,11 @@ async def ensure(database: Database, workspace_id: str) -> None:
 
 
 async def probe_write(database: Database, workspace_id: str) -> None:
-    """Write a time to a workspace, which shows that the database takes writes. Raises `DatabaseUnavailable`."""
-    # Whoever has locked the row, as an import does, shows the same, and is not waited for.
+    """Probe that the database accepts writes: update a time of a workspace. Raises `DatabaseUnavailable`."""
+    # A transaction that holds the row lock, such as an import, proves the same. The probe does not wait for it.
     free = select(Workspace.workspace_id).filter_by(workspace_id=workspace_id)
     free = free.with_for_update(key_share=True, skip_locked=True)
-    # A time, for SQLite writes nothing where the value stays the same.
+    # A new time: SQLite writes nothing if the value does not change.
     touched = update(Workspace).where(Workspace.workspace_id.in_(free)).values(updated_at=utcnow())
     touched = touched.execution_options(synchronize_session=False)
     await database.transact(lambda session: session.execute(touched))

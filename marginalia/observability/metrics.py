@@ -1,4 +1,4 @@
-"""Metrics: figures about the operations of a process, in the form that Prometheus reads."""
+"""Metrics: the operations of a process, in the Prometheus format."""
 
 import asyncio
 import os
@@ -17,51 +17,49 @@ from engine.operation_cache import OperationCache
 from marginalia.observability import metrics_workers
 from marginalia.transports.runner import OperationRecord
 
-INTERVAL = 1.0
-"""How many seconds pass before a process tells the others again what is kept elsewhere."""
+PUBLISH_INTERVAL_S = 1.0
+"""The interval at which a worker publishes its sampled metrics to the other workers."""
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
 _STATEMENTS = (0, 1, 2, 3, 5, 10, 20, 50, 100)
 
 
 class Metrics:
-    """The figures of one application."""
+    """The metrics of one application."""
 
-    def __init__(self, operations: OperationCache, database: Database, openings: ChatFeed) -> None:
+    def __init__(self, operations: OperationCache, database: Database, chat_feed: ChatFeed) -> None:
         self._registry = CollectorRegistry()
-        self._noted = _Noted(self._registry, operations, database, openings)
+        self._noted = _Noted(self._registry, operations, database, chat_feed)
         self._operations = Counter(
             "marginalia_operations",
-            "Operations that ended, also those that were refused.",
+            "Operations that ended, including refused ones.",
             ("name", "type", "transport", "outcome"),
             registry=self._registry,
         )
-        self._running = _gauge(
-            self._registry, "marginalia_operations_in_flight", "Operations that are being run.", ("type",)
-        )
+        self._running = _gauge(self._registry, "marginalia_operations_in_flight", "Operations in progress.", ("type",))
         self._seconds = Histogram(
             "marginalia_operation_duration_seconds",
-            "How long a query or a mutation took.",
+            "The duration of a query or mutation, in seconds.",
             ("type",),
             registry=self._registry,
             buckets=_SECONDS,
         )
         self._statements = Histogram(
             "marginalia_operation_statements",
-            "Statements that a query or a mutation sent to the database.",
+            "Database statements sent by a query or mutation.",
             ("type",),
             registry=self._registry,
             buckets=_STATEMENTS,
         )
         self._retries = Counter(
             "marginalia_retries",
-            "How often something was tried again that had lost against somebody else.",
+            "Retries after a lost database conflict.",
             ("type",),
             registry=self._registry,
         )
         self._unavailable = Counter(
             "marginalia_database_unavailable",
-            "How often the database did not decide in time.",
+            "How often the database was temporarily unavailable.",
             ("type",),
             registry=self._registry,
         )
@@ -69,7 +67,7 @@ class Metrics:
         self._kinds: dict[str, tuple[Gauge, Histogram, Histogram]] = {}
 
     def watch(self, run: OperationRecord) -> AbstractContextManager[None]:
-        """Count a run, and measure it."""
+        """Count and measure an operation."""
         return self._watched(run, run.kind or "unknown")
 
     @contextmanager
@@ -90,7 +88,7 @@ class Metrics:
                 self._unavailable.labels(kind).inc(run.query_stats.unavailable)
 
     def page(self) -> Callable[[Request], Awaitable[Response]]:
-        """Make the endpoint that Prometheus asks."""
+        """Return the endpoint that Prometheus scrapes."""
         registry = self._registry
         folder = os.environ.get(metrics_workers.FOLDER)
         if folder:
@@ -107,7 +105,7 @@ class Metrics:
 
     @asynccontextmanager
     async def told(self) -> AsyncIterator[None]:
-        """Let the other processes know, for as long as the block lasts, what they cannot ask this one."""
+        """While the block runs, publish the sampled metrics of this process to the other workers."""
         if metrics_workers.FOLDER not in os.environ:
             yield
             return
@@ -121,10 +119,10 @@ class Metrics:
     async def _tell_on(self) -> None:
         while True:
             self._noted.note()
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(PUBLISH_INTERVAL_S)
 
     def _count(self, *labels: str) -> None:
-        # Found by ourselves: the library checks and joins the labels anew each time.
+        # Cached here: the library validates and joins the labels at each call.
         key = (labels[0], labels[1], labels[2], labels[3])
         if key not in self._ended:
             self._ended[key] = self._operations.labels(*labels)
@@ -141,43 +139,45 @@ class Metrics:
 
 
 class _Noted:
-    """Figures that are kept elsewhere, and noted at times."""
+    """Metrics that are sampled from other objects."""
 
     def __init__(
-        self, registry: CollectorRegistry, operations: OperationCache, database: Database, openings: ChatFeed
+        self, registry: CollectorRegistry, operations: OperationCache, database: Database, chat_feed: ChatFeed
     ) -> None:
         self._operations = operations
         self._database = database
-        self._openings = openings
+        self._chat_feed = chat_feed
         self._texts = Counter(
             "marginalia_operation_cache_lookups",
-            "Texts of operations, remembered or read for the first time.",
+            "Lookups of operation texts in the operation cache.",
             ("result",),
             registry=registry,
         )
         self._connections = _gauge(
-            registry, "marginalia_database_connections_in_use", "Connections that are at work.", ("pool",)
+            registry, "marginalia_database_connections_in_use", "Connections checked out of the pool.", ("pool",)
         )
-        self._subscribers = _gauge(registry, "marginalia_subscribers", "Who follows the chats of a document.")
-        self._tasks = _gauge(registry, "marginalia_asyncio_tasks", "Tasks that have not ended.")
+        self._subscribers = _gauge(
+            registry, "marginalia_subscribers", "Established subscriptions to the chats of a document."
+        )
+        self._tasks = _gauge(registry, "marginalia_asyncio_tasks", "Asyncio tasks that have not ended.")
         self._counted = {"hit": 0, "miss": 0}
 
     def note(self) -> None:
-        """Note them as they are now."""
+        """Sample the current values."""
         for result, count in (("hit", self._operations.found), ("miss", self._operations.read)):
             self._texts.labels(result).inc(count - self._counted[result])
             self._counted[result] = count
         for pool, connections in self._database.in_use.items():
             self._connections.labels(pool).set(connections)
-        self._subscribers.set(self._openings.followers)
+        self._subscribers.set(self._chat_feed.subscribers)
         self._tasks.set(len(asyncio.all_tasks()))
 
 
 def _name(run: OperationRecord) -> str:
-    # Only what the operator has named in the manifest: clients choose the others, and each would be kept for good.
+    # Only names from the operator's manifest: clients choose all others, and each would stay a time series for good.
     return (run.name or "") if run.is_trusted else ""
 
 
 def _gauge(registry: CollectorRegistry, name: str, documentation: str, labels: Sequence[str] = ()) -> Gauge:
-    """Make a gauge that is the sum of what the processes show which live."""
+    """Create a gauge that is the sum over the live processes."""
     return Gauge(name, documentation, labels, registry=registry, multiprocess_mode="livesum")

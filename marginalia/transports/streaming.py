@@ -11,7 +11,7 @@ from marginalia.transports import content_negotiation
 from marginalia.transports.request import encode
 from marginalia.transports.runner import GraphQLResponse
 
-HEARTBEAT = 12.0
+HEARTBEAT_INTERVAL_S = 12.0
 """After how many seconds of silence a stream says that it is still there, lest something between takes it for dead."""
 
 
@@ -115,7 +115,7 @@ async def _once(answer: GraphQLResponse) -> AsyncIterator[GraphQLResponse]:
 
 
 async def _over(*tasks: asyncio.Task[None]) -> bool:
-    done, _ = await asyncio.wait(tasks, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait(tasks, timeout=HEARTBEAT_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED)
     return bool(done)
 
 

@@ -38,7 +38,7 @@ async def test_a_chat_is_told_with_all_that_can_be_asked_of_it(database: Databas
     section = await factories.section(database, document)
     results = await build_schema().subscribe(OPENED, {"docId": document.id}, context_value=context)
     waiting = asyncio.ensure_future(anext(results))
-    while not context.chat_feed.followers:  # noqa: ASYNC110 - nobody tells us
+    while not context.chat_feed.subscribers:  # noqa: ASYNC110 - nobody tells us
         await asyncio.sleep(0.005)
     chat = await chats.ensure_section_chat(context.store, document.id, section.id)
     async with asyncio.timeout(10):
@@ -58,18 +58,18 @@ async def test_a_chat_is_told_with_all_that_can_be_asked_of_it(database: Databas
         }
     }
     await results.aclose()
-    assert context.chat_feed.followers == 0
+    assert context.chat_feed.subscribers == 0
 
 
 async def test_a_subscription_that_is_cancelled_is_forgotten(database: Database, context: Context) -> None:
     document = await factories.document(database)
     results = await build_schema().subscribe(OPENED, {"docId": document.id}, context_value=context)
     waiting = asyncio.ensure_future(anext(results))
-    while not context.chat_feed.followers:  # noqa: ASYNC110 - nobody tells us
+    while not context.chat_feed.subscribers:  # noqa: ASYNC110 - nobody tells us
         await asyncio.sleep(0.005)
     waiting.cancel()
     await asyncio.wait([waiting])
-    assert context.chat_feed.followers == 0
+    assert context.chat_feed.subscribers == 0
 
 
 async def test_a_document_that_is_not_there_is_refused_before_anything_is_told(context: Context) -> None:

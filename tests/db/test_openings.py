@@ -212,7 +212,7 @@ async def test_an_outage_is_waited_out_and_what_it_hid_is_told(
 async def test_an_outage_is_over_soon_however_seldom_the_database_is_asked(
     database: Database, postgres_server: str, document: Document, section: Section, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_feed, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(chat_feed, "MAX_RETRY_INTERVAL_S", 0.05)
     feed = ChatFeed(database, NEVER)
     follower = await feed.of("local", document.id)
     async with gone(database, postgres_server):
@@ -235,7 +235,7 @@ async def test_a_reading_that_does_not_end_is_given_up(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(chat_feed, "LONGEST_READING", 0.1)
+    monkeypatch.setattr(chat_feed, "POLL_TIMEOUT_S", 0.1)
     follower = await feed.of("local", document.id)
     async with other.begin() as session:
         await session.execute(text("LOCK TABLE chat_sessions IN ACCESS EXCLUSIVE MODE"))
@@ -264,12 +264,12 @@ async def test_a_reader_that_is_gone_leaves_nothing_behind(
     closed = await feed.of("local", document.id)
     waiting = asyncio.create_task(told(follower))
     await asyncio.sleep(INTERVAL)
-    assert feed.followers == 2
+    assert feed.subscribers == 2
     waiting.cancel()
     await closed.aclose()
     await asyncio.wait([waiting])
     assert waiting.cancelled()
-    assert feed.followers == 0
+    assert feed.subscribers == 0
     assert [chat async for chat in closed] == []
     await until(lambda: asyncio.all_tasks() == before)
     with counted(database) as statements:
@@ -282,8 +282,8 @@ async def test_a_reader_that_is_gone_leaves_nothing_behind(
 async def test_whoever_is_counted_as_a_follower_is_told(feed: ChatFeed, database: Database, document: Document) -> None:
     joining = asyncio.create_task(feed.of("local", document.id))
     await asyncio.sleep(0)
-    assert feed.followers == 0
-    await until(lambda: feed.followers == 1)
+    assert feed.subscribers == 0
+    await until(lambda: feed.subscribers == 1)
     assert await opened(database, document) == await told(await joining)
 
 
@@ -303,7 +303,7 @@ async def test_whoever_goes_while_it_joins_leaves_nothing_behind(
         if not joining.cancelled():
             established += 1
             await joining.result().aclose()
-        assert feed.followers == 0
+        assert feed.subscribers == 0
     assert 0 < established < 60
     await until(lambda: asyncio.all_tasks() == before)
     await assert_at_rest(database)
@@ -325,9 +325,9 @@ async def test_followers_share_one_statement(database: Database, document: Docum
         followers.append(await feed.of("theirs", "doc_none"))
     assert len(statements) == 3  # what is there, the new chats, their documents
     assert [await told(followers[n]) for n in (0, 3, 297, 300)] == [chat_id] * 4
-    assert feed.followers == 302
+    assert feed.subscribers == 302
     await feed.close()
-    assert feed.followers == 0
+    assert feed.subscribers == 0
 
 
 async def test_idle_followers_cost_one_statement_each_interval(database: Database, document: Document) -> None:
@@ -380,13 +380,13 @@ async def test_whoever_reads_is_told_all_however_many_there_are_at_once(
 async def test_a_follower_that_does_not_read_ends_and_holds_nobody_back(
     feed: ChatFeed, database: Database, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_feed, "BEHIND", 0.0)
+    monkeypatch.setattr(chat_feed, "SLOW_CONSUMER_TIMEOUT_S", 0.0)
     slow, quick = await feed.of("local", document.id), await feed.of("local", document.id)
     half = BACKLOG // 2 + 1
     for _ in range(2):
         await many_opened(database, document, half)
         assert len({await told(quick) for _ in range(half)}) == half
-    assert feed.followers == 1
+    assert feed.subscribers == 1
     with pytest.raises(SlowConsumer):
         await told(slow)
     with pytest.raises(StopAsyncIteration):
@@ -404,7 +404,7 @@ async def test_the_end_of_the_server_ends_all_followers(database: Database, docu
     for end in (task, joining, asyncio.create_task(told(follower)), asyncio.create_task(feed.of("local", "doc"))):
         with pytest.raises(DatabaseUnavailable):
             await end
-    assert feed.followers == 0
+    assert feed.subscribers == 0
     assert asyncio.all_tasks() == before
     await assert_at_rest(database)
 

@@ -158,12 +158,12 @@ async def test_a_subscription_tells_from_the_moment_that_its_headers_are_there(
 async def test_a_stream_says_that_it_is_still_there(
     serve: Serve, headers: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(streaming, "HEARTBEAT_INTERVAL_S", 0.02)
     async with serve(event_seconds=0.02) as client:
         document = await operations.import_document(client, "# A")
         sending = asyncio.create_task(ask(client, headers, OPENED, d=document))
         chat_feed = client.http._transport.app.state.chat_feed  # type: ignore[attr-defined]
-        while not chat_feed.followers:  # noqa: ASYNC110 - nobody tells us
+        while not chat_feed.subscribers:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)
         await asyncio.sleep(1)  # fifty times as long as the silence after which it has to speak
         await chat_feed.close()  # as at the end
@@ -174,7 +174,7 @@ async def test_a_stream_says_that_it_is_still_there(
 
 
 async def test_heartbeats_and_answers_take_turns_and_none_comes_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "HEARTBEAT", 0.005)
+    monkeypatch.setattr(streaming, "HEARTBEAT_INTERVAL_S", 0.005)
     sent: list[Message] = []
     busy = asyncio.Lock()
 
@@ -225,7 +225,7 @@ async def test_who_was_moved_to_another_workspace_is_told_nothing_of_the_old_one
     async with serve(who=who, event_seconds=0.02) as client:
         sending = asyncio.create_task(ask(client, EVENTS, OPENED, d=document.id))
         chat_feed = client.http._transport.app.state.chat_feed  # type: ignore[attr-defined]
-        while not chat_feed.followers:  # noqa: ASYNC110 - nobody tells us
+        while not chat_feed.subscribers:  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.01)
         chats = []
         for principal, section in zip((moved, LOCAL_OWNER), sections, strict=True):  # noqa: B007 - `who` tells it
@@ -261,10 +261,10 @@ async def test_a_body_of_a_get_does_not_end_its_stream(
         sending = asyncio.create_task(client.http.send(asking))
         chat_feed = client.http._transport.app.state.chat_feed  # type: ignore[attr-defined]
         async with asyncio.timeout(SECONDS):
-            while not chat_feed.followers:  # noqa: ASYNC110 - nobody tells us
+            while not chat_feed.subscribers:  # noqa: ASYNC110 - nobody tells us
                 await asyncio.sleep(0.02)
         await asyncio.sleep(0.5)
-        assert chat_feed.followers == 1
+        assert chat_feed.subscribers == 1
         await chat_feed.close()
         assert (await sending).content.endswith(b"event: complete\ndata:\n\n")
 

@@ -51,7 +51,7 @@ async def test_a_document_that_cannot_be_seen_cannot_be_followed(
     with pytest.raises(BadArgument, match="Document not found") as refused:
         await chats.opened_chats(Store(database, LOCAL_OWNER), chat_feed, document_id)
     assert refused.value.code is ErrorCode.DOCUMENT_NOT_FOUND
-    assert chat_feed.followers == 0
+    assert chat_feed.subscribers == 0
 
 
 async def test_what_was_told_is_shown_as_it_may_be_seen_by_then(database: Database) -> None:
