@@ -28,7 +28,9 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 FOLDER = Path(__file__).parent
 ENGINES = ("sqlite", "postgresql")
 ROOMS = {"checkers": "slow", "clients": "process", "upstream": "upstream"}
-"""The folders whose tests carry a marker, each of them."""
+"""The folders whose tests all carry a marker."""
+STARTING = {"subprocess", "tests.support.pgbouncer", "tests.support.processes"}
+"""The modules that start processes."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,15 +39,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m is applied
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of the slow rooms, and leave out those of the other database."""
+    """Mark the tests of the slow rooms and those that start processes, and leave out those of the other database."""
     for item in items:
         if marker := ROOMS.get(item.path.relative_to(FOLDER).parts[0]):
             item.add_marker(marker)
+        if _starts_processes(item):
+            item.add_marker("process")
     if engine := config.getoption("--engine"):
         (other,) = set(ENGINES) - {engine}
         left_out = [item for item in items if _engine(item) == other]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if _engine(item) != other]
+
+
+def _starts_processes(item: pytest.Item) -> bool:
+    """Tell whether the module of a test has anything of those that start processes."""
+    known = vars(item.module).values() if isinstance(item, pytest.Function) else ()
+    return any(getattr(each, "__module__", getattr(each, "__name__", None)) in STARTING for each in known)
 
 
 def _engine(item: pytest.Item) -> str | None:

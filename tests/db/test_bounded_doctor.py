@@ -18,7 +18,9 @@ from tests.support.client import Client
 from tests.support.concurrent_callers import ensure, post
 from tests.support.invariants import violations
 
-LARGE = 4_000
+pytestmark = pytest.mark.slow
+
+LARGE = 2_000
 """How many messages the chat has, and sections the document; there are as many chats beside it."""
 
 STRETCH = 50

@@ -108,8 +108,9 @@ def test_all_is_repaired_though_nobody_reads_what(database_url: str) -> None:
 
 
 @sqlite
-@pytest.mark.parametrize("output", [unread, full])
-@pytest.mark.parametrize("command", ["migrate", "import-legacy", "schema", "--help"])
+@pytest.mark.parametrize(
+    ("command", "output"), [("migrate", unread), ("import-legacy", full), ("schema", unread), ("--help", full)]
+)
 def test_every_command_says_that_its_output_was_lost(command: str, output: Output, database_url: str) -> None:
     args = {
         "migrate": ("migrate", "--database", database_url),

@@ -192,8 +192,7 @@ async def written_and_killed(server: Server, anchor: tuple[str, str], file: Path
     server.process.wait()
 
 
-@pytest.mark.parametrize("put", [moved_in, copied_over])
-@pytest.mark.parametrize("made", [by_backup, by_vacuum])
+@pytest.mark.parametrize(("made", "put"), [(by_backup, moved_in), (by_vacuum, copied_over)])
 async def test_after_a_crash_no_command_opens_a_backup_beside_the_old_log(
     database_url: str,
     anchor: tuple[str, str],

@@ -83,6 +83,7 @@ class Callers:
         self.reasons.add((await self._http.get("/readyz")).json().get("reason"))
 
 
+@on_postgresql
 async def test_servers_of_the_version_before_serve_on_while_and_after_the_schema_is_added_to(
     database_url: str, database: Database, anchor: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -105,9 +106,9 @@ async def test_servers_of_the_version_before_serve_on_while_and_after_the_schema
             assert (await ensure(Client(http), *anchor))["ensured"] == "FOUND"
     # Back to the version before: its own `migrate` leaves the schema as it is, and its servers start.
     left = await command("migrate", database_url)
-    assert left.stdout == "The schema is 9002, of a newer version, which this one can serve; it is left as it is.\n", (
-        left
-    )
+    assert (
+        left.stdout == "The schema is 9002, from a newer version; this version can serve it, and leaves it unchanged.\n"
+    ), left
     async with serving(database_url) as third:
         assert (await ensure(Client(third), *anchor))["ensured"] == "FOUND"
     assert await violations(database) == []

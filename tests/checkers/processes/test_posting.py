@@ -10,8 +10,9 @@ from tests.support import factories
 from tests.support.client import Client
 from tests.support.concurrent_callers import ensure, post
 from tests.support.invariants import violations
+from tests.support.thorough import thorough
 
-WRITERS, EACH, PAGE = 16, 100, 7
+WRITERS, EACH, PAGE = 16, 100 if thorough() else 25, 7
 
 _log = logging.getLogger(__name__)
 
