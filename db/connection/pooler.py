@@ -83,11 +83,11 @@ async def _to_server(*args: Any, **options: Any) -> Connection | None:
     try:
         # A pooler that ignores parameters accepts the connection. But the process id it reports for cancel requests is
         # made up, because it has many server connections. The query is not prepared: the statement would stay there.
-        told = await connection.execute(f"SELECT WHERE pg_backend_pid() = {connection.get_server_pid()}")
+        status = await connection.execute(f"SELECT WHERE pg_backend_pid() = {connection.get_server_pid()}")
     except BaseException:
         connection.terminate()
         raise
-    if told == "SELECT 1":
+    if status == "SELECT 1":
         return connection
     await connection.close()
     return None

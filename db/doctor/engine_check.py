@@ -13,7 +13,7 @@ _SQLITE_FILE = f"SELECT integrity_check FROM pragma_integrity_check({MOST}) WHER
 
 # One line per foreign key, however many rows violate it.
 _SQLITE_REFERENCES = f"""
-    SELECT count(*) || ' rows of ' || "table" || ' refer to rows of ' || parent || ' that are not there'
+    SELECT count(*) || ' rows of ' || "table" || ' refer to rows of ' || parent || ' that do not exist'
     FROM pragma_foreign_key_check GROUP BY "table", parent, fkid LIMIT {MOST}
 """  # noqa: S608 - our own number
 

@@ -62,7 +62,7 @@ class Scanner:
         Raises `DatabaseUnavailable`, or `DatabaseDamaged` if the engine cannot read the rows.
         """
         workspace_id = self.workspace_id or await self._next_workspace(invariant, "")
-        parent, told = invariant.key[1].key, None
+        parent, reported = invariant.key[1].key, None
         while workspace_id is not None:
             after: Place | None = None
             size = FIRST
@@ -71,7 +71,7 @@ class Scanner:
                 rows, after = await self._stretch(invariant, workspace_id, after, size)
                 size = _next_size(size, time.monotonic() - began)
                 for row in rows:
-                    if not invariant.once_per_parent or told != (told := (workspace_id, row[parent])):
+                    if not invariant.once_per_parent or reported != (reported := (workspace_id, row[parent])):
                         yield Violation(invariant, workspace_id, row)
                 if after is None:
                     break

@@ -82,18 +82,18 @@ async def missing_objects(session: AsyncSession) -> list[str]:
     connection = await session.connection()
     ours = needed()
     found = await connection.run_sync(parts, ours)
-    told = []
+    missing = []
     for table, of_table in ours.items():
         if table not in found:
-            told.append(f"The table {table} is not there")
+            missing.append(f"The table {table} is missing")
             continue
         for (kind, name), columns in sorted(of_table.items()):
             there = found[table].get(Part(kind, name))
             if there is None:
-                told.append(f"The {kind} {name} of {table} is not there")
+                missing.append(f"The {kind} {name} of {table} is missing")
             elif there != columns:
-                told.append(f"The {kind} {name} of {table} is not on {', '.join(columns)}")
-    return told
+                missing.append(f"The {kind} {name} of {table} is not on {', '.join(columns)}")
+    return missing
 
 
 async def has_indexes(session: AsyncSession) -> bool:

@@ -71,8 +71,8 @@ async def test_what_the_structure_lacks_is_told(database: Database) -> None:
     )
     assert await told(database) == [
         "The index chat_sessions_workspace_id_document_id_idx of chat_sessions is not on workspace_id, document_id",
-        "The unique constraint chat_sessions_section_key of chat_sessions is not there",
-        "The index document_sections_workspace_id_section_id_document_id_idx of document_sections is not there",
+        "The unique constraint chat_sessions_section_key of chat_sessions is missing",
+        "The index document_sections_workspace_id_section_id_document_id_idx of document_sections is missing",
     ]
 
 
@@ -80,7 +80,7 @@ async def test_without_a_table_the_rest_is_looked_at_and_repaired(database: Data
     await factories.section(database, id="sec_1", chat_session_id="chat_gone")
     await execute(database, "DROP TABLE messages")
     lines = await told(database)
-    assert "The table messages is not there" in lines
+    assert "The table messages is missing" in lines
     assert [line for line in lines if "MESSAGES_NUMBERED could not be checked completely" in line]
     assert await mended(database) == (1, [])
     assert await told(database, Rule.NO_WRONG_CHAT_POINTER) == []
@@ -112,7 +112,7 @@ async def test_references_to_a_table_without_its_key_are_told(database: Database
         "ALTER TABLE bare RENAME TO sections",
     )
     lines = await told(database)
-    assert "The primary key sections_pkey of sections is not there" in lines
+    assert "The primary key sections_pkey of sections is missing" in lines
     assert [line for line in lines if "mismatch" in line]
 
 

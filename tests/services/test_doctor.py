@@ -231,4 +231,4 @@ async def test_references_to_rows_that_are_gone_are_told_in_a_line(database: Dat
             await connection.exec_driver_sql(f"PRAGMA {pragma}")
         await session.execute(text("DELETE FROM sections"))
     told = [finding.message for finding in await found(database) if finding.rule == Rule.DATABASE_SOUND]
-    assert told == ["3 rows of chat_sessions refer to rows of sections that are not there"]
+    assert told == ["3 rows of chat_sessions refer to rows of sections that do not exist"]
