@@ -1,1 +1,1 @@
-"""The process edge: settings, the ASGI application, principals, the command line, the explorer."""
+"""The process edge: settings, the ASGI application, authentication, the command line and the explorer."""

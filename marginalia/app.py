@@ -1,4 +1,4 @@
-"""The application: what is served where."""
+"""The ASGI application: its routes, middleware and lifespan."""
 
 import asyncio
 import gc
@@ -42,17 +42,17 @@ _log = structlog.stdlib.get_logger("marginalia.app")
 
 
 def create_app(settings: Settings, identify: Identify = local_owner) -> Starlette:
-    """Put the application together; `identify` tells who is asking. It opens its database when it starts.
+    """Create the application. `identify` authenticates a request. The database is opened at startup.
 
     Raises `BadDatabaseUrl` and `BadManifest`.
     """
     database = Database(settings.database_url, pool_size=settings.pool_size, lock_timeout=settings.lock_timeout)
     preparation, ending = Preparation(database), asyncio.Event()
-    openings = ChatFeed(database, settings.event_seconds)
+    chat_feed = ChatFeed(database, settings.event_seconds)
     operations = _operations(settings)
-    metrics, spans = Metrics(operations, database, openings), tracing.from_environment()
-    watches = [access_log, *([metrics.watch] if settings.metrics else []), *([spans.watch] if spans else [])]
-    runner = _runner(settings, operations, database, openings, watches)
+    metrics, spans = Metrics(operations, database, chat_feed), tracing.from_environment()
+    observers = [access_log, *([metrics.watch] if settings.metrics else []), *([spans.watch] if spans else [])]
+    runner = _runner(settings, operations, database, chat_feed, observers)
     budget = UploadBudget(UPLOADS_AT_ONCE * max(settings.max_body_bytes, LARGEST_UPLOAD))
     view = GraphQLView(
         runner,
@@ -75,11 +75,11 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await preparation.begin()
         try:
-            async with metrics.told():
+            async with metrics.published():
                 yield
         finally:
             await preparation.end()
-            await openings.close()
+            await chat_feed.close()
             await database.close()
             if spans:
                 await asyncio.to_thread(spans.end)
@@ -103,7 +103,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     )
     app.router.redirect_slashes = False
     app.state.database = database
-    app.state.chat_feed = openings
+    app.state.chat_feed = chat_feed
     app.state.operations = operations
     app.state.ending = ending
     app.state.preparation = preparation
@@ -122,28 +122,32 @@ def _operations(settings: Settings) -> OperationCache:
 
 
 def _runner(
-    settings: Settings, operations: OperationCache, database: Database, openings: ChatFeed, watches: Sequence[Observer]
+    settings: Settings,
+    operations: OperationCache,
+    database: Database,
+    chat_feed: ChatFeed,
+    observers: Sequence[Observer],
 ) -> Runner:
     manifest = read_manifest(settings.trusted_documents) if settings.trusted_documents else None
     return Runner(
         operations,
         PersistedOperations(settings.trust, manifest),
         database,
-        openings,
+        chat_feed,
         query_time=settings.query_seconds,
         mutation_time=settings.mutation_seconds,
-        watches=watches,
+        observers=observers,
     )
 
 
 def from_environment() -> Starlette:
-    """Put the application together from the environment: what a worker process is started with."""
+    """Create the application from the environment; the entry point of a worker process."""
     settings = read_settings()
     log_config.configure(settings.log_level)
     app = create_app(settings)
     app.router.lifespan_context = _ending_with_the_process(app)
-    # What is there now stays: without this, every full collection walks through all of it, and nothing is answered
-    # for 40 ms.
+    # The objects made so far are permanent. Without the freeze, every full collection scans them all, which blocks the
+    # event loop for 40 ms.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)
@@ -151,7 +155,7 @@ def from_environment() -> Starlette:
 
 
 def _ending_with_the_process(app: Starlette) -> Lifespan[Starlette]:
-    """Let it be known that the process is told to stop, and end subscriptions: they would not, and uvicorn waits."""
+    """Set `ending` on a stop signal, and end subscriptions: uvicorn waits for them, and they would never end."""
     serving = app.router.lifespan_context
 
     @asynccontextmanager
@@ -170,7 +174,7 @@ def _ending_with_the_process(app: Starlette) -> Lifespan[Starlette]:
             signal.signal(number, end)
         async with serving(app):
             _log.info("process started", process_id=os.getpid())
-            # For the connections: it is all that they see of the application.
+            # For the connection protocols: they see nothing else of the application.
             yield {"ending": app.state.ending, "uploads": app.state.uploads}
         _log.info("process ended", process_id=os.getpid())
 

@@ -1,4 +1,4 @@
-"""The explorer: GraphiQL from our own files, under a policy that lets it talk to nobody else."""
+"""The explorer: GraphiQL, self-hosted, with a content security policy that allows no other origin."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ _PAGE_HEADERS = {
 
 
 def routes() -> list[BaseRoute]:
-    """Return the routes of the explorer, with the root leading to it."""
+    """Return the routes of the explorer; the root redirects to it."""
     return [
         Route("/", _home),
         *with_slash(Route, "/graphiql", _page),
@@ -31,19 +31,19 @@ def routes() -> list[BaseRoute]:
 
 
 class _Assets(StaticFiles):
-    """Files whose names hold the hash of what is in them: what was fetched once is right for ever."""
+    """Files with a content hash in their names: browsers may cache them for ever."""
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
-        """Add what makes a browser keep them."""
+        """Add the caching header."""
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
 
 
 async def _home(_request: Request) -> Response:
-    return RedirectResponse("graphiql")  # relative, as a proxy may serve it all under a prefix
+    return RedirectResponse("graphiql")  # relative: a proxy may serve us under a prefix
 
 
 async def _page(_request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Files: what a person names as input, read within bounds of size and time."""
+"""Input files named by a person: read with limits on size and time."""
 
 import os
 import select
@@ -6,20 +6,20 @@ import stat
 import time
 from pathlib import Path
 
-WAIT_S = 5.0
-"""How many seconds a pipe may bring nothing before it is given up."""
+PIPE_TIMEOUT_S = 5.0
+"""The timeout for the next bytes of a pipe."""
 
 _PIECE = 1 << 20
 
 
 class UnreadableFile(Exception):
-    """The file cannot be read; the text is one line that says why, without its name."""
+    """The file cannot be read. The text is the reason, in one line, without the file's name."""
 
 
 def read_bytes(path: Path, *, most: int) -> bytes:
     """Read a file, or a pipe to its end. Raises `UnreadableFile`, also if it has more than `most` bytes.
 
-    A pipe that nobody writes to would be waited for, and a device such as /dev/zero read, for ever.
+    Without these limits, a pipe without a writer or a device such as /dev/zero would be read for ever.
     """
     try:
         opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -37,7 +37,7 @@ def read_bytes(path: Path, *, most: int) -> bytes:
 
 
 def read_text(path: Path, *, most: int) -> str:
-    """Read a file in UTF-8, with a byte order mark or without, whatever the locale. Raises `UnreadableFile`."""
+    """Read a UTF-8 file, with or without a byte order mark, whatever the locale. Raises `UnreadableFile`."""
     data = read_bytes(path, most=most)
     try:
         return data.decode("utf-8-sig")
@@ -62,10 +62,10 @@ def _read(opened: int, most: int, *, is_pipe: bool) -> bytes:
 def _wait(opened: int) -> None:
     ready = select.poll()
     ready.register(opened, select.POLLIN)
-    until = time.monotonic() + WAIT_S
+    until = time.monotonic() + PIPE_TIMEOUT_S
     while not ready.poll(max(0, until - time.monotonic()) * 1000):
         if time.monotonic() >= until:
-            raise UnreadableFile(f"is a pipe, and nothing came out of it for {WAIT_S:g} seconds")
+            raise UnreadableFile(f"is a pipe, and nothing came out of it for {PIPE_TIMEOUT_S:g} seconds")
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The manifest of trusted documents: the file that says which operations are run."""
+"""The manifest of trusted documents: the file that lists the allowed operations."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,11 +8,11 @@ from marginalia import files
 from marginalia.files import UnreadableFile
 
 LARGEST_MANIFEST = 100_000_000
-"""How many bytes a manifest may have."""
+"""The maximum size of a manifest, in bytes."""
 
 
 def read_manifest(file: Path) -> Mapping[str, str]:
-    """Read the operations of a manifest, by their ids. Raises `BadManifest` with one line for whoever starts us."""
+    """Read the operations of a manifest, by id. Raises `BadManifest` with one line for the operator."""
     try:
         return parse_manifest(files.read_text(file, most=LARGEST_MANIFEST))
     except UnreadableFile as error:

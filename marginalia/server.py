@@ -1,4 +1,4 @@
-"""Serving: the socket, the processes behind it, and what is printed once they listen."""
+"""The server: its listening socket and its worker processes."""
 
 import signal
 import socket
@@ -15,27 +15,27 @@ from marginalia.transports.hosts import LOOPBACK
 from marginalia.transports.uvicorn_protocols import KEEP_ALIVE_S, HttpConnection, SocketConnection
 from marginalia.transports.websocket import SocketLimits
 
-GRACE = 10
-"""How many seconds a request that is being answered may take once the server was told to stop."""
+SHUTDOWN_GRACE_S = 10
+"""The graceful shutdown timeout: how long running requests may take after a stop signal."""
 
 _log = structlog.stdlib.get_logger("marginalia.serving")
 
 
 class CannotListen(Exception):
-    """The address is not one that can be served; the text is one line for the person who starts the server."""
+    """The server cannot listen on the address. The text is one line for the operator."""
 
 
 def check_host(host: str) -> None:
-    """Refuse to be reached from other machines. Raises `CannotListen`."""
+    """Reject addresses that other machines can reach. Raises `CannotListen`."""
     if host not in LOOPBACK:
         raise CannotListen(
-            f"Marginalia does not know who is asking yet, so it serves this machine only: "
+            f"Marginalia does not authenticate users yet, so it serves this machine only: "
             f"--host is one of {', '.join(LOOPBACK)}, not {host}."
         )
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that queues callers from now on, so that an address that was printed is one that answers.
+    """Return a listening socket. It queues connections from now on, so a printed address already answers.
 
     Raises `CannotListen`.
     """
@@ -45,8 +45,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise CannotListen(f"Cannot listen on port {port} of {host}: {error}") from error
     listening.set_inheritable(True)
-    # asyncio does this for the sockets that it makes itself. An answer is sent in two pieces, and without it the second
-    # one waits until the client has acknowledged the first, which clients put off for 40 ms.
+    # asyncio does this only for sockets that it creates. A response is sent in two pieces. Without TCP_NODELAY the
+    # second one waits until the client acknowledges the first, which clients delay by 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -61,11 +61,11 @@ def run(
     keep_alive_seconds: int = KEEP_ALIVE_S,
     application: str = "marginalia.app:from_environment",
 ) -> None:
-    """Serve on a listening socket until told to stop, which is not a failure: the process ends with code 0.
+    """Serve on a listening socket until a stop signal, which is not a failure: the exit code is 0.
 
-    It ends with code 3 where a process that is to serve cannot start, be it later and in place of another one.
-    `announce` is called once that is so, even before the first request can be answered. `application` names what makes
-    the application, in this process and in those of the workers.
+    The exit code is 3 if a worker cannot start, also a replacement of an earlier one. `announce` is called as soon as
+    connections are queued, before the first request can be answered. `application` names the application factory for
+    this process and the workers.
     """
     config = uvicorn.Config(
         application,
@@ -73,23 +73,23 @@ def run(
         workers=workers,
         reload=reload,
         log_config=None,
-        access_log=False,  # a GET carries its query, and with it what was written
+        access_log=False,  # the URL of a GET holds the query, and with it users' texts
         proxy_headers=False,
         server_header=False,
         http=HttpConnection,
         ws=SocketConnection,
         ws_max_size=max_message_bytes,
-        ws_per_message_deflate=False,  # it holds some hundred kilobytes for each socket, idle ones too
+        ws_per_message_deflate=False,  # it takes some hundred kilobytes per socket, also of idle ones
         lifespan="on",
         timeout_keep_alive=keep_alive_seconds,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
     )
     server = uvicorn.Server(config)
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         if not server.should_exit:
             sys.exit(0)
-        # Otherwise it has ended already: uvicorn raises what it caught once more, and that would count as a crash.
+        # Otherwise the server has ended already: uvicorn re-raises the caught signal, which would count as a crash.
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
@@ -99,7 +99,7 @@ def run(
     elif workers > 1:
         supervisor = _Workers(config, sockets=[listening])
         supervisor.run()
-        # It ends when one cannot start, and would tell nobody.
+        # The supervisor ends if a worker cannot start, but its exit code would not show it.
         if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
             sys.exit(STARTUP_FAILURE)
     else:
@@ -109,16 +109,16 @@ def run(
 
 
 class _Workers(Multiprocess):
-    """The processes behind one socket."""
+    """The worker processes of one socket."""
 
     def terminate_all(self) -> None:
-        """Tell all to stop; who calls from now on is refused, and does not wait in a queue that nobody looks at."""
+        """Stop all workers. New connections are refused, instead of waiting in a queue that no process accepts from."""
         for listening in self.sockets:
             listening.close()
         super().terminate_all()
 
     def keep_subprocess_alive(self) -> None:
-        """Put a process in the place of one that died, and say so."""
+        """Replace a worker that died, and log it."""
         before = list(self.processes)
         super().keep_subprocess_alive()
         for process, now in zip(before, self.processes, strict=True):

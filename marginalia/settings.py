@@ -1,4 +1,4 @@
-"""Settings: what a process is told by its environment, or by a `.env` file beside it."""
+"""Settings: read from the environment, or from a `.env` file in the working directory."""
 
 from collections.abc import Mapping
 from io import StringIO
@@ -29,15 +29,15 @@ from marginalia.transports.websocket import SocketLimits
 ENV_FILE = Path(".env")
 
 LARGEST_ENV_FILE = 1_000_000
-"""How many bytes a `.env` may have."""
+"""The maximum size of a `.env`, in bytes."""
 
 
 class BadSettings(Exception):
-    """The settings cannot be used; the text is one line for the person who starts the process."""
+    """The settings are invalid. The text is one line for the operator."""
 
 
 class _EnvFile(DotEnvSettingsSource):
-    """The settings of a `.env`, read as every other file that a person names."""
+    """The settings of a `.env`, read with the same limits as other input files."""
 
     def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
         try:
@@ -48,131 +48,145 @@ class _EnvFile(DotEnvSettingsSource):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set; each name is the environment's `MARGINALIA_` and the field's in capitals.
+    """All settings. The environment variable of a field is `MARGINALIA_` and the field's name in capitals.
 
-    One that is set to nothing is not set.
+    An empty variable counts as not set.
     """
 
     model_config = SettingsConfigDict(env_prefix="MARGINALIA_", env_ignore_empty=True, extra="ignore")
 
     database_url: str = Field(
         default="sqlite:///var/marginalia.db",
-        description="Where the data is: sqlite:///path or postgresql://user@host/db.",
+        description="The URL of the database: sqlite:///path or postgresql://user@host/db.",
     )
     pool_size: int = Field(
-        default=10, ge=1, le=1000, description="How many connections a process may hold for reading, and for writing."
+        default=10, ge=1, le=1000, description="The size of a process's connection pool, for reads and for writes each."
     )
     lock_timeout: float = Field(
         default=5.0,
         ge=0.001,
         le=600,
-        description="How many seconds to wait for a lock before answering TemporarilyUnavailable.",
+        description="How many seconds to wait for a lock before the answer is TemporarilyUnavailable.",
     )
     max_body_bytes: int = Field(
-        default=LARGEST_UPLOAD, ge=1_000, description="How long the body of a request may be, in bytes."
+        default=LARGEST_UPLOAD, ge=1_000, description="The maximum size of a request body, in bytes."
     )
     max_url_bytes: int = Field(
         default=16_000,
         ge=100,
         le=60_000,
-        description="How long the query of a URL may be, in bytes; what is longer is sent by POST.",
+        description="The maximum length of a URL's query string, in bytes. Longer requests must use POST.",
     )
     max_characters: int = Field(
-        default=Limits.characters, ge=100, description="How many characters the text of an operation may have."
+        default=Limits.characters, ge=100, description="The maximum number of characters in the text of an operation."
     )
-    max_lines: int = Field(default=Limits.lines, ge=1, description="How many lines it may have.")
-    max_tokens: int = Field(default=Limits.tokens, ge=10, description="How many tokens an operation may have.")
-    max_comments: int = Field(default=Limits.comments, ge=0, description="How many comments it may have.")
-    max_name: int = Field(default=Limits.name, ge=1, description="How many characters each of its names may have.")
+    max_lines: int = Field(
+        default=Limits.lines, ge=1, description="The maximum number of lines in the text of an operation."
+    )
+    max_tokens: int = Field(default=Limits.tokens, ge=10, description="The maximum number of tokens in an operation.")
+    max_comments: int = Field(
+        default=Limits.comments, ge=0, description="The maximum number of comments in an operation."
+    )
+    max_name: int = Field(default=Limits.name, ge=1, description="The maximum length of each name in an operation.")
     max_selections: int = Field(
         default=Limits.selections,
         ge=1,
-        description="How much all operations of a document may select, each with all the fragments that it spreads.",
+        description="The maximum number of selections in all operations of a document, with all spread fragments.",
     )
     max_fragments: int = Field(
-        default=Limits.fragments, ge=0, description="How many fragments it may define, and have inline."
+        default=Limits.fragments,
+        ge=0,
+        description="The maximum number of fragments in an operation, defined or inline.",
     )
-    max_depth: int = Field(default=Limits.depth, ge=1, description="How deep its fields may be nested.")
-    max_list_depth: int = Field(default=Limits.list_depth, ge=0, description="How deep its lists may be nested.")
+    max_depth: int = Field(default=Limits.depth, ge=1, description="The maximum nesting depth of fields.")
+    max_list_depth: int = Field(default=Limits.list_depth, ge=0, description="The maximum nesting depth of lists.")
     max_aliases: int = Field(
         default=Limits.aliases,
         ge=0,
-        description="How many fields it may select under another name, or again in the same selection.",
+        description="The maximum number of fields with an alias, or repeated in the same selection.",
     )
-    max_root_fields: int = Field(default=Limits.root_fields, ge=1, description="How many root fields it may have.")
-    max_directives: int = Field(default=Limits.directives, ge=0, description="How many directives it may have.")
+    max_root_fields: int = Field(
+        default=Limits.root_fields, ge=1, description="The maximum number of root fields in an operation."
+    )
+    max_directives: int = Field(
+        default=Limits.directives, ge=0, description="The maximum number of directives in an operation."
+    )
     max_cost: int = Field(
-        default=Limits.cost, ge=1, description="How many fields its answer may hold, heavy ones counted more."
+        default=Limits.cost,
+        ge=1,
+        description="The maximum cost of an operation: the fields in its answer, heavy ones counted more.",
     )
-    max_errors: int = Field(default=Limits.errors, ge=1, description="How many errors an answer tells of.")
+    max_errors: int = Field(default=Limits.errors, ge=1, description="The maximum number of errors in an answer.")
     query_seconds: float = Field(
-        default=15.0, gt=0, le=3600, description="How long a query may take, and one event of a subscription."
+        default=15.0, gt=0, le=3600, description="The timeout of a query, and of one subscription event, in seconds."
     )
-    mutation_seconds: float = Field(default=60.0, gt=0, le=3600, description="How long a mutation may take.")
+    mutation_seconds: float = Field(default=60.0, gt=0, le=3600, description="The timeout of a mutation, in seconds.")
     max_socket_operations: int = Field(
-        default=SocketLimits.operations, ge=1, description="How many operations may run on one WebSocket at once."
+        default=SocketLimits.operations,
+        ge=1,
+        description="The maximum number of concurrent operations on one WebSocket.",
     )
     max_socket_message_bytes: int = Field(
-        default=SocketLimits.message_bytes, ge=1_000, description="How long a message on a WebSocket may be, in bytes."
+        default=SocketLimits.message_bytes, ge=1_000, description="The maximum size of a WebSocket message, in bytes."
     )
     socket_init_seconds: float = Field(
         default=SocketLimits.init_seconds,
         gt=0,
         le=600,
-        description="How long a WebSocket may take to introduce itself by connection_init.",
+        description="The timeout for the connection_init message of a WebSocket, in seconds.",
     )
     keep_alive_seconds: int = Field(
         default=KEEP_ALIVE_S,
         ge=1,
         le=86_400,
-        description="For how many seconds a connection without a request is kept open.",
+        description="How many seconds an idle connection is kept open.",
     )
     event_seconds: float = Field(
         default=0.25,
         ge=0.01,
         le=60,
-        description="How often the database is asked for news while somebody subscribes to them.",
+        description="The interval in seconds at which the database is polled for updates while there are subscribers.",
     )
     status_codes: Literal["audited", "draft"] = Field(
         default="audited",
-        description="The status codes of answers: those that are audited, or those of the 2026 draft, which tell more.",
+        description="The status codes of answers: the audited ones, or the more specific ones of the 2026 draft.",
     )
     trusted_documents: Path | None = Field(
-        default=None, description="A manifest of trusted documents, as graphql-codegen or relay-compiler writes it."
+        default=None, description="A manifest of trusted documents, as written by graphql-codegen or relay-compiler."
     )
     trust: Trust = Field(
         default=Trust.OPEN,
-        description="Which operations are run: `open`, any; `prefer`, any, but one that is not in the manifest is "
-        "logged; `only`, those of the manifest.",
+        description="Which operations are executed. `open`: any; `prefer`: any, but those missing from the manifest "
+        "are logged; `only`: those of the manifest.",
     )
-    introspection: bool = Field(default=True, description="Whether clients may ask for the schema.")
+    introspection: bool = Field(default=True, description="Whether clients may introspect the schema.")
     suggestions: bool = Field(
-        default=True, description="Whether errors name what the client could have meant; never without introspection."
+        default=True, description="Whether errors suggest similar names; never without introspection."
     )
     allowed_origins: Annotated[
         list[Annotated[str, AfterValidator(origins.check_entry)]], NoDecode, BeforeValidator(origins.split_setting)
     ] = Field(
         default=[origins.LOOPBACK],
-        description="The origins whose pages may use the server from a browser, separated by commas; `loopback`, those "
-        "that this machine serves on any port; `none`, no page but our own.",
+        description="The origins whose pages may use the server from a browser, separated by commas. `loopback`: any "
+        "port of this machine; `none`: only our own pages.",
     )
     explorer: bool = Field(default=True, description="Whether GraphiQL is served at /graphiql.")
-    metrics: bool = Field(default=True, description="Whether figures for Prometheus are served at /metrics.")
+    metrics: bool = Field(default=True, description="Whether Prometheus metrics are served at /metrics.")
     log_level: str = Field(
-        default="info", pattern="^(debug|info|warning|error)$", description="What is logged, at least."
+        default="info", pattern="^(debug|info|warning|error)$", description="The minimum level of logged events."
     )
 
     @model_validator(mode="after")
     def _has_what_it_trusts(self) -> "Settings":
         if self.trust is not Trust.OPEN and self.trusted_documents is None:
             raise ValueError(
-                f"MARGINALIA_TRUST={self.trust} goes by a manifest: name its file in MARGINALIA_TRUSTED_DOCUMENTS"
+                f"MARGINALIA_TRUST={self.trust} needs a manifest: name its file in MARGINALIA_TRUSTED_DOCUMENTS"
             )
         return self
 
     @property
     def limits(self) -> Limits:
-        """What one operation may ask for."""
+        """The complexity limits of one operation."""
         return Limits(
             characters=self.max_characters,
             lines=self.max_lines,
@@ -192,7 +206,7 @@ class Settings(BaseSettings):
 
 
 class _SettingsOfProcess(Settings):
-    """The settings, those of the `.env` among them."""
+    """The settings of the process, including those of its `.env`."""
 
     @classmethod
     def settings_customise_sources(
@@ -203,7 +217,7 @@ class _SettingsOfProcess(Settings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment come before the `.env`, which is read by our own source."""
+        """Give the environment precedence over the `.env`, which our own source reads."""
         return init_settings, env_settings, _EnvFile(settings_cls, ENV_FILE)
 
 
@@ -214,7 +228,7 @@ def read_settings() -> Settings:
     except ValidationError as error:
         raise BadSettings("; ".join(map(_problem, error.errors()))) from None
     except SettingsError as error:
-        raise BadSettings(f"{error}: it has to be JSON.") from None
+        raise BadSettings(f"{error}: it must be JSON.") from None
     except RecursionError:
         raise BadSettings("A setting that is JSON is nested too deeply.") from None
 

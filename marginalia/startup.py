@@ -1,4 +1,4 @@
-"""Startup: what a database needs before it can be served, now or as soon as it can be reached."""
+"""Startup: preparing the database before it is served, with retries while it is unavailable."""
 
 import asyncio
 import contextlib
@@ -13,13 +13,13 @@ from db.migrations import upgrade
 from marginalia.authentication.local import LOCAL_OWNER
 
 SOUND_SQLITE = (3, 51, 3)
-"""Before this version, two connections that write to a file or check it in at once can damage it."""
+"""Before this version, two connections that write to or checkpoint a file at the same time can damage it."""
 
-PAUSE = 0.5
-"""How many seconds pass before the next try while the database cannot be served."""
+RETRY_INTERVAL_S = 0.5
+"""The pause before the next attempt while the database cannot be served."""
 
-MOMENT = 1.0
-"""How many seconds a server waits for its database before it serves without it."""
+STARTUP_TIMEOUT_S = 1.0
+"""How long startup waits for the database before it serves without it."""
 
 UNREACHABLE = "The database cannot be reached."
 UNUSABLE = "The database cannot be used; the log says why."
@@ -28,20 +28,20 @@ _log = structlog.stdlib.get_logger("marginalia.startup")
 
 
 class NotReady(Exception):
-    """The database cannot be served; the text is one line for the person who starts the server."""
+    """The database cannot be served. The text is one line for the operator."""
 
 
 async def check(database: Database) -> None:
-    """Check the schema of a database that is only to be looked at. Raises `NotReady`, or `DatabaseUnavailable`."""
+    """Check the schema of a database without upgrading it. Raises `NotReady`, or `DatabaseUnavailable`."""
     found = await _revisions(database)
     if not found.is_compatible:
         raise NotReady(found.mismatch)
 
 
 async def prepare(database: Database) -> None:
-    """Bring an SQLite file up to date, check the encoding and the schema of a PostgreSQL database.
+    """Upgrade an SQLite file; check the encoding and the schema of a PostgreSQL database.
 
-    Raises `NotReady`, or `DatabaseUnavailable` where the same may succeed later.
+    Raises `NotReady`, or `DatabaseUnavailable` if a retry may succeed.
     """
     try:
         if unfit := await encoding.unfit(database):
@@ -59,29 +59,29 @@ async def prepare(database: Database) -> None:
 
 
 class Preparation:
-    """The preparation of a database that may be out of reach, or not be right yet, when its server starts."""
+    """The preparation of a database that may be unavailable or not ready when its server starts."""
 
     def __init__(self, database: Database) -> None:
         self.missing: str | None = "The database is being prepared."
-        """Why the database cannot be served yet; None: it is prepared."""
+        """Why the database cannot be served yet. None: it is prepared."""
         self._database = database
         self._tried = asyncio.Event()
         self._trying: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
-        """Prepare the database, and where it is out of reach or not right go on, besides serving, until it is."""
+        """Prepare the database. If that fails, keep retrying in the background."""
         self._trying = asyncio.create_task(self._go_on())
-        # Mostly it is prepared by the first request; but who asks whether the process lives does not wait for long.
+        # Usually the database is prepared before the first request. The timeout lets liveness probes answer early.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(MOMENT):
+            async with asyncio.timeout(STARTUP_TIMEOUT_S):
                 await self.tried()
 
     async def tried(self) -> None:
-        """Wait until it was tried once, with success or not."""
+        """Wait for the end of the first attempt, successful or not."""
         await self._tried.wait()
 
     async def end(self) -> None:
-        """Try no longer."""
+        """Stop retrying."""
         if self._trying is not None:
             self._trying.cancel()
             await asyncio.wait([self._trying])
@@ -90,22 +90,22 @@ class Preparation:
         while (missing := await self._try()) is not None:
             self.missing = missing
             self._tried.set()
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY_INTERVAL_S)
         if self._tried.is_set():
             _log.info("The database can be served")
         self.missing = None
         self._tried.set()
 
     async def _try(self) -> str | None:
-        """Try once, and log what is in the way where that is news; return it."""
+        """Try once. Return the reason of a failure, and log it if it changed."""
         try:
             await prepare(self._database)
         except DatabaseUnavailable as error:
             if self.missing != UNREACHABLE:
-                _log.warning("The database cannot be reached; it is tried again until it can: %s", error)
+                _log.warning("The database cannot be reached; retrying until it can: %s", error)
             return UNREACHABLE
         except NotReady as error:
-            # Not the end of the process, which the command line has looked for: somebody may be about to mend it.
+            # The process continues: the command line has checked this before, and an operator may be fixing it.
             if self.missing != str(error):
                 _log.error("The database cannot be served: %s", error)
             return str(error)
@@ -117,9 +117,9 @@ class Preparation:
 
 
 async def warn_of_many_writers(database: Database, workers: int) -> None:
-    """Log a warning where several processes are about to write to one file that this SQLite can damage thereby.
+    """Log a warning if several processes will write to one file that this SQLite version can damage.
 
-    One process is safe with any version: all that it writes goes through one connection.
+    One process is safe with any version: all its writes share one connection.
     """
     version = await database.version()
     if workers > 1 and database.dialect == "sqlite" and tuple(map(int, version.split("."))) < SOUND_SQLITE:

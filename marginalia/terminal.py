@@ -1,4 +1,4 @@
-"""Lines: what is written where a terminal reads along, with all that a terminal would obey spelled out."""
+"""Terminal output: text from outside, with control characters escaped."""
 
 import json
 import sys
@@ -8,38 +8,38 @@ from types import TracebackType
 
 
 def printable(line: str) -> str:
-    """Return a line with all that is no plain character spelled out.
+    """Return a line with every unprintable character escaped.
 
-    Ids, names of files, headers and errors hold what others chose, and a terminal does what it is told: by control
-    characters (C0, DEL, C1) it is recoloured or renamed, by bidirectional ones a line reads as another.
+    Ids, file names, headers and errors hold text that others chose. Control characters (C0, DEL, C1) could recolour or
+    rename the terminal, and bidirectional ones could make a line read as another.
     """
     return line if line.isascii() and line.isprintable() else "".join(map(_spelled_out, line))
 
 
 def printable_text(text: str) -> str:
-    """Return a text as `printable` does, its lines and tabs as they are."""
+    """Return a text as `printable` does, but keep its line breaks and tabs."""
     return "\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
 
 
 def write_line(line: str, *, error: bool = False) -> None:
-    """Write a line to standard output, or to standard error, and hold nothing back."""
+    """Write a line to standard output or standard error, and flush it."""
     print(printable(line), file=sys.stderr if error else sys.stdout, flush=True)
 
 
 def as_json(value: object) -> str:
-    """Write a value as a line of JSON in ASCII, in which nothing is left for a terminal to obey."""
-    return json.dumps(value).replace("\x7f", "\\u007f")  # JSON spells out all but this one
+    """Return a value as a line of ASCII JSON, with every control character escaped."""
+    return json.dumps(value).replace("\x7f", "\\u007f")  # JSON escapes all but this one
 
 
 def spell_out_what_cannot_be_encoded() -> None:
-    """Let no character fail that the locale has no encoding for."""
+    """Escape characters that the locale's encoding lacks, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def write_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Write the traceback of an error that nobody caught; its text can quote anything."""
+    """Write the traceback of an uncaught error, escaped: its text can quote anything."""
     for part in traceback.format_exception(kind, error, trace):
         sys.stderr.write(printable_text(part))
 

@@ -1,1 +1,1 @@
-"""Authentication: who is asking."""
+"""Authentication: the principal of a request."""

@@ -1,4 +1,4 @@
-"""Principals: who is asking. For now everyone is the same local person, so only loopback is served."""
+"""Local authentication: every request has the same principal, so the server listens on loopback only."""
 
 from starlette.requests import HTTPConnection
 
@@ -8,5 +8,5 @@ LOCAL_OWNER = Principal(user_id="local", workspace_id="local", role=Role.OWNER)
 
 
 def local_owner(_connection: HTTPConnection) -> Principal:
-    """Take everyone for the owner of the local workspace."""
+    """Return the owner of the local workspace for every request."""
     return LOCAL_OWNER

@@ -35,13 +35,13 @@ from services.limits import MARKDOWN_LENGTH
 T = TypeVar("T")
 
 UNREADABLE = 2
-"""How the doctor ends where there is nothing to look at; 1 is for what it has found."""
+"""The exit code of the doctor if the database cannot be read; 1 means findings."""
 
 MISCONFIGURED = 2
-"""How every command ends where its options or settings are not right, as it does for an option that there is not."""
+"""The exit code of every command for wrong options or settings; unknown options have the same."""
 
 LARGEST_FILE = 4 * MARKDOWN_LENGTH
-"""How many bytes a file of Markdown may have: as many as the characters of a document can take."""
+"""The maximum size of a Markdown file, in bytes: that of the longest document in UTF-8."""
 
 app = typer.Typer(
     help="Marginalia: a GraphQL server for a chat in the margin of every section of every document.",
@@ -55,7 +55,7 @@ DatabaseOption = Annotated[
     typer.Option(
         "--database",
         metavar="URL",
-        help="Where the data is: sqlite:///path or postgresql://user@host/db. Default: MARGINALIA_DATABASE_URL, "
+        help="The URL of the database: sqlite:///path or postgresql://user@host/db. Default: MARGINALIA_DATABASE_URL, "
         "or an SQLite file under var/.",
     ),
 ]
@@ -63,12 +63,12 @@ DatabaseOption = Annotated[
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Where to listen; loopback only.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8000,
+    host: Annotated[str, typer.Option(help="The address to listen on; loopback only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0: any free port.")] = 8000,
     database: DatabaseOption = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes serve.")] = 1,
-    load_demo: Annotated[bool, typer.Option("--demo", help="Import our own documentation, once.")] = False,
-    reload: Annotated[bool, typer.Option("--reload", help="Start again when the code changes.")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="The number of worker processes.")] = 1,
+    load_demo: Annotated[bool, typer.Option("--demo", help="Import the project's documentation, once.")] = False,
+    reload: Annotated[bool, typer.Option("--reload", help="Restart when the code changes.")] = False,
 ) -> None:
     """Serve the API and the explorer."""
     settings = _settings(database)
@@ -92,11 +92,9 @@ def serve(
         except ConnectionRejected:
             raise
         except DatabaseUnavailable as error:
-            # Served all the same: those who serve try again until they can.
+            # Serve anyway: the server process retries until the database is available.
             if load_demo:
-                write_line(
-                    f"marginalia: The demo is not imported, for the database cannot be reached: {error}", error=True
-                )
+                write_line(f"marginalia: The demo is not imported: the database cannot be reached: {error}", error=True)
             return None
 
     loaded = _with_database(settings, load, prepared=False)
@@ -129,19 +127,19 @@ def import_files(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Markdown files.", show_default=False)],
     database: DatabaseOption = None,
 ) -> None:
-    """Import Markdown files, each as one document; print the id of each document on a line."""
+    """Import Markdown files, one document per file. Print the id of each document on a line."""
     if not _with_database(_settings(database), lambda opened: _import(opened, files)):
         raise typer.Exit(1)
 
 
 @app.command()
 def migrate(database: DatabaseOption = None) -> None:
-    """Bring the schema of the database up to date."""
+    """Upgrade the schema of the database."""
 
     async def upgrade(opened: Database) -> str:
         before = await migrations_upgrade.upgrade(opened)
         if not before.known:
-            return f"is {before.present}, of a newer version, which this one can serve; it is left as it is"
+            return f"is {before.present}, from a newer version; this version can serve it, and leaves it unchanged"
         return "is up to date" if before.is_current else f"went from {before.present or 'none'} to {before.needed}"
 
     print(f"The schema {_with_database(_settings(database), upgrade, prepared=False)}.")
@@ -149,21 +147,21 @@ def migrate(database: DatabaseOption = None) -> None:
 
 @app.command()
 def schema() -> None:
-    """Print the GraphQL schema, in the form of the committed schema.graphql."""
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr] # a file, which is UTF-8 whatever the locale
+    """Print the GraphQL schema, in the format of the committed schema.graphql."""
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr] # the schema is UTF-8, whatever the locale
     print(sdl(), end="")
 
 
 @app.command("doctor")
 def examine(
-    repair: Annotated[bool, typer.Option("--repair", help="Set right what can be, without losing a text.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line, and a last one in all.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired without losing text.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line, the summary last.")] = False,
     database: DatabaseOption = None,
 ) -> None:
-    """Look for what breaks the rules that a database keeps; without --repair, change nothing.
+    """Check the database for violated rules. Without --repair, nothing is changed.
 
-    Ends with 0 where nothing was found, with 1 where something was, even if all of it was repaired, and with 2 where
-    the database cannot be read.
+    The exit code is 0 if nothing was found, 1 if something was found, even if all of it was repaired, and 2 if the
+    database cannot be read.
     """
     settings = _settings(database)
 
@@ -180,7 +178,7 @@ def import_legacy(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON: see docs/legacy-import.md.", show_default=False)],
     database: DatabaseOption = None,
 ) -> None:
-    """Import documents, sections, chats and messages that came from elsewhere: all of a file, or nothing."""
+    """Import documents, sections, chats and messages from another system: the whole file, or nothing."""
     settings = _settings(database)
     read = legacy.read(file)
     if read is None or not _with_database(settings, lambda opened: legacy.take_in(opened, file, read)):
@@ -191,7 +189,7 @@ async def _import(database: Database, paths: list[Path]) -> bool:
     errors = Console(stderr=True)
     store = Store(database, LOCAL_OWNER)
     failed = 0
-    # The bar is on standard error and the ids on standard output; only where both are the terminal must they share it.
+    # The bar is on standard error, the ids on standard output. They share the console only if both are the terminal.
     shared = sys.stdout.isatty()
     with Progress(console=errors, transient=True, disable=not errors.is_terminal, redirect_stdout=shared) as progress:
         for file in progress.track(paths, description="Importing"):
@@ -213,7 +211,7 @@ async def _import(database: Database, paths: list[Path]) -> bool:
 def _settings(database: str | None) -> Settings:
     if database is not None:
         if not database:
-            _fail("--database is empty: it takes a URL.", MISCONFIGURED)
+            _fail("--database is empty; it needs a URL.", MISCONFIGURED)
         # Through the environment, because the worker processes read it too.
         os.environ["MARGINALIA_DATABASE_URL"] = database
     try:
@@ -233,15 +231,14 @@ def _with_database(
     read_only: bool = False,
     code: int = 1,
 ) -> T:
-    """Run `work` on the database of the settings, or end the process with one line that says what is wrong.
+    """Run `work` on the configured database, or end the process with a one-line error.
 
-    `prepared`: it has the schema of this code before; `made`: a file that is not there is made; `read_only`: nothing
-    is written.
+    `prepared`: upgrade or check the schema first. `made`: create a missing file. `read_only`: write nothing.
     """
 
     async def run() -> T:
         if not made and is_missing(settings.database_url):
-            raise NotReady("There is no such file, so there is nothing to look at.")
+            raise NotReady("The database file does not exist.")
         try:
             opened = Database(settings.database_url, lock_timeout=settings.lock_timeout, read_only=read_only)
         except OSError as error:
@@ -259,7 +256,7 @@ def _with_database(
     except (BadDatabaseUrl, NotReady, migrations_upgrade.UpgradeFailed) as error:
         _fail(str(error), code)
     except connection_errors.DatabaseDamaged as error:
-        _fail(f"The database is damaged: {error}. What is wrong with it says: python -m marginalia doctor", code)
+        _fail(f"The database is damaged: {error}. For details, run: python -m marginalia doctor", code)
     except DatabaseUnavailable as error:
         _fail(f"The database cannot be reached: {error}", code)
 
@@ -270,14 +267,14 @@ def _fail(line: str, code: int = 1) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command that the process was started with; a mistake in how it was called is one line."""
+    """Run the command line. A usage error is reported in one line."""
     terminal.spell_out_what_cannot_be_encoded()
     sys.excepthook = terminal.write_traceback
     try:
         sys.exit(app(prog_name="python -m marginalia", standalone_mode=False))
     except TyperException as error:
         context = getattr(error, "ctx", None)
-        if type(error).__name__ != "NoArgsIsHelpError":  # its help is written by now
+        if type(error).__name__ != "NoArgsIsHelpError":  # typer has already printed the help
             help_of = f" See: {context.command_path} --help" if context else ""
             write_line(f"marginalia: {error.format_message().rstrip('.')}.{help_of}", error=True)
         sys.exit(MISCONFIGURED)

@@ -1,4 +1,4 @@
-"""The demo: our own documentation as documents, and a line to try the server with."""
+"""The demo: our documentation as documents, and a shell line that tries the server."""
 
 import json
 import shlex
@@ -27,7 +27,7 @@ _ENSURE = (
 
 @dataclass(frozen=True)
 class Demo:
-    """A document of the demo and one of its sections."""
+    """A demo document and one of its sections."""
 
     document_id: str
     section_id: str
@@ -43,7 +43,7 @@ class Demo:
 
 
 async def load(database: Database) -> Demo | None:
-    """Import each page of our documentation that is not there yet; return where to begin, if that is still there.
+    """Import each page of our documentation that is missing. Return the guide and its first section, if they exist.
 
     Raises `NotReady`.
     """

@@ -1,4 +1,4 @@
-"""The doctor at the command line: what it prints as it goes, for people or for programs, and how it ends."""
+"""The doctor's command line: prints findings as they come, as text or JSON, and a summary."""
 
 import sys
 from collections import Counter
@@ -17,7 +17,7 @@ from services.doctor import Finding
 
 
 class Report:
-    """Prints each finding as it comes, and at last how many there were."""
+    """Prints each finding as it comes, then a summary."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
@@ -30,7 +30,7 @@ class Report:
         return not self._found
 
     def add(self, finding: Finding, *, repaired: bool, hindrance: str | None) -> None:
-        """Print a finding; `hindrance` says why a repair that was tried was not made."""
+        """Print a finding. `hindrance` is the reason why an attempted repair failed."""
         self._found[finding.rule] += 1
         self._repaired += repaired
         if self._as_json:
@@ -72,37 +72,37 @@ class Report:
 
 
 async def examine(database: Database, *, repair: bool, as_json: bool) -> bool:
-    """Look for all that can be wrong, repair it if asked to, and print it; tell whether nothing was found.
+    """Run all checks, repair the findings if requested, and print them. Return whether nothing was found.
 
-    Raises `DatabaseUnavailable` where the database cannot be read.
+    Raises `DatabaseUnavailable` if the database cannot be read.
     """
-    patient, report = Scanner(database), Report(as_json=as_json)
-    for check in _told(doctor.checks()):
-        async with aclosing(check(patient)) as findings:
+    scanner, report = Scanner(database), Report(as_json=as_json)
+    for check in _reported(doctor.checks()):
+        async with aclosing(check(scanner)) as findings:
             async for finding in findings:
-                hindrance = await _repaired(patient, finding) if repair else None
+                hindrance = await _repaired(scanner, finding) if repair else None
                 repaired = repair and finding.repair is not None and hindrance is None
                 report.add(finding, repaired=repaired, hindrance=hindrance)
     report.end()
     return report.clean
 
 
-async def _repaired(patient: Scanner, finding: Finding) -> str | None:
-    """Repair what was found; return what was in the way, if anything was."""
+async def _repaired(scanner: Scanner, finding: Finding) -> str | None:
+    """Repair a finding. Return the reason if the repair failed."""
     try:
-        await doctor.repair(patient, finding)
+        await doctor.repair(scanner, finding)
     except DatabaseUnavailable as error:
-        return f"the database could not do it in time ({error}), please try again"
+        return f"the database could not finish in time ({error}), please try again"
     except DatabaseDamaged as error:
-        return f"the database cannot do it: {error}"
+        return f"the database is damaged: {error}"
     return None
 
 
-def _told(checks: dict[str, doctor.Check]) -> Iterator[doctor.Check]:
-    """Give the checks one by one and tell on standard error which it is: a line each, or a bar on a terminal."""
+def _reported(checks: dict[str, doctor.Check]) -> Iterator[doctor.Check]:
+    """Yield the checks one by one, and report each on standard error: as a line, or as a bar on a terminal."""
     errors = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    # Only where findings go to the same terminal must they share it with the bar.
+    # Findings share the console with the bar only if both go to the terminal.
     shared = sys.stdout.isatty()
     with Progress(
         *columns, console=errors, transient=True, disable=not errors.is_terminal, redirect_stdout=shared

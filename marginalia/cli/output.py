@@ -1,4 +1,4 @@
-"""Standard output and standard error: a command does all its work, whether or not somebody reads what it prints."""
+"""Standard output and standard error: a command finishes its work even if its output cannot be written."""
 
 import io
 import os
@@ -9,7 +9,7 @@ from typing import Any, TextIO, cast
 
 
 class _Lenient(io.FileIO):
-    """A file whose writes never fail: once one does, it and the later ones go nowhere, and the error is kept."""
+    """A file whose writes never raise. After the first error, writes are discarded and the error is kept."""
 
     error: OSError | None = None
 
@@ -24,9 +24,9 @@ class _Lenient(io.FileIO):
 
 @contextmanager
 def lenient() -> Iterator[None]:
-    """Let no print within the block fail. If one of standard output would have, a block that succeeds ends with 74.
+    """Let no print within the block raise. If a write to standard output failed, a successful block ends with 74.
 
-    That is the code that `sysexits.h` has for it; a line on standard error says so.
+    74 is `EX_IOERR` of `sysexits.h`. A line on standard error reports it.
     """
     _fill_gaps()
     output, errors = _Lenient(1, "w", closefd=False), _Lenient(2, "w", closefd=False)
@@ -49,22 +49,22 @@ def lenient() -> Iterator[None]:
 
 
 def forgive() -> None:
-    """Let what was printed so far have been a notice, which need not be read."""
+    """Forget the write error so far: what was printed until now is only a notice."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     if isinstance(raw, _Lenient):
         raw.error = None
 
 
 def _fill_gaps() -> None:
-    """Open something in the place of each of the three streams that a process was started without.
+    """Open /dev/null in place of each standard stream that the process was started without.
 
-    Otherwise the next file that it opens gets the number, and with it what is printed.
+    Otherwise the next file that is opened gets the descriptor, and with it the output.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # Not for writing, so that it is seen that nobody gets what is printed. The lowest free number is taken.
+            # Read-only, so that a write fails and is noticed. open() takes the lowest free descriptor.
             os.open(os.devnull, os.O_RDONLY)
 
 

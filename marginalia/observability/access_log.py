@@ -1,4 +1,4 @@
-"""Observing: what is noted of every run of an operation, for people who read logs."""
+"""The access log: one line per executed operation."""
 
 import logging
 import time
@@ -13,11 +13,11 @@ _log = logging.getLogger("marginalia.access")
 
 @contextmanager
 def access_log(run: OperationRecord) -> Iterator[None]:
-    """Log one line for each run: which operation, how it ended, what it took; nothing that was sent with it."""
+    """Log one line per operation: its name, outcome and cost. Nothing that the client sent with it is logged."""
     try:
         yield
     finally:
-        log_config.tell(
+        log_config.log_event(
             _log,
             "operation",
             operation=run.name,

@@ -1,4 +1,4 @@
-"""Health: whether the process lives, and whether it can do its work."""
+"""Health: the liveness probe and the readiness probe."""
 
 import asyncio
 from typing import Any, TypeVar
@@ -14,10 +14,10 @@ from db.migrations import upgrade
 from marginalia.authentication.local import LOCAL_OWNER
 from marginalia.startup import UNREACHABLE, UNUSABLE, Preparation
 
-PATIENCE = 2.0
-"""How many seconds the database may take to say that it is there: who asks will not wait as long as a caller would."""
+PROBE_TIMEOUT_S = 2.0
+"""The timeout of a readiness probe: orchestrators wait for a shorter time than clients do."""
 
-READ_ONLY = "The database takes no writes; what is there can be read."
+READ_ONLY = "The database accepts no writes; reads are served."
 
 T = TypeVar("T")
 
@@ -25,34 +25,34 @@ _log = structlog.stdlib.get_logger("marginalia.health")
 
 
 async def livez(_request: Request) -> Response:
-    """Answer: the process lives."""
+    """Answer 200: the process is alive."""
     return PlainTextResponse("ok\n")
 
 
 class Readiness:
-    """The endpoint that tells whether requests can be served now: whether the database can be read, and written to.
+    """The readiness endpoint: checks that the database can be read and written.
 
-    However many ask, the database is asked once at a time, and nobody waits for longer than `PATIENCE`.
+    Concurrent probes share one check of the database, and none waits for longer than `PROBE_TIMEOUT_S`.
     """
 
     def __init__(self, database: Database, preparation: Preparation, ending: asyncio.Event) -> None:
-        """Look at a database and its preparation; `ending` is set once the server is told to stop."""
+        """Probe a database and its preparation. `ending` is set when the server is told to stop."""
         self._database, self._preparation, self._ending = database, preparation, ending
         self._looking: asyncio.Task[Response] | None = None
         self._writing: asyncio.Task[bool] | None = None
         self._passed: int | None = None
-        """After how many refusals a write was seen to pass; None: none was seen yet."""
+        """The number of refused transactions at the last successful write. None: no write has succeeded yet."""
         self._is_unusable = False
 
     async def answer(self, _request: Request) -> Response:
         """Answer 200, or 503 with the reason."""
         if self._ending.is_set():
-            return _not_ready("The server was told to stop.")
+            return _not_ready("The server is shutting down.")
         looking = self._looking = _going_on(self._looking) or asyncio.create_task(self._look())
-        await asyncio.wait([looking], timeout=PATIENCE)
+        await asyncio.wait([looking], timeout=PROBE_TIMEOUT_S)
         if looking.done() and not looking.cancelled():
             return looking.result()
-        # It is not waited for any more, and goes on by itself until its connection is closed.
+        # The check timed out. Cancelled, it ends when its connection is closed.
         if self._looking is looking and looking.cancel():
             self._looking = None
             self._database.invalidate_connections()
@@ -72,7 +72,7 @@ class Readiness:
         except DatabaseUnavailable:
             return _not_ready(UNREACHABLE)
         except Exception:
-            # Whatever it is, the answer to the question is no; the first time that is news.
+            # Any error means "not ready". Only the first one is logged.
             if not self._is_unusable:
                 _log.exception("not ready")
             self._is_unusable = True
@@ -81,11 +81,11 @@ class Readiness:
         return _Json({"ready": True, "database": state})
 
     async def _takes_writes(self) -> bool:
-        """Tell whether a write passes. It is tried again only after one was refused: asking should cost nothing."""
+        """Whether a write succeeds. It is retried only after a transaction was refused, so that probes are cheap."""
         if self._passed == self._database.refusals:
             return True
         writing = self._writing = _going_on(self._writing) or asyncio.create_task(self._write())
-        await asyncio.wait([writing], timeout=PATIENCE / 2)
+        await asyncio.wait([writing], timeout=PROBE_TIMEOUT_S / 2)
         return writing.done() and writing.result()
 
     async def _write(self) -> bool:
@@ -99,10 +99,10 @@ class Readiness:
 
 
 class _Json(JSONResponse):
-    """JSON that ends with a newline, for a terminal."""
+    """JSON with a final newline, for terminals."""
 
     def render(self, content: Any) -> bytes:
-        """Write the content."""
+        """Encode the content."""
         return super().render(content) + b"\n"
 
 

@@ -29,7 +29,7 @@ class Metrics:
 
     def __init__(self, operations: OperationCache, database: Database, chat_feed: ChatFeed) -> None:
         self._registry = CollectorRegistry()
-        self._noted = _Noted(self._registry, operations, database, chat_feed)
+        self._sampled = _Sampled(self._registry, operations, database, chat_feed)
         self._operations = Counter(
             "marginalia_operations",
             "Operations that ended, including refused ones.",
@@ -96,7 +96,7 @@ class Metrics:
             MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call] # it registers itself
 
         async def answer(_request: Request) -> Response:
-            self._noted.note()
+            self._sampled.sample()
             if folder:
                 metrics_workers.forget_the_dead(folder)
             return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
@@ -104,21 +104,21 @@ class Metrics:
         return answer
 
     @asynccontextmanager
-    async def told(self) -> AsyncIterator[None]:
+    async def published(self) -> AsyncIterator[None]:
         """While the block runs, publish the sampled metrics of this process to the other workers."""
         if metrics_workers.FOLDER not in os.environ:
             yield
             return
-        telling = asyncio.create_task(self._tell_on())
+        publishing = asyncio.create_task(self._publish_repeatedly())
         try:
             yield
         finally:
-            telling.cancel()
-            await asyncio.wait([telling])
+            publishing.cancel()
+            await asyncio.wait([publishing])
 
-    async def _tell_on(self) -> None:
+    async def _publish_repeatedly(self) -> None:
         while True:
-            self._noted.note()
+            self._sampled.sample()
             await asyncio.sleep(PUBLISH_INTERVAL_S)
 
     def _count(self, *labels: str) -> None:
@@ -138,7 +138,7 @@ class Metrics:
         return self._kinds[kind]
 
 
-class _Noted:
+class _Sampled:
     """Metrics that are sampled from other objects."""
 
     def __init__(
@@ -162,7 +162,7 @@ class _Noted:
         self._tasks = _gauge(registry, "marginalia_asyncio_tasks", "Asyncio tasks that have not ended.")
         self._counted = {"hit": 0, "miss": 0}
 
-    def note(self) -> None:
+    def sample(self) -> None:
         """Sample the current values."""
         for result, count in (("hit", self._operations.found), ("miss", self._operations.read)):
             self._texts.labels(result).inc(count - self._counted[result])

@@ -1,4 +1,4 @@
-"""Tracing: a span for each run of an operation, sent where OpenTelemetry's own variables say; otherwise none."""
+"""Tracing: one span per operation, exported if the standard OpenTelemetry variables name an endpoint."""
 
 import os
 import time
@@ -12,25 +12,25 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from marginalia.transports.runner import Observer, OperationRecord
 
 HEADERS = ("traceparent", "tracestate")
-"""The headers of a request that say of which trace it is a part."""
+"""The request headers of the trace context."""
 
-LONGEST_END = 2.0
-"""How many seconds the end of the process waits until what is left has been sent."""
+SHUTDOWN_TIMEOUT_S = 2.0
+"""How long a shutdown waits until the remaining spans are exported."""
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 @dataclass(frozen=True)
 class Tracing:
-    """What traces, once it is on."""
+    """The active tracing."""
 
     watch: Observer
     end: Callable[[], None]
-    """Sends what has not been sent, or gives it up soon."""
+    """Exports the remaining spans, or gives up after `SHUTDOWN_TIMEOUT_S`."""
 
 
 def from_environment() -> Tracing | None:
-    """Return what traces, if the environment names a place to send spans to; nothing is imported otherwise."""
+    """Return the tracing if the environment names an endpoint. Otherwise OpenTelemetry is not imported."""
     if _off() or not any(os.environ.get(name) for name in _ENDPOINTS):
         return None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -46,8 +46,8 @@ def from_environment() -> Tracing | None:
 
     @contextmanager
     def traced(run: OperationRecord) -> Iterator[None]:
-        # By the semantic conventions for GraphQL servers. The name of the operation is not in that of the span, because
-        # clients choose it; and its text nowhere, for that may hold what people wrote.
+        # Follows the semantic conventions for GraphQL servers. The span name omits the operation name, because clients
+        # choose it. The operation text is never recorded, because it may hold what people wrote.
         started = time.time_ns() - round((time.perf_counter() - run.started) * 1e9)
         name = run.kind or "GraphQL Operation"
         with tracer.start_as_current_span(name, kind=SpanKind.SERVER, start_time=started) as span:
@@ -64,10 +64,11 @@ def from_environment() -> Tracing | None:
         return traced(run)
 
     def end() -> None:
-        # In a thread that the process does not wait for: whoever cannot be reached is asked again for ten seconds.
+        # A daemon thread, which the process does not wait for: the exporter retries an unreachable endpoint for ten
+        # seconds.
         ending = Thread(target=provider.shutdown, daemon=True)
         ending.start()
-        ending.join(LONGEST_END)
+        ending.join(SHUTDOWN_TIMEOUT_S)
 
     return Tracing(watch, end)
 
@@ -78,7 +79,7 @@ def _off() -> bool:
 
 
 class Continued:
-    """Middleware: what a request is part of, by its `traceparent`, its spans are part of too."""
+    """Middleware that continues the trace of a request's `traceparent` header."""
 
     def __init__(self, app: ASGIApp) -> None:
         from opentelemetry import context
@@ -89,7 +90,7 @@ class Continued:
         self._propagator = TraceContextTextMapPropagator()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve within the trace of the caller."""
+        """Serve within the caller's trace."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return

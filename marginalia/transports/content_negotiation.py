@@ -1,4 +1,4 @@
-"""Media types: which form of answer a client accepts."""
+"""Content negotiation: the media type of a response."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ PAGE = "text/html"
 
 @dataclass(frozen=True)
 class Accepted:
-    """What a client accepts."""
+    """The media types that a client accepts."""
 
     single: str | None
-    """The form of one answer; None: it takes none of ours."""
+    """The media type of a single response. None: the client accepts none of ours."""
     stream: str | None
-    """The form of a stream of answers; None: it takes none of ours."""
+    """The media type of a stream of responses. None: the client accepts none of ours."""
     prefers_stream: bool = False
-    """Whether it wants a stream even where there is one answer only."""
+    """Whether the client wants a stream even for a single response."""
     prefers_page: bool = False
-    """Whether it likes a page better than any answer, as browsers do where a person types an address."""
+    """Whether the client prefers HTML, as a browser does when a person opens the address."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class _Wish:
 def negotiate(accept: str | None) -> Accepted:
     """Read an `Accept` header.
 
-    A client that does not care gets `application/json`, or server-sent events. Of two forms that it likes as much it
-    gets the one that tells more by its status code. Parameters but `q` and `subscriptionSpec` are passed over, as are
-    parts that are not a media type.
+    A client without a preference gets `application/json`, or server-sent events. Of two equally weighted types it gets
+    the one with the more specific status codes. Parameters other than `q` and `subscriptionSpec` are ignored, and so
+    are parts that are not a media type.
     """
     wishes = list(_wishes(accept)) if accept and accept.strip() else [_Wish("*/*", (), 1.0)]
     single, much = _best(
@@ -47,7 +47,7 @@ def negotiate(accept: str | None) -> Accepted:
     )
     stream, more = _best(
         (EVENTS, _weight(wishes, EVENTS, "text/*", "*/*")),
-        # Plain multipart/mixed means another protocol, that of @defer: this one must be asked for.
+        # Plain multipart/mixed means the protocol of @defer. This protocol must be requested explicitly.
         (MULTIPART, _weight([wish for wish in wishes if _is_of_subscriptions(wish)], MULTIPART)),
     )
     named = any(wish.kind == stream for wish in wishes)
@@ -61,7 +61,7 @@ def _best(*weighed: tuple[str, float]) -> tuple[str | None, float]:
 
 
 def _weight(wishes: Sequence[_Wish], *kinds: str) -> float:
-    # The more exact a wish, the more it counts, whatever its weight.
+    # The more specific range wins, whatever its weight.
     for kind in kinds:
         if found := [wish.weight for wish in wishes if wish.kind == kind]:
             return max(found)
@@ -69,7 +69,7 @@ def _weight(wishes: Sequence[_Wish], *kinds: str) -> float:
 
 
 def _unnamed(wishes: Sequence[_Wish], form: str) -> float:
-    # "Anything" is no wish for the newer form.
+    # A wildcard does not request the newer media type.
     return 0.0 if any(wish.kind == form for wish in wishes) else 0.0001
 
 

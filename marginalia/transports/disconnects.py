@@ -1,4 +1,4 @@
-"""Disconnects: a query is cancelled once the client that waits for its answer is gone."""
+"""Disconnects: a query is cancelled when its client disconnects."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,23 +8,23 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 WATCH_AFTER_S = 0.1
-"""How long a query runs before its client is watched: to watch those that are answered at once would cost more."""
+"""How long a query runs before its client is watched. Watching the client of a fast query would cost more."""
 
 
 @contextmanager
 def cancelled_on_disconnect(receive: Receive) -> Iterator[None]:
-    """Cancel what is done within the block when the client disconnects. Raises `ClientDisconnect` in its place.
+    """Cancel the block when the client disconnects, and raise `ClientDisconnect`.
 
-    The body of the request has been read: all that `receive` can still give is the disconnect.
+    The request body must have been read: `receive` can then return nothing but the disconnect.
     """
     task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - a request is always served by a task
+    assert task is not None  # noqa: S101 - a request is always served in a task
     watch = _Watch(task, receive)
     timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, watch.begin)
     try:
         yield
     except asyncio.CancelledError:
-        # Somebody else may have cancelled the task as well, as the server does at its end: then it stays cancelled.
+        # If the server also cancelled the task, as at shutdown, the task stays cancelled.
         if watch.is_gone and not task.uncancel():
             raise ClientDisconnect from None
         raise
@@ -34,7 +34,7 @@ def cancelled_on_disconnect(receive: Receive) -> Iterator[None]:
 
 
 class _Watch:
-    """Waits for the disconnect beside the task that it then cancels."""
+    """Waits for the disconnect, and then cancels the task."""
 
     def __init__(self, task: asyncio.Task[object], receive: Receive) -> None:
         self.is_gone = False

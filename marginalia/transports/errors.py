@@ -1,4 +1,4 @@
-"""Errors: what clients see of the exceptions that our resolvers raise and that are no faults."""
+"""Expected errors: how clients see exceptions from resolvers that are not faults."""
 
 import structlog
 
@@ -11,12 +11,12 @@ _log = structlog.stdlib.get_logger("marginalia.graphql")
 
 
 def describe(raised: BaseException) -> ExpectedError | None:
-    """Describe an exception to the client; None: it is a fault."""
+    """Return the client's view of an exception. None: it is a fault."""
     match raised:
         case BadArgument(code=code):
             return ExpectedError(code or "BAD_USER_INPUT")
         case SlowConsumer():
-            return ExpectedError("FELL_BEHIND", "Too many events were waiting for you, please subscribe again")
+            return ExpectedError("FELL_BEHIND", "Too many events were undelivered, please subscribe again")
         case DatabaseUnavailable(retry_after_ms=retry_after_ms):
             _log.warning("unavailable", reason=str(raised))
             return ExpectedError(

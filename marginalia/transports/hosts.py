@@ -1,4 +1,4 @@
-"""Hosts: the names under which the server is asked, by a Host header or by the URL in a request target."""
+"""Host validation: the names in the Host header, or in the URL of a request target, that the server accepts."""
 
 import ipaddress
 import re
@@ -15,13 +15,13 @@ from marginalia.terminal import printable
 from marginalia.transports.http import request_id
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-"""The hosts that are served; any other name in a request is a web page that was led here by its DNS."""
+"""The accepted hosts. Any other name may come from a web page that uses DNS rebinding."""
 
 PROBES = frozenset({"/livez", "/readyz", "/livez/", "/readyz/"})
-"""The paths that are served under any name: a probe names the address of a pod, or by HTTP/1.0 nothing at all."""
+"""The paths served under any host: a probe names the address of a pod or, with HTTP/1.0, no host."""
 
 LONGEST_HOST = 300
-"""How many bytes a Host header may have: a name of DNS has at most 253, and a port follows."""
+"""The maximum length of a Host header, in bytes: a DNS name has at most 253, and a port follows."""
 
 _HOST = re.compile(r"(?:(?P<name>[a-z0-9._-]+)|\[(?P<ipv6>[0-9a-f:.]+)\])(?::[0-9]{0,5})?", re.IGNORECASE)
 _ABSOLUTE = re.compile(rb"(?:http|ws)s?://(?P<authority>[^/?#@]*)(?P<path>/.*)?", re.IGNORECASE | re.DOTALL)
@@ -30,15 +30,15 @@ _log = structlog.stdlib.get_logger("marginalia.graphql")
 
 
 class HostMiddleware:
-    """Serves the requests for hosts of ours, logs and refuses the others.
+    """Serves requests for accepted hosts; logs and refuses all others.
 
-    A request target may be a whole URL (RFC 9112, 3.2.2): its authority counts then, in place of the Host header.
+    A request target may be an absolute URL (RFC 9112, 3.2.2). Its authority then replaces the Host header.
     """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str] = LOOPBACK) -> None:
         self._app = app
         self._hosts = frozenset(hosts)
-        self._refusal = "This server is asked as {}, not as the host that this request names.\n".format(
+        self._refusal = "This server accepts requests for {}, not for the host of this request.\n".format(
             " or ".join(f"[{host}]" if ":" in host else host for host in hosts)
         )
 
@@ -67,12 +67,12 @@ class HostMiddleware:
 
 @lru_cache(maxsize=100)
 def host_name(value: bytes) -> str | None:
-    """Return the host in a Host header, as `localhost` or `::1`; None: it names none."""
+    """Return the host in a Host header, such as `localhost` or `::1`. None: the header is not valid."""
     found = _HOST.fullmatch(value.decode("latin-1")) if len(value) <= LONGEST_HOST else None
     if found is None:
         return None
     if found["name"]:
-        return found["name"].lower().removesuffix(".")  # with its dot at the end, a name of DNS is the same one
+        return found["name"].lower().removesuffix(".")  # a DNS name with a final dot is the same name
     try:
         return str(ipaddress.IPv6Address(found["ipv6"]))
     except ValueError:
@@ -84,9 +84,9 @@ def _named(scope: Scope) -> list[bytes]:
 
 
 def _in_origin_form(scope: Scope) -> Scope | None:
-    """Return the scope of a request with a path in it, and in its Host header what a whole URL has named.
+    """Return the scope with the target in origin form; the authority of an absolute URL becomes the Host header.
 
-    None: the target is of no form that is asked of a server that is no proxy.
+    None: the target has a form that only a proxy accepts.
     """
     root: str = scope.get("root_path", "")
     if scope["path"].removeprefix(root).startswith("/") or scope["path"] == f"{root}*":

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: from a request to a call, and from its answer to a response."""
+"""GraphQL over HTTP: parses requests, runs them, and sends responses."""
 
 import os
 import re
@@ -29,7 +29,7 @@ from marginalia.transports.uploads import (
 )
 
 Identify = Callable[[HTTPConnection], Principal]
-"""Tells who is asking."""
+"""Authenticates a request."""
 
 PREFLIGHT_HEADERS = (
     "graphql-require-preflight",
@@ -37,7 +37,7 @@ PREFLIGHT_HEADERS = (
     "x-apollo-operation-name",
     "x-requested-with",
 )
-"""Headers that a page of another origin can send only after it has asked whether it may."""
+"""Headers that a page of another origin can send only after a preflight."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
@@ -46,18 +46,18 @@ _log = structlog.stdlib.get_logger("marginalia.graphql")
 
 @dataclass(frozen=True)
 class HttpOptions:
-    """How requests are taken and answered."""
+    """The options of the HTTP transport."""
 
     max_body_bytes: int = LARGEST_UPLOAD
     max_url_bytes: int = 16_000
     draft_statuses: bool = False
-    """Whether the status codes are those of the 2026 draft of GraphQL over HTTP, which tell more."""
+    """Whether to use the more specific status codes of the 2026 draft of GraphQL over HTTP."""
     has_explorer: bool = False
-    """Whether a browser that asks for a page is led to the explorer."""
+    """Whether a browser that requests HTML is redirected to the explorer."""
 
 
 class HTTPRejection(Exception):
-    """The request is not one that can be answered by running something."""
+    """The request is rejected before execution."""
 
     def __init__(self, status: int, reason: str, code: str = "BAD_REQUEST", **headers: str) -> None:
         super().__init__(reason)
@@ -66,16 +66,16 @@ class HTTPRejection(Exception):
 
 @dataclass
 class _Exchange:
-    """One request and the way back."""
+    """One request and its response."""
 
     connection: HTTPConnection
     receive: Receive
     send: Send
     sent: Mapping[str, str]
-    """The headers of the request, by their names in small letters."""
+    """The request headers, by lower-case name."""
     accepted: Accepted
     headers: dict[str, str]
-    """The headers of the answer."""
+    """The response headers."""
 
     @property
     def method(self) -> str:
@@ -86,9 +86,7 @@ class _Exchange:
         return self.accepted.single or content_negotiation.JSON
 
     async def respond(self, status: int, body: Mapping[str, object]) -> None:
-        content = (
-            request.encode(body).encode() + b"\n"
-        )  # for a terminal, where the prompt would stand behind the answer
+        content = request.encode(body).encode() + b"\n"  # on a terminal, the prompt then starts on a new line
         fields = {
             "Content-Type": f"{self.form}; charset=utf-8",
             "Content-Length": str(len(content)),
@@ -100,7 +98,7 @@ class _Exchange:
 
 
 class GraphQLView:
-    """The address at which clients ask, over HTTP."""
+    """The GraphQL endpoint over HTTP."""
 
     def __init__(self, runner: Runner, identify: Identify, form: HttpOptions, budget: UploadBudget) -> None:
         self._runner = runner
@@ -126,14 +124,14 @@ class GraphQLView:
                 error = {"message": refusal.reason, "extensions": {"code": refusal.code}}
                 await exchange.respond(refusal.status, {"errors": [error]})
             except ClientDisconnect:
-                return  # nobody is left to be told
+                return  # the client is gone
 
     async def _answer(self, exchange: _Exchange) -> None:
         accepted = exchange.accepted
         call = await self._call(exchange)
-        tell_cost = exchange.sent.get("graphql-cost") == "report"
+        report_cost = exchange.sent.get("graphql-cost") == "report"
         transport = "sse" if accepted.single is None else "http"
-        ready = self._runner.prepare(call, transport=transport, tell_cost=tell_cost)
+        ready = self._runner.prepare(call, transport=transport, report_cost=report_cost)
         try:
             form = self._form_of(exchange, ready)
         except HTTPRejection as refusal:
@@ -147,7 +145,7 @@ class GraphQLView:
         await exchange.respond(self._status(answer, form), answer.body)
 
     async def _run(self, exchange: _Exchange, ready: PreparedRequest, transport: str) -> GraphQLResponse:
-        # A mutation runs to its end: its client may be gone because the line is bad, and cannot know how far it came.
+        # A mutation runs to its end: after a lost connection, its client cannot know how far it came.
         is_query = ready.operation.kind is OperationType.QUERY
         with cancelled_on_disconnect(exchange.receive) if is_query else nullcontext():
             return await self._runner.run(ready, lambda: self._identify(exchange.connection), transport=transport)
@@ -180,22 +178,22 @@ class GraphQLView:
         except UploadTooLarge:
             raise HTTPRejection(413, f"The body is longer than {self._form.max_body_bytes:,} bytes") from None
         except UploadTimeout:
-            raise HTTPRejection(408, "The rest of the body did not come in time") from None
+            raise HTTPRejection(408, "The rest of the body did not arrive in time") from None
         except UploadsExhausted:
             reason = "Too many long bodies are being read; please try again"
             raise HTTPRejection(503, reason, "TEMPORARILY_UNAVAILABLE", **{"Retry-After": "1"}) from None
 
     def _form_of(self, exchange: _Exchange, ready: PreparedRequest | GraphQLResponse) -> str:
-        """Return the form of the answer, and refuse what may not be run in this way."""
+        """Return the media type of the response. Reject operations that this request must not run."""
         accepted = exchange.accepted
         kind = ready.operation.kind if isinstance(ready, PreparedRequest) else None
         if exchange.method == "GET" and isinstance(ready, PreparedRequest):
             if kind is OperationType.MUTATION:
                 raise HTTPRejection(405, "A mutation is sent by POST", Allow="POST")
-            # What the schema says about itself, without any data, is told to whoever asks.
+            # Introspection without data is open to every page.
             if ready.operation.reads_data and not _cannot_be_forged(exchange.sent):
                 names = f"{PREFLIGHT_HEADERS[0].title()}: 1"
-                raise HTTPRejection(400, f"A GET needs a header that pages elsewhere cannot send, as {names}", "CSRF")
+                raise HTTPRejection(400, f"A GET needs a header that other sites cannot send, such as {names}", "CSRF")
         if kind is OperationType.SUBSCRIPTION:
             if accepted.stream is None:
                 raise HTTPRejection(
@@ -217,7 +215,7 @@ class GraphQLView:
 
     def _status(self, answer: GraphQLResponse, form: str) -> int:
         if form == content_negotiation.JSON:
-            return 200  # the older form, in which a status says nothing of the operation
+            return 200  # in the older media type, the status says nothing about the operation
         if not self._form.draft_statuses:
             return 200 if answer.executed else 400
         if answer.executed:
@@ -226,7 +224,7 @@ class GraphQLView:
 
 
 async def _lead_to_explorer(scope: Scope, headers: Mapping[str, str], send: Send) -> None:
-    # Relative: the address may have a prefix that only a proxy knows.
+    # Relative: a proxy may serve us under a prefix that only it knows.
     location = "../graphiql" if scope["path"].endswith("/") else "graphiql"
     fields = {**headers, "Location": location, "Content-Length": "0"}
     raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
@@ -238,13 +236,13 @@ def _cannot_be_forged(headers: Mapping[str, str]) -> bool:
     return (
         any(name in headers for name in PREFLIGHT_HEADERS)
         or _is_json(headers.get("content-type", ""))
-        # Browsers send it by themselves and let no page set it.
+        # Browsers set this header, and no page can.
         or headers.get("sec-fetch-site") == "same-origin"
     )
 
 
 def request_id(headers: Mapping[str, str]) -> str:
-    """Return the name that a request has in the log: the one that it came with, or a new one."""
+    """Return the request id for the log: the client's own, if valid, or a new one."""
     given = headers.get("x-request-id", "")
     return given if _REQUEST_ID.fullmatch(given) else os.urandom(12).hex()
 
@@ -253,7 +251,7 @@ def request_id(headers: Mapping[str, str]) -> str:
 def _is_json(content_type: str) -> bool:
     kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = [part.partition("=")[2].strip('" ') for part in parameters if part.startswith("charset")]
-    # A comma means that it was sent twice, and who knows which of the two counted on the way.
+    # A comma means that the header was sent twice, and intermediaries may have used either value.
     return (
         kind == "application/json"
         and "," not in content_type
@@ -262,7 +260,7 @@ def _is_json(content_type: str) -> bool:
 
 
 def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    # Lines of the same name are one list: RFC 9110, 5.3.
+    # Header lines of the same name form one list: RFC 9110, 5.3.
     joined: dict[str, str] = {}
     for name, value in headers:
         key, text = name.decode("latin-1"), value.decode("latin-1")

@@ -1,4 +1,4 @@
-"""Origins: the pages that may use the server from a browser, by HTTP (CORS) and by WebSockets."""
+"""Origins: the web pages that may use the server from a browser, over HTTP (CORS) and WebSockets."""
 
 import json
 import re
@@ -14,15 +14,15 @@ from strawberry.http.websocket_origin import is_same_origin, normalize_origin
 from marginalia.terminal import printable
 
 LOOPBACK = "loopback"
-"""Stands for the pages that this machine serves itself: whoever runs a server here can ask ours without a browser."""
+"""Stands for all pages served by this machine: anyone who runs a server here can call ours without a browser too."""
 
 NONE = "none"
-"""Stands for no page but our own."""
+"""Stands for no pages but our own."""
 
 EXAMPLE = "MARGINALIA_ALLOWED_ORIGINS=http://localhost:5173,https://editor.example"
 
 HINT_INTERVAL_S = 60.0
-"""For how long no second line is logged about pages that were refused."""
+"""The minimum interval between two log lines about refused pages."""
 
 METHODS = ("GET", "POST")
 MAX_AGE_S = 600
@@ -36,34 +36,34 @@ _log = structlog.stdlib.get_logger("marginalia.graphql")
 
 
 def parse_origin(text: str) -> str | None:
-    """Return an origin in the form in which browsers send it; None: it is none, as `null` or `http://me@host`."""
+    """Return an origin in the browsers' form. None: the text is not an origin, such as `null` or `http://me@host`."""
     return normalize_origin(text.lower()) if _ORIGIN.fullmatch(text) else None
 
 
 def split_setting(given: object) -> object:
-    """Split the setting into its entries: separated by commas or spaces, or a JSON list."""
+    """Split the setting into its entries: a list separated by commas or spaces, or a JSON list."""
     if not isinstance(given, str):
         return given
     if given.lstrip().startswith("["):
         try:
             return json.loads(given)
         except (ValueError, RecursionError):
-            raise ValueError(f"this is no JSON list; write {EXAMPLE}") from None
+            raise ValueError(f"this is not a JSON list; write {EXAMPLE}") from None
     return re.split(r"[,\s]+", given.strip(", \t\r\n"))
 
 
 def check_entry(given: str) -> str:
-    """Return an entry of the setting as it is compared. None stands for all: any page could read what is here."""
+    """Return the normalized entry of the setting. No entry allows all origins: any page could then read the data."""
     if given.lower() in (LOOPBACK, NONE):
         return given.lower()
     origin = parse_origin(given.removesuffix("/"))
     if origin is None:
-        raise ValueError(f"{given[:200]!r} is no origin, which has a scheme and a host and no path; write {EXAMPLE}")
+        raise ValueError(f"{given[:200]!r} is not an origin: a scheme and a host, without a path; write {EXAMPLE}")
     return origin
 
 
 class AllowedOrigins:
-    """The origins whose pages may use the server, beside its own."""
+    """The origins whose pages may use the server, in addition to its own."""
 
     def __init__(self, entries: Collection[str] = ()) -> None:
         """Take the entries of the setting."""
@@ -71,16 +71,16 @@ class AllowedOrigins:
         self._loopback = LOOPBACK in entries
 
     def allows(self, given: str) -> bool:
-        """Tell whether the setting names an origin that a browser has sent."""
+        """Whether the setting allows an origin that a browser sent."""
         origin = parse_origin(given)
         if origin is None:
             return False
         return origin in self._origins or (self._loopback and _LOOPBACK_ORIGIN.fullmatch(origin) is not None)
 
     def allows_socket(self, origin: str | None, host: str | None) -> bool:
-        """Tell whether a WebSocket may be opened: by no page, by one of our own, or by one that the setting names.
+        """Whether a WebSocket may be opened: by a client that is not a page, by our own pages, or by an allowed origin.
 
-        Browsers ask nobody before they open one, and send cookies along whatever the page.
+        Browsers send no preflight before they open a WebSocket, and send cookies from any page.
         """
         if origin is None:
             return True
@@ -89,18 +89,18 @@ class AllowedOrigins:
 
 
 class OriginRefusals:
-    """Tells operators and developers of pages that were refused, and which setting is about them."""
+    """Explains refused pages to operators and developers, and names the setting."""
 
     def __init__(self) -> None:
         self._logged_at: float | None = None
         self._unlogged = 0
 
     def explain(self, event: str, origin: str) -> str:
-        """Return a sentence for who was refused; it is logged too, once a minute at most."""
+        """Return an explanation for the refused client. It is also logged, once a minute at most."""
         shown = printable(origin[:200])
         known = parse_origin(origin)
         hint = (
-            f"To allow them, add their origin to the setting: MARGINALIA_ALLOWED_ORIGINS={known}"
+            f"To allow them, add their origin: MARGINALIA_ALLOWED_ORIGINS={known}"
             if known
             else "MARGINALIA_ALLOWED_ORIGINS can name only origins that have a scheme and a host"
         )
@@ -114,10 +114,10 @@ class OriginRefusals:
 
 
 class CrossOriginMiddleware:
-    """Answers the preflights of browsers, and lets pages of allowed origins read the answers.
+    """Answers preflights, and lets pages of allowed origins read responses.
 
-    A preflight of an allowed origin may ask for any header: its pages are trusted with the data itself, and clients,
-    tracing and error reporting bring headers of their own.
+    A preflight of an allowed origin may request any header: its pages are trusted with the data itself, and clients,
+    tracing and error reporting use headers of their own.
     """
 
     def __init__(self, app: ASGIApp, allowed: AllowedOrigins, refusals: OriginRefusals) -> None:
@@ -160,7 +160,7 @@ class CrossOriginMiddleware:
         named = ",".join(asked.getlist("access-control-request-headers")).split(",")
         names = [name for name in (name.strip() for name in named) if name]
         if not all(map(_TOKEN.fullmatch, names)):
-            return _refused("Access-Control-Request-Headers is no list of header names.\n")
+            return _refused("Access-Control-Request-Headers is not a list of header names.\n")
         headers = {
             "Vary": _VARY,
             "Access-Control-Allow-Origin": origin,

@@ -1,4 +1,4 @@
-"""Calls: what a client asks to be run, read strictly out of what it sent, whatever the way it came."""
+"""Request parsing: strict decoding of GraphQL requests, for every transport."""
 
 import json
 import re
@@ -8,27 +8,27 @@ from typing import Any, NoReturn
 from engine.request import GraphQLRequest
 
 MOST_TEXTS = 20_000
-"""How many strings a long body may have."""
+"""The maximum number of strings in a long body."""
 
 MOST_BESIDE_TEXTS = 200_000
-"""How many bytes a body may have beside its strings, and how long it may be before anybody counts."""
+"""The maximum size of a body without its strings, in bytes. Shorter bodies are not checked."""
 
 
 class InvalidJSON(ValueError):
-    """What was sent is not JSON, or too much of it; the text is one sentence for the client."""
+    """The body is not JSON, or has too many values. The text is one sentence for the client."""
 
 
 class MalformedRequest(ValueError):
-    """What was sent is JSON, but no call; the text is one sentence for the client."""
+    """The body is JSON, but not a GraphQL request. The text is one sentence for the client."""
 
 
 def read(data: object) -> GraphQLRequest:
-    """Read a call out of decoded JSON. Raises `MalformedRequest`."""
+    """Read a GraphQL request from decoded JSON. Raises `MalformedRequest`."""
     if not isinstance(data, dict):
         raise MalformedRequest("The request must be a JSON object")
     call = GraphQLRequest(
         query=_member(data, "query", str),
-        # Neither an id nor a name can be empty: clients that have none of these send "" as well as null.
+        # Neither an id nor a name can be empty: clients without one send "" as well as null.
         document_id=_member(data, "documentId", str) or None,
         operation_name=_member(data, "operationName", str) or None,
         variables=_member(data, "variables", dict) or {},
@@ -40,9 +40,9 @@ def read(data: object) -> GraphQLRequest:
 
 
 def read_parameters(parameters: Mapping[str, str]) -> GraphQLRequest:
-    """Read a call out of the parameters of a URL, two of which are JSON. Raises `InvalidJSON` and `MalformedRequest`.
+    """Read a GraphQL request from URL parameters, two of which are JSON. Raises `InvalidJSON` and `MalformedRequest`.
 
-    A parameter that is empty counts as left out.
+    An empty parameter counts as omitted.
     """
     data: dict[str, object] = {name: value for name, value in parameters.items() if value}
     for name in ("variables", "extensions"):
@@ -52,12 +52,12 @@ def read_parameters(parameters: Mapping[str, str]) -> GraphQLRequest:
 
 
 def decode(data: str | bytes | bytearray) -> object:
-    """Read JSON strictly: UTF-8 only, no NaN, no bottomless nesting; of a long body, mostly texts.
+    """Decode JSON strictly: UTF-8 only, no NaN, no excessive nesting. A long body must consist mostly of strings.
 
     Raises `InvalidJSON`.
     """
     if len(data) > MOST_BESIDE_TEXTS:
-        # What is no UTF-8 is found below.
+        # Invalid UTF-8 is detected below.
         _hold_to_texts(data.encode("utf-8", "replace") if isinstance(data, str) else data)
     try:
         return _DECODER.decode(data if isinstance(data, str) else data.decode())
@@ -66,12 +66,12 @@ def decode(data: str | bytes | bytearray) -> object:
 
 
 def encode(data: object) -> str:
-    """Write JSON. In ASCII: an answer may quote half of a surrogate pair, which UTF-8 cannot say."""
+    """Encode JSON in ASCII: an answer may quote an unpaired surrogate, which UTF-8 cannot encode."""
     return _ENCODER.encode(data)
 
 
 def _hold_to_texts(data: bytes | bytearray) -> None:
-    # Nothing else is served while JSON is read: 20 MB of text take a tenth of a second, of brackets two.
+    # Decoding blocks the event loop: 20 MB of strings take a tenth of a second, 20 MB of brackets two seconds.
     beside, position = 0, 0
     for number, found in enumerate(_TEXT.finditer(data)):
         beside, position = beside + found.start() - position, found.end()
@@ -81,7 +81,7 @@ def _hold_to_texts(data: bytes | bytearray) -> None:
         beside += len(data) - position
         if beside <= MOST_BESIDE_TEXTS:
             return
-    raise InvalidJSON("The body is long, and not for its texts: it has too many values")
+    raise InvalidJSON("The body is long, and has too many values besides its strings")
 
 
 def _member(data: dict[str, Any], name: str, kind: type) -> Any:
@@ -95,9 +95,9 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-# A string of JSON, or what is left of one that does not end; it never goes back.
+# A JSON string, or an unterminated rest; possessive, so it never backtracks.
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
 
-# Made once: the functions of the module would make one for each request.
+# Created once: the module's functions would create one per request.
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
 _ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)

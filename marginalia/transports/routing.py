@@ -1,4 +1,4 @@
-"""Routing: each path with a slash at its end and without, served alike."""
+"""Routing: each path is served with and without a trailing slash."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,5 +7,5 @@ from starlette.routing import BaseRoute
 
 
 def with_slash(route: Callable[[str, Any], BaseRoute], path: str, endpoint: Any) -> list[BaseRoute]:
-    """Return the routes of a path. A redirect would lose the prefix under which a proxy serves it, and a POST."""
+    """Return both routes of a path. A redirect would lose a proxy's prefix, and the body of a POST."""
     return [route(path, endpoint), route(f"{path}/", endpoint)]

@@ -1,4 +1,4 @@
-"""Running: from a call to its answer, the same whatever the way it came."""
+"""The runner: executes GraphQL requests, the same for every transport."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -29,22 +29,23 @@ from marginalia.transports.errors import describe
 from resolvers.context import Context
 
 PrincipalProvider = Callable[[], Principal]
-"""Tells who is asking, anew each time."""
+"""Authenticates the request, anew at each call."""
 
 
 @dataclass
 class OperationRecord:
-    """One run of an operation, as it is told to those who watch; what comes after `transport` is known at its end."""
+    """One execution of an operation, for observers. `outcome` and `code` are final at its end."""
 
     operation: PreparedOperation | None
     transport: str
     """`http`, `websocket`, `sse` or `multipart`."""
     started: float
-    """When its text began to be read, as `time.perf_counter` tells it."""
+    """The start of parsing, by `time.perf_counter`."""
     outcome: str = "cancelled"
-    """`ok`, `errors`, `timeout`, `fault` or, of what was not begun, `refused`; `cancelled`: nobody waited any more.
+    """`ok`, `errors`, `timeout`, `fault`, `refused` (not executed) or `cancelled` (the client was gone).
 
-    Of a subscription that of its last event, and `ok` before the first one: its end is a normal one, whoever ends it.
+    A subscription has the outcome of its last event, and `ok` before the first one. Its end is normal, whichever side
+    ends it.
     """
     code: str | None = None
     """The code of the first error."""
@@ -54,27 +55,27 @@ class OperationRecord:
 
     @property
     def name(self) -> str | None:
-        """The name of the operation, if it has one; the parser has seen to it that it is short of surprises."""
+        """The name of the operation, if it has one. The parser has limited its length and characters."""
         return self.operation.name if self.operation else None
 
     @property
     def kind(self) -> str | None:
-        """`query`, `mutation` or `subscription`; None: the call named no operation that exists."""
+        """`query`, `mutation` or `subscription`. None: the request names no existing operation."""
         return self.operation.kind.value if self.operation else None
 
 
 Observer = Callable[[OperationRecord], AbstractContextManager[None]]
-"""Watches a run from its beginning to its end."""
+"""Observes an execution from its beginning to its end."""
 
 
 @dataclass(frozen=True)
 class GraphQLResponse:
-    """What is sent to a client."""
+    """A GraphQL response."""
 
     data: Mapping[str, Any] | None
     errors: Sequence[GraphQLError]
     executed: bool = True
-    """Whether anything was run: the answer to an operation that was not begun has no data, not even null."""
+    """Whether execution began. Otherwise the response has no data, not even null."""
     extensions: Mapping[str, Any] | None = None
 
     @property
@@ -84,7 +85,7 @@ class GraphQLResponse:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The answer as JSON shows it."""
+        """The response as a JSON object."""
         body: dict[str, Any] = {"data": self.data} if self.executed else {}
         if self.errors:
             body["errors"] = [error.formatted for error in self.errors]
@@ -95,37 +96,37 @@ class GraphQLResponse:
 
 @dataclass(frozen=True)
 class PreparedRequest:
-    """A call whose operation may be run."""
+    """A request whose operation may be executed."""
 
     operation: PreparedOperation
     variables: Mapping[str, Any]
     extensions: Mapping[str, Any] | None
-    """What the answer tells beside the result."""
+    """The `extensions` of the response."""
     started: float
-    """When its text began to be read."""
+    """The start of parsing."""
     is_trusted: bool = False
     """Whether its text is in the manifest of trusted documents."""
 
 
 class Runner:
-    """Runs the operations of clients on a database, each within its time."""
+    """Executes the operations of clients on a database, each with a timeout."""
 
     def __init__(
         self,
         operations: OperationCache,
         documents: PersistedOperations,
         database: Database,
-        openings: ChatFeed,
+        chat_feed: ChatFeed,
         *,
         query_time: float,
         mutation_time: float,
-        watches: Sequence[Observer] = (),
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.operations = operations
         self._documents = documents
         self._database = database
         self._anchors = anchor_loader(database)
-        self._openings = openings
+        self._chat_feed = chat_feed
         limits = ExecutionLimits(
             query_time,
             operations.limits.errors,
@@ -138,12 +139,12 @@ class Runner:
             OperationType.MUTATION: replace(limits, seconds=mutation_time),
             OperationType.SUBSCRIPTION: limits,
         }
-        self._watches = watches
+        self._observers = observers
 
     def prepare(
-        self, call: GraphQLRequest, *, transport: str, tell_cost: bool = False
+        self, call: GraphQLRequest, *, transport: str, report_cost: bool = False
     ) -> PreparedRequest | GraphQLResponse:
-        """Return what a call means, ready to run, or the answer that refuses it; nothing has been run."""
+        """Validate a request. Return it ready to run, or the response that refuses it. Nothing is executed."""
         started = time.perf_counter()
         operation, is_trusted = None, False
         try:
@@ -154,47 +155,47 @@ class Runner:
             cost = hold_to_cost(operation, call.variables, self.operations.limits)
         except Refused as refusal:
             return self._refusal(refusal, OperationRecord(operation, transport, started, is_trusted=is_trusted))
-        told = {"cost": {"requested": cost, "limit": self.operations.limits.cost}} if tell_cost else None
-        return PreparedRequest(operation, call.variables, told, started, is_trusted)
+        reported = {"cost": {"requested": cost, "limit": self.operations.limits.cost}} if report_cost else None
+        return PreparedRequest(operation, call.variables, reported, started, is_trusted)
 
     async def run(self, ready: PreparedRequest, who: PrincipalProvider, *, transport: str) -> GraphQLResponse:
-        """Run a query or a mutation to its answer."""
+        """Run a query or mutation and return its response."""
         operation = ready.operation
-        with self._watched(_run_of(ready, transport)) as run:
+        with self._observed(_run_of(ready, transport)) as run:
             try:
                 result = await execution.execute(
                     operation, ready.variables, self._context(who), self._bounds[operation.kind]
                 )
             except Refused as refusal:
-                return _told(run, GraphQLResponse(None, errors.present(refusal.errors, describe), executed=False))
-            return _told(run, _answer(result, ready.extensions))
+                return _recorded(run, GraphQLResponse(None, errors.present(refusal.errors, describe), executed=False))
+            return _recorded(run, _answer(result, ready.extensions))
 
     @asynccontextmanager
     async def answers(
         self, ready: PreparedRequest, who: PrincipalProvider, *, transport: str
     ) -> AsyncIterator[AsyncIterator[GraphQLResponse]]:
-        """Give the answers of any operation: one of a query or mutation, any number of a subscription.
+        """Yield the responses of an operation: one of a query or mutation, any number of a subscription.
 
-        Who is inside the block has a subscription that is live, and leaving it ends it.
+        Inside the block, a subscription is live. Leaving the block ends it.
         """
         if ready.operation.kind is not OperationType.SUBSCRIPTION:
             yield _one(await self.run(ready, who, transport=transport))
             return
-        with self._watched(_run_of(ready, transport)) as run:
+        with self._observed(_run_of(ready, transport)) as run:
             async with AsyncExitStack() as subscription:
                 try:
                     results = await subscription.enter_async_context(self._subscribe(ready, who))
                 except Refused as refusal:
                     yield _one(
-                        _told(run, GraphQLResponse(None, errors.present(refusal.errors, describe), executed=False))
+                        _recorded(run, GraphQLResponse(None, errors.present(refusal.errors, describe), executed=False))
                     )
                 else:
                     run.outcome = "ok"
-                    yield (_told(run, _answer(result, ready.extensions)) async for result in results)
+                    yield (_recorded(run, _answer(result, ready.extensions)) async for result in results)
 
     def refuse(self, ready: PreparedRequest, code: str, *, transport: str) -> None:
-        """Note that a call may not be run in the way that it came; nothing has been run."""
-        with self._watched(_run_of(ready, transport)) as run:
+        """Record that a request must not run over its transport or method. Nothing is executed."""
+        with self._observed(_run_of(ready, transport)) as run:
             run.outcome, run.code = "refused", code
 
     def _subscribe(
@@ -206,18 +207,18 @@ class Runner:
 
     def _context(self, who: PrincipalProvider) -> Context:
         principal = who()
-        return Context(principal, Store(self._database, principal, self._anchors), self._openings)
+        return Context(principal, Store(self._database, principal, self._anchors), self._chat_feed)
 
     def _refusal(self, refusal: Refused, run: OperationRecord) -> GraphQLResponse:
         answer = GraphQLResponse(None, errors.present(refusal.errors, describe), executed=False)
-        with self._watched(run):
-            return _told(run, answer)
+        with self._observed(run):
+            return _recorded(run, answer)
 
     @contextmanager
-    def _watched(self, run: OperationRecord) -> Iterator[OperationRecord]:
-        with ExitStack() as watching, collect_query_stats() as run.query_stats:
-            for watch in self._watches:
-                watching.enter_context(watch(run))
+    def _observed(self, run: OperationRecord) -> Iterator[OperationRecord]:
+        with ExitStack() as observing, collect_query_stats() as run.query_stats:
+            for observe in self._observers:
+                observing.enter_context(observe(run))
             yield run
 
 
@@ -229,7 +230,7 @@ def _answer(result: Result, extensions: Mapping[str, Any] | None) -> GraphQLResp
     return GraphQLResponse(result.data, result.errors, extensions=extensions)
 
 
-def _told(run: OperationRecord, answer: GraphQLResponse) -> GraphQLResponse:
+def _recorded(run: OperationRecord, answer: GraphQLResponse) -> GraphQLResponse:
     run.code = answer.code
     if not answer.executed:
         run.outcome = "refused"

@@ -1,4 +1,4 @@
-"""Security headers: what every answer over HTTP tells browsers, whoever made it."""
+"""Security headers: set on every HTTP response."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -6,13 +6,13 @@ _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class SecurityHeaders:
-    """Middleware: no browser guesses that an answer is something else than its content type says."""
+    """Middleware that stops browsers from guessing a content type."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, and add the headers to its answer."""
+        """Serve a request, and add the headers to its response."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Streams: many answers to one request, as server-sent events or as the parts of a multipart body."""
+"""Streaming: many responses to one request, as server-sent events or as a multipart body."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,11 +12,11 @@ from marginalia.transports.request import encode
 from marginalia.transports.runner import GraphQLResponse
 
 HEARTBEAT_INTERVAL_S = 12.0
-"""After how many seconds of silence a stream says that it is still there, lest something between takes it for dead."""
+"""How long a stream is silent before it sends a heartbeat, so that intermediaries keep the connection open."""
 
 
 class Framing(Protocol):
-    """How the answers of a stream are told apart."""
+    """The framing of the responses in a stream."""
 
     content_type: str
     beginning: bytes
@@ -24,7 +24,7 @@ class Framing(Protocol):
     end: bytes
 
     def answer(self, body: Mapping[str, Any]) -> bytes:
-        """Frame an answer."""
+        """Frame a response."""
 
 
 class Events:
@@ -36,12 +36,12 @@ class Events:
     end = b"event: complete\ndata:\n\n"
 
     def answer(self, body: Mapping[str, Any]) -> bytes:
-        """Frame an answer as an event."""
+        """Frame a response as an event."""
         return f"event: next\ndata: {encode(body)}\n\n".encode()
 
 
 class Parts:
-    """Apollo's protocol for subscriptions over a multipart body."""
+    """Apollo's multipart protocol for subscriptions."""
 
     content_type = f'{content_negotiation.MULTIPART};boundary="graphql";subscriptionSpec=1.0'
     beginning = b"--graphql"
@@ -49,7 +49,7 @@ class Parts:
     end = b"--\r\n"
 
     def answer(self, body: Mapping[str, Any]) -> bytes:
-        """Frame an answer as a part, and open the next one: only then clients see that this one is whole."""
+        """Frame a response as a part, and open the next part: only then does a client see that this one is complete."""
         payload = encode({"payload": body})
         return f"\r\nContent-Type: application/json\r\n\r\n{payload}\r\n--graphql".encode()
 
@@ -57,11 +57,11 @@ class Parts:
 FRAMINGS: Mapping[str, Framing] = {content_negotiation.EVENTS: Events(), content_negotiation.MULTIPART: Parts()}
 
 Answers = Callable[[], AbstractAsyncContextManager[AsyncIterator[GraphQLResponse]]]
-"""Begins what is to be streamed; leaving the block ends it."""
+"""Starts the responses to stream. Leaving the block ends them."""
 
 
 def one(answer: GraphQLResponse) -> Answers:
-    """Return a stream of one answer that is there already."""
+    """Return a stream of one finished response."""
 
     @asynccontextmanager
     async def answers() -> AsyncIterator[AsyncIterator[GraphQLResponse]]:
@@ -71,7 +71,7 @@ def one(answer: GraphQLResponse) -> Answers:
 
 
 async def stream(form: str, answers: Answers, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
-    """Send a stream of answers to its end, or until the client has gone."""
+    """Send a stream of responses to its end, or until the client disconnects."""
     framing = FRAMINGS[form]
     outlet = _Outlet(send)
     sending = asyncio.create_task(_send_all(framing, answers, headers, outlet))
@@ -89,7 +89,7 @@ async def stream(form: str, answers: Answers, headers: Mapping[str, str], receiv
 
 
 class _Outlet:
-    """The way out of a stream, on which answers and heartbeats take turns; it is open from the beginning to the end."""
+    """The output of a stream. Responses and heartbeats take turns; it is open from `begin` to the last piece."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -120,7 +120,7 @@ async def _over(*tasks: asyncio.Task[None]) -> bool:
 
 
 async def _send_all(framing: Framing, answers: Answers, headers: Mapping[str, str], outlet: _Outlet) -> None:
-    # One task from beginning to end: what the answers set up in it, it takes down again.
+    # One task from beginning to end: it must tear down the context that it has set up.
     async with answers() as stream:
         fields = {"Content-Type": framing.content_type, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         await outlet.begin({**headers, **fields}, framing.beginning)

@@ -1,4 +1,4 @@
-"""Uploads: the bodies of requests and the messages on WebSockets while they arrive, and the memory they may take."""
+"""Uploads: request bodies and WebSocket messages while they arrive, with limits on memory and time."""
 
 import asyncio
 
@@ -10,46 +10,46 @@ from marginalia.transports.request import MOST_BESIDE_TEXTS
 from services.limits import MARKDOWN_LENGTH
 
 ESCAPED_BYTES = 12
-"""How many bytes JSON takes for a character at most: two escapes, as `\\ud83d\\ude00`, where ASCII is all there is."""
+"""The maximum number of bytes for a character in ASCII JSON: two escapes, such as `\\ud83d\\ude00`."""
 
 LARGEST_UPLOAD = ESCAPED_BYTES * (MARKDOWN_LENGTH + Limits.characters) + 2 * MOST_BESIDE_TEXTS
-"""How many bytes a request may need: the longest text, in the longest operation, however both are escaped."""
+"""The size of the largest legitimate request: the longest text in the longest operation, both escaped."""
 
 SMALL_UPLOAD = 200_000
-"""How many bytes of an upload are not counted: they are less than what else a connection takes."""
+"""The bytes of an upload that are not counted: a connection takes more memory than that anyway."""
 
 UPLOADS_AT_ONCE = 2
-"""How many uploads of the largest size are held at once."""
+"""The number of largest uploads that fit into memory at once."""
 
 PIECE_TIMEOUT_S = 5.0
-"""How long the next piece of a body may take: less than the server waits for requests when it ends."""
+"""The timeout for the next piece of a body; shorter than the graceful shutdown timeout."""
 
 UPLOAD_TIMEOUT_S = 60.0
-"""How long the whole of an upload may take, however it is cut in pieces."""
+"""The timeout for a whole upload, whatever its pieces."""
 
 
 class UploadTooLarge(Exception):
-    """One upload has more bytes than one may have."""
+    """An upload exceeds the maximum size."""
 
 
 class UploadsExhausted(Exception):
-    """All uploads together take as much memory as they may; the same may succeed a moment later."""
+    """The uploads together exceed the memory budget. A retry may succeed."""
 
 
 class UploadTimeout(Exception):
-    """The rest of an upload did not come in time."""
+    """The rest of an upload did not arrive in time."""
 
 
 class UploadBudget:
-    """How many bytes the uploads of a process may hold at once, until they are read."""
+    """The memory budget of a process for uploads that are not decoded yet."""
 
     def __init__(self, most: int) -> None:
-        """Begin with none; `most` is in bytes."""
+        """`most` is the budget in bytes."""
         self.held = 0
         self._most = most
 
     def change(self, before: int, after: int) -> int:
-        """Count an upload that had so many bytes, and has others now; return these. Raises `UploadsExhausted`."""
+        """Change the size of an upload from `before` to `after`, and return `after`. Raises `UploadsExhausted`."""
         counted = max(after - SMALL_UPLOAD, 0) - max(before - SMALL_UPLOAD, 0)
         if counted > 0 and self.held + counted > self._most:
             raise UploadsExhausted
@@ -58,10 +58,10 @@ class UploadBudget:
 
 
 class BodyReader:
-    """Reads the bodies of requests, each within its size and its time, and all within the memory they may take."""
+    """Reads request bodies, each within its size and time limits, and all within the memory budget."""
 
     def __init__(self, budget: UploadBudget, most: int) -> None:
-        """Take no body with more than `most` bytes."""
+        """Accept bodies of up to `most` bytes."""
         self._budget = budget
         self._most = most
 
@@ -81,7 +81,7 @@ class BodyReader:
                     held = self._budget.change(held, len(body) + len(piece))
                     body += piece
                     if not message.get("more_body", False):
-                        # Its caller decodes it before anything else happens, so it is not counted any longer.
+                        # The caller decodes it before any other task runs, so it no longer counts.
                         return body
         except TimeoutError:
             raise UploadTimeout from None

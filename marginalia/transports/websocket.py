@@ -1,4 +1,4 @@
-"""Sockets: operations over a WebSocket, by the protocol graphql-transport-ws."""
+"""WebSockets: operations over the graphql-transport-ws protocol."""
 
 import asyncio
 from contextlib import suppress
@@ -22,27 +22,27 @@ from marginalia.transports.uploads import LARGEST_UPLOAD
 PROTOCOL = "graphql-transport-ws"
 
 LONGEST_ID = 1_000
-"""How many characters the id of an operation may have: it is kept, and comes back with every message."""
+"""The maximum length of an operation id: the server stores it, and repeats it in every message."""
 
 GONE = (WebSocketDisconnect, WebSocketDisconnected)
-"""Nobody can be told any more, because the client went, or because the socket was closed before."""
+"""The errors of a send or receive after the client has gone or the socket was closed."""
 
 _log = structlog.stdlib.get_logger("marginalia.graphql")
 
 
 @dataclass(frozen=True)
 class SocketLimits:
-    """What one socket may have."""
+    """The limits of one socket."""
 
     operations: int = 100
-    """At once."""
+    """The maximum number of concurrent operations."""
     message_bytes: int = LARGEST_UPLOAD
     init_seconds: float = 10.0
-    """Until it introduces itself."""
+    """The timeout for the connection_init message."""
 
 
 class ProtocolError(Exception):
-    """The client broke the protocol: the socket is closed with the code that the protocol has for it."""
+    """The client violated the protocol. The socket is closed with the protocol's code for it."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -50,7 +50,7 @@ class ProtocolError(Exception):
 
 
 class SocketView:
-    """The address at which clients ask, over WebSockets."""
+    """The GraphQL endpoint over WebSockets."""
 
     def __init__(
         self,
@@ -94,10 +94,10 @@ class _Socket:
         self._initialised = False
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        """Those whose id is free again while they are still at work: to say their last word, or to stop."""
+        """Operations whose id is free again, while they still send their last message or stop."""
 
     async def serve(self) -> None:
-        """Take messages until the client goes or breaks the protocol, then end its operations."""
+        """Process messages until the client goes or violates the protocol, then end its operations."""
         try:
             async with asyncio.timeout(self._limits.init_seconds):
                 while not self._initialised:
@@ -166,7 +166,7 @@ class _Socket:
         except request.MalformedRequest as error:
             raise ProtocolError(4400, str(error)) from None
         most = self._limits.operations
-        # Until there is room, and until the refusal is sent, no message is read: whoever does not read cannot write.
+        # Backpressure: no message is read until there is room, and until the refusal is sent.
         while self._ending and len(self._operations) + len(self._ending) >= most:
             await asyncio.wait(self._ending, return_when=asyncio.FIRST_COMPLETED)
         if len(self._operations) >= most:
@@ -180,7 +180,7 @@ class _Socket:
             await self._answer(name, call)
         except GONE:
             pass
-        except Exception as fault:  # here it can be told for the last time
+        except Exception as fault:  # the last place where the client can get an error
             error = errors.mask(GraphQLError("The operation failed"), fault)
             with suppress(*GONE):
                 await self._last(name, {"type": "error", "payload": [error.formatted]})
@@ -201,7 +201,7 @@ class _Socket:
         await self._last(name, {"type": "complete"})
 
     async def _last(self, name: str, message: dict[str, Any]) -> None:
-        # The id is free for another operation from the moment that the client can know of the end of this one.
+        # The id becomes free before the client can see the end of this operation.
         self._free(name)
         await self._send({**message, "id": name})
 
@@ -217,7 +217,7 @@ class _Socket:
 
     async def _close(self, code: int, reason: str) -> None:
         _log.info("socket closed", code=code)
-        # The protocol has room for 123 bytes, and the reason may hold what a client sent.
+        # A close reason has at most 123 bytes, and may quote what the client sent.
         short = reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
         with suppress(*GONE):
             await self._websocket.close(code, short)

@@ -175,7 +175,7 @@ def test_a_bad_setting_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "words"), [('["*"]', "'*' is no origin"), ('["https://editor.example"', "no JSON list")]
+    ("given", "words"), [('["*"]', "'*' is not an origin"), ('["https://editor.example"', "not a JSON list")]
 )
 def test_bad_origins_are_named(tmp_path: Path, given: str, words: str) -> None:
     url = f"sqlite:///{tmp_path}/marginalia.db"

@@ -42,11 +42,11 @@ def test_an_import_is_healed_by_the_doctor(database_url: str) -> None:
     assert imported.returncode == 0
     assert imported.stderr == "warning: sections[].colour is not known and was left out, once\n"
     assert imported.stdout.splitlines()[:6] == [
-        "documents: 2 new, 0 skipped, because they are there",
-        "sections: 3 new, 0 skipped, because they are there",
-        "placements: 4 new, 0 skipped, because they are there",
-        "chats: 2 new, 0 skipped, because they are there",
-        "messages: 5 new, 0 skipped, because they are there",
+        "documents: 2 new, 0 skipped, because they exist",
+        "sections: 3 new, 0 skipped, because they exist",
+        "placements: 4 new, 0 skipped, because they exist",
+        "chats: 2 new, 0 skipped, because they exist",
+        "messages: 5 new, 0 skipped, because they exist",
         "merged chats: 1",
     ]
     pointers = "SELECT chat_session_id FROM sections ORDER BY id"
@@ -56,10 +56,10 @@ def test_an_import_is_healed_by_the_doctor(database_url: str) -> None:
     looked = doctor(database_url)
     assert looked.returncode == 1
     assert looked.stdout.splitlines() == [
-        "NO_WRONG_CHAT_POINTER  Section sec_42 points to chat_c-1, which is no chat of it [workspace local]",
-        "    --repair would: point it to its chat, or to none where it has none.",
-        "NO_WRONG_CHAT_POINTER  Section sec_rules points to chat_c-lost, which is no chat of it [workspace local]",
-        "    --repair would: point it to its chat, or to none where it has none.",
+        "NO_WRONG_CHAT_POINTER  Section sec_42 points to chat_c-1, which is not its chat [workspace local]",
+        "    --repair would: point it to its chat, or to none if it has none.",
+        "NO_WRONG_CHAT_POINTER  Section sec_rules points to chat_c-lost, which is not its chat [workspace local]",
+        "    --repair would: point it to its chat, or to none if it has none.",
         "2 found (NO_WRONG_CHAT_POINTER: 2), 0 repaired, 2 left.",
     ]
     assert [line.split(maxsplit=1)[0] for line in looked.stderr.splitlines()] == [
@@ -92,9 +92,9 @@ def test_an_import_is_healed_by_the_doctor(database_url: str) -> None:
     assert first == {
         "rule": "NO_WRONG_CHAT_POINTER",
         "workspace": "local",
-        "message": "Section sec_42 points to chat_c-1, which is no chat of it",
+        "message": "Section sec_42 points to chat_c-1, which is not its chat",
         "ids": ["sec_42", "chat_c-1"],
-        "repair": "point it to its chat, or to none where it has none",
+        "repair": "point it to its chat, or to none if it has none",
         "repaired": True,
         "hindrance": None,
     }
@@ -121,7 +121,7 @@ def test_a_database_that_cannot_be_looked_at_is_told_apart_from_one_that_is_brok
         "mysql://localhost/x": "mysql",
         f"sqlite:///{noise}": "not a database",
         f"sqlite:///{empty}": "schema none",
-        f"sqlite:///{missing}": "no such file",
+        f"sqlite:///{missing}": "does not exist",
         database_url: "schema 0001",
     }.items():
         ended = doctor(url)

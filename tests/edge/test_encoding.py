@@ -36,7 +36,7 @@ def test_a_database_in_another_encoding_is_refused_with_what_to_do(latin1_url: s
 async def test_a_database_that_comes_into_reach_in_another_encoding_is_not_served(
     latin1_url: str, postgres_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(startup, "PAUSE", 0.01)
+    monkeypatch.setattr(startup, "RETRY_INTERVAL_S", 0.01)
     name = urlsplit(latin1_url).path.removeprefix("/")
     await postgres.executed(postgres_server, f"DROP DATABASE {name}")
     database = Database(latin1_url)

@@ -90,7 +90,7 @@ async def test_a_server_whose_database_takes_no_writes_is_not_ready_until_it_doe
         assert told["__typename"] == "TemporarilyUnavailable"
         response = await readiness(client)
         assert response.status_code == 503
-        assert response.json()["reason"] == "The database takes no writes; what is there can be read."
+        assert response.json()["reason"] == "The database accepts no writes; reads are served."
         assert (await ensure(client, *anchor))["ensured"] == "FOUND"
 
     for _ in range(3):
@@ -198,7 +198,7 @@ async def test_without_the_right_to_write_a_server_is_not_ready(
         for _ in range(2):
             response = await readiness(client)
             assert response.status_code == 503
-            assert response.json()["reason"] == "The database takes no writes; what is there can be read."
+            assert response.json()["reason"] == "The database accepts no writes; reads are served."
         created = await client('mutation { createDocument(title: "A") { __typename } }')
         assert created["createDocument"]["__typename"] == "TemporarilyUnavailable"
     assert [line for line in log.complaints() if line["level"] != "warning"] == []

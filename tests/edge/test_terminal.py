@@ -97,7 +97,7 @@ def test_what_is_logged_is_shown_and_not_obeyed(stream: StringIO) -> None:
         lambda: ours.warning(f"{HOSTILE} happened"),
         lambda: ours.warning("a list", values=[HOSTILE], **{"na\x1b[31mevil": 1}),
         lambda: theirs.warning("Invalid key/value pair (%s) found.", HOSTILE),
-        lambda: log_config.tell(theirs, "operation", operation=HOSTILE),
+        lambda: log_config.log_event(theirs, "operation", operation=HOSTILE),
     ):
         log()
         written.append(stream.getvalue())

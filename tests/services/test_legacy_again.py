@@ -101,9 +101,9 @@ async def test_a_section_that_was_taken_out_stays_out_and_is_told(
     assert await tell(database, tmp_path, of_document("a", "b"))
     told = capsys.readouterr()
     assert (
-        told.err == "warning: a section that is there does not stand in a document that lists it, and stays out, once\n"
+        told.err == "warning: an existing section is not in a document that lists it, and was not added to it, once\n"
     )
-    assert "placements: 0 new, 1 skipped, because they are there\n" in told.out
+    assert "placements: 0 new, 1 skipped, because they exist\n" in told.out
     assert (await document(database)).version == before.version
 
     imported = await take_in(database, of_document("a", "b", "c"))

@@ -17,7 +17,7 @@ from sqlalchemy import select, text
 from db.connection.database import Database
 from db.models import Message
 from marginalia.app import create_app
-from marginalia.server import GRACE
+from marginalia.server import SHUTDOWN_GRACE_S
 from marginalia.settings import Settings
 from tests.checkers.faults.load import first_message
 from tests.support import factories
@@ -111,7 +111,7 @@ async def test_whoever_posts_while_a_server_is_told_to_stop_has_an_answer_or_was
                 tasks.create_task(posts.go_on(writer))
             await until(lambda: len(posts.acknowledged) > 5 * WRITERS)
             server.process.send_signal(signal.SIGTERM)
-            await ended(server, GRACE)
+            await ended(server, SHUTDOWN_GRACE_S)
     assert posts.refused == WRITERS
     there = await stored(database)
     assert {content: there.get(content) for content in posts.acknowledged} == posts.acknowledged
@@ -161,7 +161,7 @@ async def test_a_server_that_was_told_to_stop_is_not_ready(database: Database, d
         app.state.ending.set()
         answer = await http.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "reason": "The server was told to stop."}
+    assert answer.json() == {"ready": False, "reason": "The server is shutting down."}
 
 
 async def test_nobody_is_told_that_a_server_is_ready_once_it_was_told_to_stop(database_url: str) -> None:
@@ -213,7 +213,7 @@ async def test_nobody_waits_for_workers_that_have_ended(
                 await asyncio.sleep(0.5)
                 server.process.send_signal(signal.SIGTERM)
                 await refused(server)
-        await ended(server, GRACE)
+        await ended(server, SHUTDOWN_GRACE_S)
     assert "waiting" in posts.acknowledged
 
 
