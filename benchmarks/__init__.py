@@ -1,1 +1,1 @@
-"""What a hot ensure costs: measured beside a handler without GraphQL, and taken apart step by step."""
+"""Benchmarks: the cost of a hot ensure, compared with two baselines and profiled by category."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.bulk`: the chats of 500 sections by one call, and by a call each, on both databases."""
+"""`python -m benchmarks.bulk`: ensures the chats of 500 sections in one call and in 500, on both databases."""
 
 import argparse
 import asyncio
@@ -29,20 +29,20 @@ AT_ONCE = 16
 
 
 async def in_one_call(client: Client, document: str, sections: list[str]) -> None:
-    """Ask for all of them at once."""
+    """Ensure all chats in one call."""
     answer = await client(BULK, docId=document, sectionIds=sections)
     _insist(*answer["ensureSectionChats"]["results"])
 
 
 async def by_a_call_each(client: Client, document: str, sections: list[str]) -> None:
-    """Ask for one after the other."""
+    """Ensure each chat by a call of its own, one after the other."""
     for section in sections:
         answer = await client(ENSURE, docId=document, sectionId=section)
         _insist(answer["ensureSectionChat"])
 
 
 async def by_calls_at_once(client: Client, document: str, sections: list[str]) -> None:
-    """Ask for each by a call of its own, several at a time."""
+    """Ensure each chat by a call of its own, several at a time."""
     await asyncio.gather(*(by_a_call_each(client, document, sections[n::AT_ONCE]) for n in range(AT_ONCE)))
 
 
@@ -59,7 +59,7 @@ WAYS: dict[str, Callable[[Client, str, list[str]], Awaitable[None]]] = {
 
 
 async def measure(address: str, rounds: int, count: int) -> dict[str, tuple[float, float]]:
-    """Return, for each way, the seconds that it takes to open the chats, and to find them, as medians."""
+    """Return, for each way, the median seconds to open the chats and to find them again."""
     taken: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
     async with httpx.AsyncClient(base_url=address, timeout=60) as http:
         client = Client(http)
@@ -79,7 +79,7 @@ async def measure(address: str, rounds: int, count: int) -> dict[str, tuple[floa
 
 
 def table(measured: dict[str, tuple[float, float]]) -> str:
-    """Return the times of each way, and how many times as long as one call they take."""
+    """Return the times of each way, and their ratio to one call."""
     lines = [f"{'':36}{'opened':>10}{'':>8}{'found':>10}"]
     opened, found = measured["one call"]
     for way, (first, again) in measured.items():
@@ -89,13 +89,13 @@ def table(measured: dict[str, tuple[float, float]]) -> str:
 
 @contextmanager
 def databases() -> Iterator[dict[str, str]]:
-    """Give the URL of an empty database of each kind."""
+    """Yield the URLs of an empty database of each engine."""
     with postgres.server() as server, postgres.database(server) as url, tempfile.TemporaryDirectory() as folder:
         yield {"PostgreSQL": url, "SQLite": f"sqlite:///{folder}/marginalia.db"}
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bulk", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sections", type=int, default=SECTIONS)

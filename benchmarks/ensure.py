@@ -1,23 +1,27 @@
-"""`python -m benchmarks.ensure`: our hot ensure beside a handler without GraphQL and a plain Strawberry server."""
+"""`python -m benchmarks.ensure`: compares our hot ensure with a handwritten handler and a plain Strawberry server."""
 
 import argparse
 import os
 from contextlib import ExitStack
 from statistics import median
 
-from benchmarks import load, stage
+from benchmarks import load, setup
 from benchmarks.load import Job, Round
 from tests.support import postgres
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     asked = _asked()
     with ExitStack() as stack:
-        staged = stack.enter_context(stage.staged(stack.enter_context(postgres.server())))
-        servers = [staged.marginalia(), staged.bare(), *([] if asked.no_plain else [staged.plain()])]
+        prepared = stack.enter_context(setup.prepared(stack.enter_context(postgres.server())))
+        servers = [
+            prepared.marginalia(),
+            prepared.handwritten(),
+            *([] if asked.no_strawberry else [prepared.strawberry()]),
+        ]
         targets = [stack.enter_context(server) for server in servers]
-        stage.agree(*targets)
+        setup.agree(*targets)
         print(
             f"A hot ensure on PostgreSQL, one server process each, {asked.connections} connections, "
             f"{asked.rounds} rounds of {asked.seconds:g} s, {os.cpu_count()} cores\n"
@@ -29,7 +33,7 @@ def main() -> None:
 
 
 def table(measured: dict[str, list[Round]]) -> str:
-    """Return the medians of each side, and how many times as many requests a second the others answer."""
+    """Return the medians of each server, and the ratio of each baseline's throughput to ours."""
     lines = [f"{'':12}{'requests/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'load':>8}"]
     for name, rounds in measured.items():
         per_second, p50, p99, own = (
@@ -42,17 +46,17 @@ def table(measured: dict[str, list[Round]]) -> str:
             ratios = [other.per_second / mine.per_second for other, mine in zip(rounds, ours, strict=True)]
             between = f"{min(ratios):.2f} to {max(ratios):.2f}"
             lines.append(f"\n{name} / marginalia = {median(ratios):.2f} requests ({between} over the rounds)")
-    lines.append("\nload: how much of a core the load took; near 100% it would be what was measured.")
+    lines.append("\nload: the share of a core that the load generator took; near 100% it would be the bottleneck.")
     return "\n".join(lines)
 
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ensure", description=__doc__)
     parser.add_argument("--rounds", type=int, default=Job.rounds)
-    parser.add_argument("--seconds", type=float, default=Job.seconds, help="how long a round lasts")
-    parser.add_argument("--most", type=int, default=Job.most, help="how many requests a round has at most")
+    parser.add_argument("--seconds", type=float, default=Job.seconds, help="the duration of a round")
+    parser.add_argument("--most", type=int, default=Job.most, help="the maximum number of requests in a round")
     parser.add_argument("--connections", type=int, default=Job.connections)
-    parser.add_argument("--no-plain", action="store_true", help="leave the plain Strawberry server out")
+    parser.add_argument("--no-strawberry", action="store_true", help="skip the plain Strawberry server")
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
-"""Load: some connections that are kept, each with one request after the other, from a process of its own.
+"""The load generator: persistent connections, each with one request at a time, in a separate process.
 
-The servers share the machine with it, so it does as little as it can: the bytes of a request are made once, and an
-answer is compared with the bytes it must have. `python -m benchmarks.load` reads a `Job` from its input, as JSON.
+It shares the machine with the servers, so it does as little as possible: the bytes of a request are built once, and an
+answer is compared with the expected bytes. `python -m benchmarks.load` reads a `Job` as JSON from standard input.
 """
 
 import json
@@ -14,23 +14,23 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-STALLED = 10.0
-"""After how many seconds without any answer to give up."""
+STALL_TIMEOUT_S = 10.0
+"""How long to wait for any answer before giving up."""
 
 
 class WrongAnswer(Exception):
-    """An answer is not the one it must be, or none came."""
+    """An answer is not the expected one, or none came."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where to send what, and the body that its answer must have; each connection sends one of the exchanges."""
+    """A server, and the exchanges to send to it. Each connection repeats one exchange."""
 
     name: str
     host: str
     port: int
     exchanges: list[tuple[str, str]]
-    """Bodies of requests, each with the body of its answer."""
+    """Request bodies, each with its expected answer body."""
 
     def request(self, number: int) -> bytes:
         """Return the bytes of a request."""
@@ -48,7 +48,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Job:
-    """What to measure: each target in turn, `rounds` times; a round ends after `seconds`, or after `most` requests."""
+    """A measurement: each target in turn, `rounds` times. A round ends after `seconds` or `most` requests."""
 
     targets: list[Target]
     connections: int = 16
@@ -60,7 +60,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Round:
-    """How one target did in one round: latencies in milliseconds, and how much of a core the load itself took."""
+    """The result of one target in one round: latencies in milliseconds, and the load generator's share of a core."""
 
     requests: int
     per_second: float
@@ -79,7 +79,7 @@ class _Connection:
 
 
 def run(job: Job) -> dict[str, list[Round]]:
-    """Measure in a process of its own, and return the rounds of each target by its name. Raises `WrongAnswer`."""
+    """Measure in a separate process, and return the rounds of each target by name. Raises `WrongAnswer`."""
     root = Path(__file__).parents[1]
     ended = subprocess.run(
         [sys.executable, "-m", "benchmarks.load"],
@@ -96,13 +96,13 @@ def run(job: Job) -> dict[str, list[Round]]:
 
 
 def measure(job: Job) -> dict[str, list[Round]]:
-    """Measure here. Raises `WrongAnswer`."""
+    """Measure in this process. Raises `WrongAnswer`."""
     measured: dict[str, list[Round]] = {target.name: [] for target in job.targets}
     if job.warm_up:
         for target in job.targets:
             _round(target, job.connections, job.warm_up, job.most)
     for number in range(job.rounds):
-        # There and back, so that a machine that gets slower or faster does so for all.
+        # Alternating order, so that a machine that slows down or speeds up affects all targets alike.
         for target in job.targets if number % 2 == 0 else reversed(job.targets):
             measured[target.name].append(_round(target, job.connections, job.seconds, job.most))
     return measured
@@ -128,7 +128,7 @@ def _connect(target: Target, number: int) -> _Connection:
 
 
 def _exchange(opened: list[_Connection], target: Target, deadline: float, most: int) -> list[float]:
-    """Send and receive until the deadline, or until `most` were sent; return how long each took, in seconds."""
+    """Send and receive until the deadline, or until `most` requests are sent. Return the latencies in seconds."""
     took: list[float] = []
     now = time.perf_counter
     with selectors.DefaultSelector() as selector:
@@ -139,7 +139,7 @@ def _exchange(opened: list[_Connection], target: Target, deadline: float, most: 
             connection.socket.sendall(connection.request)
         left, busy = most - len(opened[:most]), len(opened[:most])
         while busy:
-            ready = selector.select(STALLED)
+            ready = selector.select(STALL_TIMEOUT_S)
             if not ready:
                 raise WrongAnswer(f"{target.name} does not answer any more")
             for key, _events in ready:
@@ -172,7 +172,7 @@ def _complete(connection: _Connection, name: str) -> bool:
 
 
 def main() -> None:
-    """Read the job, measure, and write the rounds, or the reason why not, as JSON."""
+    """Read the job, measure, and write the rounds or the error as JSON."""
     values: dict[str, Any] = json.load(sys.stdin)
     job = Job(**{**values, "targets": [Target(**target) for target in values["targets"]]})
     result: object

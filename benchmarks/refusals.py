@@ -1,4 +1,4 @@
-"""`python -m benchmarks.refusals`: the processor time that the refusal of each hostile operation takes."""
+"""`python -m benchmarks.refusals`: the CPU time to refuse each hostile operation of the tests."""
 
 import time
 
@@ -11,7 +11,7 @@ TIMES = 5
 
 
 def milliseconds(operations: OperationCache, text: str) -> float:
-    """Return how much processor time the refusal of a text takes that was never met before, at best."""
+    """Return the least CPU time, in milliseconds, to refuse a text that is not in the operation cache."""
     taken = []
     for number in range(TIMES):
         started = time.process_time()
@@ -23,7 +23,7 @@ def milliseconds(operations: OperationCache, text: str) -> float:
 
 
 def main() -> None:
-    """Measure and print, the most expensive first."""
+    """Run the benchmark and print the results, the most expensive first."""
     operations = OperationCache(build_schema()._schema, Limits(), RULES)
     measured = {name: milliseconds(operations, text) for name, (text, _code) in HOSTILE.items()}
     for name, taken in sorted(measured.items(), key=lambda each: each[1], reverse=True):

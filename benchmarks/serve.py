@@ -1,6 +1,6 @@
-"""Serving what we are measured against: `python -m benchmarks.serve benchmarks.bare:from_environment`.
+"""Serves a baseline: `python -m benchmarks.serve benchmarks.baseline_http:from_environment`.
 
-By the same code as our own server, so that whatever is changed there is changed for all.
+It uses the same server code as Marginalia, so that a change there affects all servers alike.
 """
 
 import sys
@@ -9,7 +9,7 @@ from marginalia import server
 
 
 def main() -> None:
-    """Serve the application that the command line names, and print where, as ours does."""
+    """Serve the application named on the command line, and print the address as our server does."""
     listening = server.listen("127.0.0.1", 0)
     line = f"GraphQL   {server.address(listening)}/graphql"
     server.run(listening, lambda: print(line, flush=True), workers=1, reload=False, application=sys.argv[1])

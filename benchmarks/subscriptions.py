@@ -1,7 +1,7 @@
-"""`python -m benchmarks.subscriptions`: what idle ones hold, how soon an event reaches all, what short ones leave.
+"""`python -m benchmarks.subscriptions`: the memory of idle subscriptions, the latency of events, and leaks.
 
-The sockets are ours, and speak just enough of the WebSocket protocol: a client library would take more memory and time
-than what is measured.
+The sockets are our own, and implement just enough of the WebSocket protocol: a client library would take more memory
+and time than the server that is measured.
 """
 
 import argparse
@@ -18,31 +18,31 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from benchmarks import stage
+from benchmarks import setup
 from tests.api import operations
 from tests.support import postgres, processes
 from tests.support.client import Client
 
 AT_ONCE = 100
-"""How many short subscriptions run on one socket at once: as many as it may have."""
+"""The number of short subscriptions on one socket at once: the server's maximum."""
 
 OPENED = "subscription ($d: ID!) { sectionChatOpened(docId: $d) { chat { id section { id title } document { id } } } }"
 
 
 class Socket:
-    """A WebSocket that is after its handshake."""
+    """A WebSocket after its handshake."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self.writer = reader, writer
 
     def send(self, message: object) -> None:
-        """Send a message, masked with zeros, which change nothing."""
+        """Send a message, masked with zeros, which leave it unchanged."""
         data = json.dumps(message).encode()
         length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
         self.writer.write(b"\x81" + length + b"\0\0\0\0" + data)
 
     async def receive(self) -> dict[str, object]:
-        """Wait for the next message, and answer pings of the protocol meanwhile."""
+        """Wait for the next message, and answer protocol pings meanwhile."""
         while True:
             first, length = await self._reader.readexactly(2)
             if length == 126:
@@ -59,7 +59,7 @@ class Socket:
 
 @asynccontextmanager
 async def socket(address: str) -> AsyncIterator[Socket]:
-    """Open a socket and introduce it."""
+    """Open a socket and initialize the connection."""
     url = urlsplit(address)
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     key = base64.b64encode(os.urandom(16)).decode()
@@ -86,46 +86,46 @@ async def socket(address: str) -> AsyncIterator[Socket]:
 
 
 def memory(process_id: int) -> int:
-    """Return how many bytes of memory a process holds."""
+    """Return the memory of a process, in bytes."""
     with open(f"/proc/{process_id}/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-async def figure(client: Client, name: str) -> int:
-    """Return what a server says of itself."""
+async def metric(client: Client, name: str) -> int:
+    """Return a metric of a server."""
     lines = (await client.http.get("/metrics")).text.splitlines()
     return next(int(float(line.split()[1])) for line in lines if line.startswith(f"{name} "))
 
 
-async def followers(client: Client, count: int) -> None:
-    """Wait until so many follow a document."""
-    while await figure(client, "marginalia_subscribers") != count:  # noqa: ASYNC110
+async def until_subscribers(client: Client, count: int) -> None:
+    """Wait for a number of established subscriptions."""
+    while await metric(client, "marginalia_subscribers") != count:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
 
 
 async def held(client: Client, process_id: int) -> str:
-    """Return what a server holds."""
-    return f"{memory(process_id) / 2**20:.1f} MiB and {await figure(client, 'marginalia_asyncio_tasks')} tasks held"
+    """Describe the memory and tasks of a server."""
+    return f"{memory(process_id) / 2**20:.1f} MiB and {await metric(client, 'marginalia_asyncio_tasks')} tasks held"
 
 
 def subscription(name: str, document: str) -> dict[str, object]:
-    """Return the message that subscribes to a document."""
+    """Return the message that subscribes to a document's chats."""
     return {"type": "subscribe", "id": name, "payload": {"query": OPENED, "variables": {"d": document}}}
 
 
 async def idle(client: Client, address: str, process_id: int, sockets: int, each: int) -> None:
-    """Open subscriptions, see what they hold, and let one event reach them all."""
+    """Open subscriptions, measure their memory, and deliver one event to all of them."""
     document = await operations.import_document(client, "# A\n\n# B")
     sections = await operations.section_ids(client, document)
-    before, tasks = memory(process_id), await figure(client, "marginalia_asyncio_tasks")
+    before, tasks = memory(process_id), await metric(client, "marginalia_asyncio_tasks")
     opened = [socket(address) for _ in range(sockets)]
     live = [await each_socket.__aenter__() for each_socket in opened]
     for ours in live:
         for number in range(each):
             ours.send(subscription(f"{number}", document))
-    await followers(client, sockets * each)
+    await until_subscribers(client, sockets * each)
     bytes_held = (memory(process_id) - before) / sockets / each
-    tasks_held = (await figure(client, "marginalia_asyncio_tasks") - tasks) / sockets / each
+    tasks_held = (await metric(client, "marginalia_asyncio_tasks") - tasks) / sockets / each
 
     async def told(ours: Socket) -> list[float]:
         times = []
@@ -147,16 +147,16 @@ async def idle(client: Client, address: str, process_id: int, sockets: int, each
         )
     for each_socket in opened:
         await each_socket.__aexit__(None, None, None)
-    await followers(client, 0)
+    await until_subscribers(client, 0)
     print(f"When all have gone: {await held(client, process_id)}")
 
 
 async def short(client: Client, address: str, process_id: int, count: int) -> None:
-    """Begin and end so many subscriptions or a few more, and see what they leave behind."""
+    """Start and end at least `count` subscriptions, and measure what they leave behind."""
     document = await operations.import_document(client, "# A")
 
     async def listen(ours: Socket) -> None:
-        # Pings are answered here; a socket that leaves them unanswered is taken for dead. Nothing else should come.
+        # Answers pings; the server drops a socket that does not. No other message should come.
         raise ConnectionError(await ours.receive())
 
     async with socket(address) as one, socket(address) as two, asyncio.TaskGroup() as group:
@@ -167,11 +167,11 @@ async def short(client: Client, address: str, process_id: int, count: int) -> No
             for ours in (one, two):
                 for number in range(AT_ONCE):
                     ours.send(subscription(f"{number}", document))
-            await followers(client, 2 * AT_ONCE)  # all of them are live
+            await until_subscribers(client, 2 * AT_ONCE)  # all of them are live
             for ours in (one, two):
                 for number in range(AT_ONCE):
                     ours.send({"type": "complete", "id": f"{number}"})
-            await followers(client, 0)
+            await until_subscribers(client, 0)
             done += 2 * AT_ONCE
             if done >= marks[0]:
                 took = time.perf_counter() - started
@@ -182,7 +182,7 @@ async def short(client: Client, address: str, process_id: int, count: int) -> No
 
 
 async def measure(address: str, process_id: int, part: Callable[[Client, str, int], Awaitable[None]]) -> None:
-    """Measure one thing on a server that has done nothing yet."""
+    """Run one part of the benchmark on a fresh server."""
     async with httpx.AsyncClient(base_url=address, timeout=60) as http:
         client = Client(http)
         await client("{ __typename }")
@@ -191,18 +191,18 @@ async def measure(address: str, process_id: int, part: Callable[[Client, str, in
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.subscriptions", description=__doc__)
-    parser.add_argument("--short", type=int, default=100_000, help="how many short subscriptions")
+    parser.add_argument("--short", type=int, default=100_000, help="the number of short subscriptions")
     asked = parser.parse_args()
     parts = (
         partial(idle, sockets=1_000, each=1),
         partial(idle, sockets=10, each=100),
         partial(short, count=asked.short),
     )
-    with postgres.server() as server_url, stage.staged(server_url, documents=1) as staged:
+    with postgres.server() as server_url, setup.prepared(server_url, documents=1) as prepared:
         for part in parts:
-            with processes.running_process(staged.database_url) as server:
+            with processes.running_process(prepared.database_url) as server:
                 asyncio.run(measure(server.address, server.process.pid, part))
 
 

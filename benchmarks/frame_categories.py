@@ -1,13 +1,13 @@
-"""Steps: what belongs to which part of a request's way, by the file that runs."""
+"""Frame categories: assign a stack to a part of request processing, by file name."""
 
 import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks.sampled import Place
+from benchmarks.sampling_profiler import Place
 
-STEPS = {
+CATEGORIES = {
     "HTTP: uvicorn, h11": ("uvicorn/", "h11/"),
     "ASGI: Starlette": ("starlette/",),
     "log": ("structlog/", "logging/", "marginalia/observability/log_config.py"),
@@ -25,7 +25,7 @@ STEPS = {
     "SQLAlchemy": ("sqlalchemy/",),
     "asyncpg": ("asyncpg/",),
 }
-"""The beginnings of the files of each step; the first that fits counts."""
+"""The file prefixes of each category. The first match counts."""
 
 EVENT_LOOP = "event loop"
 OTHER = "other"
@@ -33,27 +33,27 @@ OTHER = "other"
 _OUTERMOST = {("asyncio/events.py", "_run"), ("asyncio/base_events.py", "_run_once")}
 
 _ROOTS = ("/site-packages/", f"{Path(__file__).parents[1]}/", f"{Path(json.__file__).parents[1]}/")
-"""Where files are that have a short name: packages, our own, the standard library."""
+"""The folders whose files have a short name: packages, our code, the standard library."""
 
 
-def step(stack: Iterable[Place]) -> str:
-    """Return the step of a stack: that of the innermost place which has one.
+def category(stack: Iterable[Place]) -> str:
+    """Return the category of a stack: that of its innermost frame with a category.
 
-    What has none, as most of the standard library, works for whoever has called it. So does the event loop where it
-    reads or writes for somebody; the rest of it is where a callback begins, and what is outside of that has no part.
+    A frame without a category, as in most of the standard library, counts for its caller. So do the event loop's reads
+    and writes. The event loop's own frames are where a callback begins; frames outside of them are ignored.
     """
-    for file, name in stack:
+    for file, function in stack:
         short = _short(file)
-        if (short, name) in _OUTERMOST:
+        if (short, function) in _OUTERMOST:
             return EVENT_LOOP
-        for step_, beginnings in STEPS.items():
-            if short.startswith(beginnings):
-                return step_
+        for name, prefixes in CATEGORIES.items():
+            if short.startswith(prefixes):
+                return name
     return OTHER
 
 
 def functions(stacks: Iterable[tuple[tuple[Place, ...], int]]) -> Counter[str]:
-    """Count by innermost function."""
+    """Count the samples by innermost function."""
     counted: Counter[str] = Counter()
     for stack, count in stacks:
         file, name = stack[0]

@@ -1,4 +1,4 @@
-"""The stage: a PostgreSQL with documents in it, and servers that are asked for the chat of one section."""
+"""The setup of the benchmarks: a PostgreSQL database with documents, and the servers to measure."""
 
 import asyncio
 import json
@@ -29,15 +29,15 @@ mutation Ensure($docId: ID!, $sectionId: ID!) {
 """
 
 SECTIONS = 50
-"""How many sections each document has."""
+"""The number of sections in a document."""
 
 ASKED = 16
-"""For how many of them a chat is asked: each connection has its own, as people do."""
+"""The number of sections whose chats are requested: each connection has its own, like people do."""
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A database, and the sections of a document in it whose chats have been opened."""
+class Setup:
+    """A database, with a document and those of its sections whose chats are open."""
 
     database_url: str
     document_id: str
@@ -45,31 +45,31 @@ class Stage:
 
     @property
     def ids(self) -> list[dict[str, str]]:
-        """The arguments of each ensure."""
+        """The arguments of each request."""
         return [{"docId": self.document_id, "sectionId": section} for section in self.section_ids]
 
     @property
     def operations(self) -> list[str]:
-        """The bodies of the requests in GraphQL."""
+        """The bodies of the GraphQL requests."""
         return [json.dumps({"query": ENSURE, "variables": ids, "operationName": "Ensure"}) for ids in self.ids]
 
     @contextmanager
     def marginalia(self) -> Iterator[Target]:
-        """Serve by our own command, and log as it does by default."""
+        """Run our server, with its default logging."""
         with processes.running_server(self.database_url) as address:
             yield target("marginalia", address, self.operations)
 
     @contextmanager
-    def bare(self) -> Iterator[Target]:
-        """Serve by the handler without GraphQL."""
-        with self._other("benchmarks.bare") as address:
-            yield target("bare", address, [json.dumps(ids) for ids in self.ids])
+    def handwritten(self) -> Iterator[Target]:
+        """Run the handwritten HTTP baseline."""
+        with self._other("benchmarks.baseline_http") as address:
+            yield target("handwritten", address, [json.dumps(ids) for ids in self.ids])
 
     @contextmanager
-    def plain(self) -> Iterator[Target]:
-        """Serve by Strawberry without further thought."""
-        with self._other("benchmarks.plain") as address:
-            yield target("plain", address, self.operations)
+    def strawberry(self) -> Iterator[Target]:
+        """Run the Strawberry baseline."""
+        with self._other("benchmarks.baseline_strawberry") as address:
+            yield target("strawberry", address, self.operations)
 
     @contextmanager
     def _other(self, module: str) -> Iterator[str]:
@@ -79,10 +79,10 @@ class Stage:
 
 
 @contextmanager
-def staged(server_url: str, documents: int = 20) -> Iterator[Stage]:
-    """Make a database on a PostgreSQL server, put documents into it, and open the chat.
+def prepared(server_url: str, documents: int = 20) -> Iterator[Setup]:
+    """Create a database on a PostgreSQL server, import documents, and open the chats.
 
-    There are enough documents by default for the database to use its indexes.
+    By default there are enough documents for the planner to use the indexes.
     """
     with postgres.database(server_url) as url:
         migrated = processes.run("migrate", "--database", url)
@@ -90,13 +90,13 @@ def staged(server_url: str, documents: int = 20) -> Iterator[Stage]:
             raise RuntimeError(migrated.stderr)
         with processes.running_server(url) as address:
             document, sections = asyncio.run(_fill(address, documents))
-        # Otherwise the database might find out by itself, in the middle of a round, and choose other plans.
+        # Otherwise autovacuum might analyse the tables in the middle of a round, and change the plans.
         postgres.execute(url, "ANALYZE")
-        yield Stage(url, document, sections)
+        yield Setup(url, document, sections)
 
 
 def target(name: str, address: str, bodies: list[str]) -> Target:
-    """Ask for each once, and take that answer for the one that all others must be."""
+    """Send each request once. Its answer is the expected one from then on."""
     headers = {"Content-Type": "application/json"}
     with httpx.Client(headers=headers) as http:
         answers = [http.post(f"{address}/graphql", content=body).raise_for_status().text for body in bodies]
@@ -105,7 +105,7 @@ def target(name: str, address: str, bodies: list[str]) -> Target:
 
 
 def agree(*targets: Target) -> None:
-    """Insist that all targets give the same answer, and the right one. Raises `WrongAnswer`."""
+    """Check that all targets give the same, correct answers. Raises `WrongAnswer`."""
     first, *others = ([json.loads(answer) for _body, answer in each.exchanges] for each in targets)
     if any(answer["data"]["ensureSectionChat"]["ensured"] != "FOUND" for answer in first):
         raise WrongAnswer(f"{targets[0].name} answers {first}")

@@ -1,6 +1,6 @@
-"""The bare handler: a hot ensure as one would write it by hand for this one question, without GraphQL.
+"""The HTTP baseline: a hot ensure as a handwritten handler for this one request, without GraphQL.
 
-It is what our server is measured against: the same rows by the same joins in one statement, and the same answer.
+It reads the same rows by the same joins in one statement, and returns the same answer as our server.
 """
 
 import os
@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from marginalia.settings import Settings
 
-# What SQLAlchemy makes of `db.anchors.find`, with single values and no more columns than are answered.
+# The SQL of `db.anchors.find`, with single values, and only the columns that the answer needs.
 _FIND = """
 SELECT chat.id, chat.created_at, chat.last_seq,
        section.id AS section_id, section.title AS section_title, section.level,
@@ -36,7 +36,7 @@ WHERE document.workspace_id = $1 AND document.id = $2 AND document.deleted_at IS
 
 
 def from_environment() -> Starlette:
-    """Put the handler together, on the database that a server of ours would use."""
+    """Create the application, on the database of our server."""
     pool: asyncpg.Pool[asyncpg.Record]
 
     @asynccontextmanager
@@ -61,13 +61,13 @@ def from_environment() -> Starlette:
         }
         return JSONResponse({"data": {"ensureSectionChat": chat}})
 
-    # The same path as ours, so that the requests differ in nothing but their bodies.
+    # The same path as ours, so that the requests differ only in their bodies.
     return Starlette(routes=[Route("/graphql", ensure, methods=["POST"])], lifespan=lifespan)
 
 
 @asynccontextmanager
 async def connections() -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
-    """Give a pool of as many connections as our server has for reading, all of them made."""
+    """Yield a connection pool of the size of our server's read pool, with all connections open."""
     size = Settings().pool_size
     async with asyncpg.create_pool(
         os.environ["MARGINALIA_DATABASE_URL"],
@@ -80,5 +80,5 @@ async def connections() -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
 
 
 async def _leave(_connection: object) -> None:
-    # By default each use ends with a statement that resets the connection, which nobody here has changed.
+    # By default asyncpg resets a connection after each use, with a statement. Here no connection state changes.
     pass

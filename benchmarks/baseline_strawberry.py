@@ -1,4 +1,4 @@
-"""The plain server: Strawberry as its tutorial has it, where each resolver asks the database for what it needs."""
+"""The Strawberry baseline: a server as in the tutorial, where each resolver queries the database itself."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from strawberry.asgi import GraphQL
 
-from benchmarks.bare import connections
+from benchmarks.baseline_http import connections
 
 Info = strawberry.Info[Any, None]
 
@@ -38,7 +38,7 @@ class Section:
 
 @strawberry.type
 class ChatSession:
-    """A chat, with a statement for each of its fields that is not in its own row."""
+    """A chat. Each field outside its own row costs a statement."""
 
     id: strawberry.ID
     ensured: str
@@ -74,7 +74,7 @@ class Mutation:
     async def ensure_section_chat(
         self, info: Info, doc_id: strawberry.ID, section_id: strawberry.ID
     ) -> ChatSession | None:
-        """Find the chat, after a look at all that has to be there."""
+        """Find the chat, after checking that the document, the section and the placement exist."""
         placed = "document_id = $1 AND section_id = $2"
         for found in (
             await _one(info, "documents", "id = $1 AND deleted_at IS NULL", doc_id),
@@ -95,13 +95,13 @@ class Mutation:
 
 @strawberry.type
 class Query:
-    """What a schema must have."""
+    """The query type that a schema requires."""
 
     nothing: None = None
 
 
 def from_environment() -> Starlette:
-    """Put the server together, on the database that a server of ours would use."""
+    """Create the application, on the database of our server."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

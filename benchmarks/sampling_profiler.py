@@ -1,8 +1,8 @@
-"""A server under a sampler: `python -m benchmarks.sampled FILE MODULE ...` runs a module as the command line would.
+"""The sampling profiler: `python -m benchmarks.sampling_profiler FILE MODULE ...` runs a module under it.
 
-From one SIGUSR1 to the next, every millisecond of processor time (or as often as the kernel ticks), the stack of what
-runs is counted; at the end the counts are written into the file. A profiler that follows every call, as cProfile does,
-would make what is many small calls look dearer than it is, and loses its way where SQLAlchemy switches greenlets.
+Between two SIGUSR1 signals it counts the running stack once per millisecond of CPU time, or as often as the kernel
+ticks. Then it writes the counts into the file. A tracing profiler such as cProfile would overstate many small calls,
+and fails where SQLAlchemy switches greenlets.
 """
 
 import json
@@ -15,10 +15,10 @@ from collections import Counter
 from pathlib import Path
 from types import FrameType
 
-INTERVAL = 0.001
+SAMPLE_INTERVAL_S = 0.001
 
 Place = tuple[str, str]
-"""The file and the name of a function; or the module of a protocol written in C, and nothing."""
+"""The file and name of a function; or the module of a protocol written in C, and an empty name."""
 
 
 class Sampler:
@@ -30,10 +30,10 @@ class Sampler:
         self._started: float | None = None
 
     def toggle(self, _signal: int, _frame: FrameType | None) -> None:
-        """Begin, or end and write."""
+        """Start sampling, or stop and write the counts."""
         if self._started is None:
             self._started = time.process_time()
-            signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
+            signal.setitimer(signal.ITIMER_PROF, SAMPLE_INTERVAL_S, SAMPLE_INTERVAL_S)
             return
         signal.setitimer(signal.ITIMER_PROF, 0)
         taken = {"seconds": time.process_time() - self._started, "stacks": list(self._stacks.items())}
@@ -42,10 +42,10 @@ class Sampler:
         os.replace(unfinished, self._file)
 
     def sample(self, _signal: int, frame: FrameType | None) -> None:
-        """Count the stack that was interrupted."""
+        """Count the interrupted stack."""
         stack: list[Place] = []
         if frame is not None and frame.f_code.co_name == "_read_ready__data_received":
-            # The event loop has called a protocol. Of asyncpg's, which is written in C, there is no frame.
+            # The event loop has called a protocol. asyncpg's is written in C and has no Python frame.
             stack.append((type(frame.f_locals["self"]._protocol).__module__.replace(".", "/"), ""))
         while frame is not None:
             stack.append((frame.f_code.co_filename, frame.f_code.co_name))
@@ -54,7 +54,7 @@ class Sampler:
 
 
 def main() -> None:
-    """Run the module."""
+    """Run the module under the profiler."""
     sampler = Sampler(Path(sys.argv.pop(1)))
     signal.signal(signal.SIGUSR1, sampler.toggle)
     signal.signal(signal.SIGPROF, sampler.sample)
