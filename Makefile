@@ -1,4 +1,4 @@
-# Two verbs do everything on a fresh machine with python3 (3.11 or newer): `make run` and `make test`. `make help` lists all.
+# A fresh machine needs python3 (3.11 or newer). `make run` serves, `make test` tests, `make help` lists all targets.
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -9,58 +9,58 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .PHONY: help setup run quick test thorough upstream check bench fix promise lock
 
-help: ## these verbs
+help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-setup: .venv/ready ## the environment the others need
+setup: .venv/ready ## create the development environment
 
-# One environment, filled in two steps: what running needs, and beside it what working on it needs. It is made anew only
-# where it is not one that works, as after an upgrade of Python.
+# One virtual environment, filled in two steps: runtime dependencies, then development ones. It is recreated only
+# if it is broken, for example after a Python upgrade.
 .venv/run-ready: requirements.txt
-	@echo "Setting up what running needs in .venv: about 130 MB, half a minute or so ..."
+	@echo "Installing the runtime dependencies in .venv: about 130 MB, about half a minute ..."
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: PYTHON=...')"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(INSTALL) -r requirements.txt
 	@touch $@
 
 .venv/ready: requirements-dev.txt .venv/run-ready
-	@echo "Setting up what working on it needs in .venv: about 370 MB, a minute or so ..."
+	@echo "Installing the development dependencies in .venv: about 370 MB, about a minute ..."
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
 run: .venv/run-ready ## serve with the demo documents
 	@$(BIN)/python -m marginalia serve --port $(PORT) --demo
 
-quick: setup ## the fast tests, on SQLite, in process: all day long
+quick: setup ## run the fast in-process tests on SQLite
 	$(PYTEST) --engine sqlite -m "not slow and not process and not upstream"
 
-test: setup ## every test, on SQLite and on PostgreSQL
+test: setup ## run every test, on SQLite and PostgreSQL
 	$(PYTEST)
 
-thorough: setup ## the searches for races, crashes and faults, for as long as they want: an hour or so
+thorough: setup ## run the searches for races, crashes and faults in full: about an hour
 	MARGINALIA_TEST_THOROUGH=1 $(PYTEST) tests/checkers
 
-upstream: setup ## what we rely on in libraries: after raising a version in pyproject.toml
+upstream: setup ## test the library behaviour that we rely on, after a version change in pyproject.toml
 	$(BIN)/python -m pytest tests/upstream
 
-check: setup ## what a machine can say about the code without running it
+check: setup ## check formatting, lint rules, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## what a hot ensure costs, beside a handler without GraphQL; about a minute and a half
+bench: setup ## compare a hot ensure with two baselines: about a minute and a half
 	$(BIN)/python -W "ignore:XDG_RUNTIME_DIR is not set" -m benchmarks.ensure
 
-fix: setup ## what a machine can mend, and the committed schema
+fix: setup ## fix formatting and lint errors, and regenerate schema.graphql
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m marginalia schema > schema.graphql
 
-promise: setup ## what clients may rely on from a release on: the schema as it is
+promise: setup ## promise the present schema to clients, at a release
 	$(BIN)/python -m marginalia schema > schema.promised.graphql
 
-lock: setup ## the lock files, from pyproject.toml: versions and hashes, no addresses
+lock: setup ## generate the lock files from pyproject.toml: versions and hashes, no addresses
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --custom-compile-command "make lock" pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
