@@ -93,7 +93,7 @@ def refusal(ended: subprocess.CompletedProcess[str], file: Path, code: int = 1) 
     assert (ended.returncode, ended.stdout) == (code, ""), ended
     (line,) = ended.stderr.splitlines()
     assert line.startswith("marginalia: ")
-    for word in (f"{file}-wal", f"{file}-shm", "remove", "put the old file back"):
+    for word in (f"{file}-wal", f"{file}-shm", "remove", "restore the old file"):
         assert word in line, line
 
 
@@ -119,7 +119,7 @@ async def test_a_server_refuses_a_backup_beside_the_old_log_and_says_what_to_do(
             assert beside(file, "-wal").read_bytes() == log, "and the log is as it was"
             (line,) = [line for line in server.log.splitlines() if '"level": "error"' in line]
             assert f"{file}-wal" in line
-            assert "put the old file back" in line
+            assert "restore the old file" in line
 
             without_log(file)
             await until_ready(http)
