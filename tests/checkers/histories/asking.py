@@ -10,7 +10,7 @@ from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
 from services import chats, sections, trash
 from tests.api.test_trash import move
-from tests.checkers.histories.reference_model import Answer, Call, Verb
+from tests.checkers.reference_model import Answer, Call, Verb
 from tests.support.client import Client
 from tests.support.concurrent_callers import ensure, place, remove
 

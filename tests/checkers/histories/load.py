@@ -26,7 +26,7 @@ from db.models import Document, Placement, Section
 from marginalia.authentication.local import LOCAL_OWNER
 from tests.checkers.histories.asking import ask
 from tests.checkers.histories.linearizability import NEVER, left_over
-from tests.checkers.histories.reference_model import UNAVAILABLE, Call, Margin, Operation, Verb, changed_nothing, step
+from tests.checkers.reference_model import UNAVAILABLE, Call, Margin, Operation, Verb, changed_nothing, step
 from tests.support.client import Client
 
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.checkers.histories.linearizability import NEVER, Undecided, left_over
-from tests.checkers.histories.reference_model import Answer, Call, Margin, Operation, Verb, changed_nothing, step
+from tests.checkers.reference_model import Answer, Call, Margin, Operation, Verb, changed_nothing, step
 
 HERE = Margin(placed=frozenset({("doc", "sec")}))
 ENSURE = Call(Verb.ENSURE, "doc", "sec")

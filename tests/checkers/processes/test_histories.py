@@ -7,7 +7,7 @@ import os
 
 from db.connection.database import Database
 from tests.checkers.histories.load import Load
-from tests.checkers.histories.reference_model import UNAVAILABLE
+from tests.checkers.reference_model import UNAVAILABLE
 from tests.support.client import Client
 from tests.support.invariants import violations
 

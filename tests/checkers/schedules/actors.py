@@ -14,7 +14,7 @@ from sqlalchemy.util import await_only
 from db.connection import errors
 from db.connection.database import Database
 from tests.checkers.histories.asking import perform
-from tests.checkers.histories.reference_model import Call, Operation
+from tests.checkers.reference_model import Call, Operation
 from tests.support.thorough import thorough
 
 NOT_YET = float("inf")

@@ -11,7 +11,7 @@ import asyncpg
 from db.connection.database import Database
 from tests.checkers.histories.asking import perform
 from tests.checkers.histories.linearizability import left_over
-from tests.checkers.histories.reference_model import UNAVAILABLE, Call, Margin, Operation, Verb, changed_nothing, step
+from tests.checkers.reference_model import UNAVAILABLE, Call, Margin, Operation, Verb, changed_nothing, step
 from tests.checkers.schedules.actors import Actor, acting
 from tests.support.invariants import violations
 

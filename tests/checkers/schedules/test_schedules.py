@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from tests.checkers.histories.reference_model import Call, Margin, Verb
+from tests.checkers.reference_model import Call, Margin, Verb
 from tests.checkers.schedules.scheduler import ANOTHER, Stage, staged
 from tests.support.thorough import thorough
 

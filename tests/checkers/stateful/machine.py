@@ -20,6 +20,7 @@ from services.chats import EnsureDocumentChatsSuccess, EnsureSectionChatsSuccess
 from services.messages import PostMessageSuccess
 from services.sections import CreateSectionSuccess
 from services.trash import PurgeDocumentSuccess, PurgeSectionSuccess
+from tests.checkers.reference_model import Verb
 from tests.checkers.stateful.model import Model
 
 T = TypeVar("T")
@@ -87,17 +88,19 @@ class Machine(RuleBasedStateMachine):
         answer = self._call(sections.create_section, document, title, "Text", 2, section)
         assert kind(answer) == self._model.create_section(document, section, title)
         if isinstance(answer, CreateSectionSuccess):
-            stands = section in self._model.documents[document].sections
+            stands = section in self._model.sections_of(document)
             assert (answer.section.id, answer.placement is not None) == (section, stands)
 
     @rule(document=DOCUMENTS, section=SECTIONS)
     def place(self, document: str, section: str) -> None:
-        assert kind(self._call(sections.place_section, document, section)) == self._model.place(document, section)
+        answer = self._call(sections.place_section, document, section)
+        assert kind(answer) == self._model.call(Verb.PLACE, document, section)
 
     @rule(document=DOCUMENTS, section=SECTIONS)
     def remove(self, document: str, section: str) -> None:
         """Take a section out, and ask for its chat there, as another one that may be about to would."""
-        assert kind(self._call(sections.remove_section, document, section)) == self._model.remove(document, section)
+        answer = self._call(sections.remove_section, document, section)
+        assert kind(answer) == self._model.call(Verb.REMOVE, document, section)
         self.ensure(document, section, Role.COMMENTER)
 
     @rule(document=DOCUMENTS, section=SECTIONS, role=ROLES)
@@ -139,8 +142,7 @@ class Machine(RuleBasedStateMachine):
     )
     def post(self, number: int, contents: list[str], client_id: str | None) -> None:
         """Post to one of the chats that there are, or were, several times with one client id or none."""
-        there = [section.chat.id for section in self._model.sections.values() if section.chat]
-        known = [*there, *self._model.purged_chats[-1:], "chat_none"]
+        known = [*self._model.chats.values(), *self._model.purged_chats[-1:], "chat_none"]
         chat_id = known[number % len(known)]
         for content in contents:
             answer = self._call(messages.post_message, chat_id, content, client_id, role=Role.COMMENTER)
@@ -149,79 +151,69 @@ class Machine(RuleBasedStateMachine):
     @rule(document=DOCUMENTS)
     def trash_document(self, document: str) -> None:
         answer = self._call(trash.trash_document, document)
-        assert kind(answer) == ("TrashDocumentSuccess" if document in self._model.documents else "DocumentNotFound")
-        if document in self._model.documents:
-            self._model.documents[document].trashed = True
+        assert kind(answer) == self._model.call(Verb.TRASH_DOCUMENT, document)
 
     @rule(document=DOCUMENTS)
     def restore_document(self, document: str) -> None:
         answer = self._call(trash.restore_document, document)
-        assert kind(answer) == ("RestoreDocumentSuccess" if document in self._model.documents else "DocumentNotFound")
-        if document in self._model.documents:
-            self._model.documents[document].trashed = False
+        assert kind(answer) == self._model.call(Verb.RESTORE_DOCUMENT, document)
 
     @rule(document=DOCUMENTS, trashed=st.booleans())
     def purge_document(self, document: str, trashed: bool) -> None:
         if trashed:
             self.trash_document(document)
         answer = self._call(trash.purge_document, document, role=Role.OWNER)
-        assert kind(answer) == self._model.purge_document(document)
+        assert kind(answer) == self._model.call(Verb.PURGE_DOCUMENT, document)
 
     @rule(section=SECTIONS)
     def trash_section(self, section: str) -> None:
         answer = self._call(trash.trash_section, section)
-        assert kind(answer) == ("TrashSectionSuccess" if section in self._model.sections else "SectionNotFound")
-        if section in self._model.sections:
-            self._model.sections[section].trashed = True
+        assert kind(answer) == self._model.call(Verb.TRASH_SECTION, "", section)
 
     @rule(section=SECTIONS)
     def restore_section(self, section: str) -> None:
         answer = self._call(trash.restore_section, section)
-        assert kind(answer) == ("RestoreSectionSuccess" if section in self._model.sections else "SectionNotFound")
-        if section in self._model.sections:
-            self._model.sections[section].trashed = False
+        assert kind(answer) == self._model.call(Verb.RESTORE_SECTION, "", section)
 
     @rule(section=SECTIONS, trashed=st.booleans())
     def purge_section(self, section: str, trashed: bool) -> None:
         if trashed:
             self.trash_section(section)
         answer = self._call(trash.purge_section, section, role=Role.OWNER)
-        assert kind(answer) == self._model.purge_section(section)
+        assert kind(answer) == self._model.call(Verb.PURGE_SECTION, "", section)
 
     @rule(
         section=SECTIONS, other=SECTIONS, how=st.sampled_from(["empty", "dangling", "another's"]), asked=st.booleans()
     )
     def break_pointer(self, section: str, other: str, how: str, asked: bool) -> None:
         """Point a section to nothing, to a chat that is not there, or to the chat of another section."""
-        if section not in self._model.sections:
+        if section not in self._model.made:
             return
-        chat = self._model.sections[other].chat if other in self._model.sections else None
-        pointer = {"empty": None, "dangling": "chat_none"}.get(how, chat.id if chat else None)
-        self._model.sections[section].pointer = pointer
+        pointer = {"empty": None, "dangling": "chat_none"}.get(how, self._model.chats.get(other))
+        self._model.break_pointer(section, pointer)
         self._run(self._point(section, pointer))
-        for document, row in self._model.documents.items():
-            if asked and section in row.sections:
+        for document in self._model.rows("doc_"):
+            if asked and section in self._model.sections_of(document):
                 self.ensure(document, section, Role.READER)
 
     @invariant()
     def there_is_what_the_model_says(self) -> None:
         """Compare all rows of the workspace with the model."""
         model = self._model
-        documents, sections = sorted(model.documents.items()), sorted(model.sections.items())
-        chats = [(key, section.chat) for key, section in sections if section.chat is not None]
+        documents, sections, chats = model.rows("doc_"), model.rows("sec_"), sorted(model.chats)
         assert self._run(self._contents()) == [
-            [(key, document.trashed) for key, document in documents],
-            [(key, section.trashed, section.pointer) for key, section in sections],
-            [(key, each) for key, document in documents for each in document.sections],
-            [(key, chat.id, chat.opened_through, len(chat.messages)) for key, chat in chats],
-            [(key, number, *posted) for key, chat in chats for number, posted in enumerate(chat.messages, 1)],
+            [(row, model.margin.hides(row)) for row in documents],
+            [(row, model.margin.hides(row), model.pointer(row)) for row in sections],
+            [(row, section) for row in documents for section in model.sections_of(row)],
+            [(row, model.chats[row], model.opened_through[row], len(model.posts[row])) for row in chats],
+            [(row, number, *posted) for row in chats for number, posted in enumerate(model.posts[row], 1)],
         ]
 
     def teardown(self) -> None:
         """Set the pointers right that were broken by hand, of all sections that can be asked for."""
-        for document, row in self._model.documents.items():
+        for document in self._model.rows("doc_"):
             self._call(trash.restore_document, document)
-            for section in row.sections:
+            for section in self._model.sections_of(document):
                 self._call(trash.restore_section, section)
                 self._call(chats.ensure_section_chat, document, section)
 
@@ -229,9 +221,8 @@ class Machine(RuleBasedStateMachine):
         chat_id = answer.id if isinstance(answer, ChatSession) else "none"
         assert kind(answer) == self._model.ensure(document, section, role >= Role.COMMENTER, chat_id)
         if isinstance(answer, ChatSession):
-            chat = self._model.sections[section].chat
-            assert chat is not None
-            assert (answer.id, answer.section_id, answer.last_seq) == (chat.id, section, len(chat.messages))
+            chat = self._model.chats[section]
+            assert (answer.id, answer.section_id, answer.last_seq) == (chat, section, len(self._model.posts[section]))
 
     def _call(self, use_case: Any, *arguments: object, role: Role = Role.EDITOR) -> object:
         principal = Principal("somebody", self._workspace, role)

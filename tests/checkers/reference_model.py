@@ -1,7 +1,7 @@
 """The margin as one thing at a time: documents, sections that stand in them, and the one chat that each may have.
 
-This is the model that histories are held against. It knows nothing of transactions: it says what each call answers and
-changes if nothing else happens meanwhile.
+This is the one model that schedules, histories and random calls are held against. It knows nothing of transactions: it
+says what each call answers and changes if nothing else happens meanwhile.
 """
 
 from enum import StrEnum
@@ -53,7 +53,7 @@ Operation = linearizability.Operation[Call, Answer]
 class Margin(NamedTuple):
     """The state: where sections stand, and their chats; which documents and sections are in the trash, or purged.
 
-    `pointers` are those that are wrong: sections with the id that they point to in place of that of their chat.
+    `pointers` are those that are wrong: sections with the id that they point to in place of that of their chat, or "".
     """
 
     placed: frozenset[tuple[str, str]]
@@ -61,6 +61,10 @@ class Margin(NamedTuple):
     trashed: frozenset[str] = frozenset()
     purged: frozenset[str] = frozenset()
     pointers: frozenset[tuple[str, str]] = frozenset()
+
+    def answered(self, call: Call, chat: str | None = None) -> tuple[str, "Margin"]:
+        """Return the kind of the answer to a call, and the state after it; a chat that is opened gets the id `chat`."""
+        return _STEPS[call.verb](self, call, Answer("", chat) if chat else None)
 
     def step(self, call: Call, answer: Answer | None) -> "Margin | None":
         """Return the state after a call; None: it cannot have answered so. No answer: whatever it was."""
