@@ -70,8 +70,8 @@ class SectionChat(NamedTuple):
 class ChatWrites:
     """The chats that `write_chats` opened, and the sections whose pointers it repaired."""
 
-    opened: Sequence[ChatSession]
-    pointed: AbstractSet[str]
+    created: Sequence[ChatSession]
+    repaired: AbstractSet[str]
 
 
 async def find(session: AsyncSession, keys: Iterable[AnchorKey]) -> Mapping[AnchorKey, Anchor]:

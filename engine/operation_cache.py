@@ -152,9 +152,9 @@ class OperationCache:
         """Whether errors may suggest names, which discloses the schema."""
         self.introspection = introspection
         """Whether errors may name types and fields of the schema."""
-        self.read = 0
+        self.misses = 0
         """The number of cache misses."""
-        self.found = 0
+        self.hits = 0
         """The number of cache hits."""
         self._schema = schema
         # graphql-core reads this when validation begins; its default allows for half a second of work.
@@ -171,10 +171,10 @@ class OperationCache:
                 raise Refused(
                     _excess(LimitExceeded("MAX_CHARACTERS_EXCEEDED", "characters", len(text), self.limits.characters))
                 )
-            self.read += 1
+            self.misses += 1
             known = self._keep(text, self._read(text))
         else:
-            self.found += 1
+            self.hits += 1
             self._texts.move_to_end(text)
         if known.errors:
             raise Refused(*known.errors)

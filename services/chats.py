@@ -91,12 +91,12 @@ async def ensure_section_chat(store: Store, document_id: str, section_id: str) -
         if refused := _refused(store, anchor, document_id, section_id):
             return refused
         if anchor.chat is None:
-            settled = await _settle(store, document_id, missing=[section_id])
-            if settled.opened:
-                return settled.opened[0].ensured_as(Ensured.CREATED)
+            written = await _write(store, document_id, missing=[section_id])
+            if written.created:
+                return written.created[0].ensured_as(Ensured.CREATED)
         elif _is_wrong(anchor):
-            settled = await _settle(store, document_id, wrong=[section_id])
-            if settled.pointed:
+            written = await _write(store, document_id, wrong=[section_id])
+            if written.repaired:
                 return anchor.chat.ensured_as(Ensured.REPAIRED)
         else:
             return anchor.chat.ensured_as(Ensured.FOUND)
@@ -127,9 +127,9 @@ async def ensure_section_chats(store: Store, document_id: str, section_ids: Sequ
         if not missing and not wrong:
             # Report every write, even if its section was removed since: an error would mean that nothing was changed.
             return EnsureSectionChatsSuccess([_ensured(key, done, refused.get(key), read[key]) for key in section_ids])
-        settled = await _settle(store, document_id, missing, wrong)
-        done |= {chat.section_id: chat.ensured_as(Ensured.CREATED) for chat in settled.opened}
-        for key in settled.pointed:
+        written = await _write(store, document_id, missing, wrong)
+        done |= {chat.section_id: chat.ensured_as(Ensured.CREATED) for chat in written.created}
+        for key in written.repaired:
             if (chat := found[key].chat) is not None:
                 done[key] = chat.ensured_as(Ensured.REPAIRED)
     return TemporarilyUnavailable()
@@ -156,9 +156,9 @@ async def ensure_document_chats(store: Store, document_id: str) -> EnsureDocumen
         found = len({each.section_id for each in standing} - {*without, *wrong, *opened, *repaired})
         if not missing and not wrong:
             return EnsureDocumentChatsSuccess(document_id, len(opened), found, len(repaired), len(without))
-        settled = await _settle(store, document_id, missing, wrong)
-        opened |= {chat.section_id for chat in settled.opened}
-        repaired |= settled.pointed
+        written = await _write(store, document_id, missing, wrong)
+        opened |= {chat.section_id for chat in written.created}
+        repaired |= written.repaired
     return TemporarilyUnavailable()
 
 
@@ -225,7 +225,7 @@ def _ensured(
     return EnsuredSectionChat(section_id, anchor.chat.ensured_as(Ensured.FOUND))
 
 
-async def _settle(store: Store, document_id: str, missing: Sequence[str] = (), wrong: Sequence[str] = ()) -> ChatWrites:
+async def _write(store: Store, document_id: str, missing: Sequence[str] = (), wrong: Sequence[str] = ()) -> ChatWrites:
     chat_ids = {section_id: ids.new(ids.CHAT) for section_id in missing}
     return await store.transact(
         lambda transaction: anchors.write_chats(

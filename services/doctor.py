@@ -61,7 +61,7 @@ def checks() -> dict[str, Check]:
         return lambda scanner: _broken(scanner, invariant)
 
     named = {f"{invariant.rule} {invariant.name}": check(invariant) for invariant in INVARIANTS}
-    return {**named, VALUES: _bad_values, ENCODING: _unfit_encoding, STRUCTURE: _lacking, ENGINE: _complaints}
+    return {**named, VALUES: _bad_values, ENCODING: _unfit_encoding, STRUCTURE: _missing_objects, ENGINE: _engine_errors}
 
 
 async def repair(scanner: Scanner, finding: Finding) -> None:
@@ -138,18 +138,18 @@ async def _unfit_encoding(scanner: Scanner) -> AsyncGenerator[Finding, None]:
         yield Finding(Rule.DATABASE_SOUND, unfit)
 
 
-async def _lacking(scanner: Scanner) -> AsyncGenerator[Finding, None]:
+async def _missing_objects(scanner: Scanner) -> AsyncGenerator[Finding, None]:
     try:
-        lacking = await scanner.lacking()
+        missing = await scanner.missing_objects()
     except DatabaseDamaged as damaged:
-        lacking = [f"The database schema could not be checked: {damaged}"]
-    for lack in lacking:
-        yield Finding(Rule.DATABASE_SOUND, lack)
+        missing = [f"The database schema could not be checked: {damaged}"]
+    for each in missing:
+        yield Finding(Rule.DATABASE_SOUND, each)
 
 
-async def _complaints(scanner: Scanner) -> AsyncGenerator[Finding, None]:
-    for complaint in await scanner.complaints():
-        yield Finding(Rule.DATABASE_SOUND, complaint)
+async def _engine_errors(scanner: Scanner) -> AsyncGenerator[Finding, None]:
+    for error in await scanner.engine_errors():
+        yield Finding(Rule.DATABASE_SOUND, error)
 
 
 def _finding(violation: Violation) -> Finding:

@@ -77,7 +77,7 @@ class Scanner:
                     break
             workspace_id = None if self.workspace_id else await self._next_workspace(invariant, workspace_id)
 
-    async def lacking(self) -> list[str]:
+    async def missing_objects(self) -> list[str]:
         """List our tables, constraints and indexes that are missing.
 
         Raises `DatabaseUnavailable` or `DatabaseDamaged`.
@@ -96,7 +96,7 @@ class Scanner:
         """Return why the database cannot store every text. None: it can. Raises `DatabaseUnavailable`."""
         return await encoding.unfit(self._database)
 
-    async def complaints(self) -> list[str]:
+    async def engine_errors(self) -> list[str]:
         """Run the engine's own integrity check. A long list is cut off. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
             return await engine_check.engine_errors(session)

@@ -164,7 +164,7 @@ class _Sampled:
 
     def sample(self) -> None:
         """Sample the current values."""
-        for result, count in (("hit", self._operations.found), ("miss", self._operations.read)):
+        for result, count in (("hit", self._operations.hits), ("miss", self._operations.misses)):
             self._texts.labels(result).inc(count - self._counted[result])
             self._counted[result] = count
         for pool, connections in self._database.in_use.items():

@@ -16,7 +16,7 @@ def describe(raised: BaseException) -> ExpectedError | None:
         case BadArgument(code=code):
             return ExpectedError(code or "BAD_USER_INPUT")
         case SlowConsumer():
-            return ExpectedError("FELL_BEHIND", "Too many events were undelivered, please subscribe again")
+            return ExpectedError("SLOW_CONSUMER", "Too many events were undelivered, please subscribe again")
         case DatabaseUnavailable(retry_after_ms=retry_after_ms):
             _log.warning("unavailable", reason=str(raised))
             return ExpectedError(

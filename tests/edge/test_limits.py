@@ -172,7 +172,7 @@ async def test_the_cost_of_a_text_follows_its_variables(serve: Serve) -> None:
                 assert "errors" not in answer
             else:
                 assert refused(answer) == {"code": "MAX_COST_EXCEEDED", "requested": 10 + 2 * n, "limit": 109}
-        assert client.operations.read == 1
+        assert client.operations.misses == 1
 
 
 @on_sqlite
@@ -199,7 +199,7 @@ async def test_a_text_is_parsed_and_validated_once(client: Served) -> None:
     for _ in range(3):
         await client.result("{ nothing }")
         await client.result("{")
-    assert (client.operations.read, client.operations.found) == (3, 7)
+    assert (client.operations.misses, client.operations.hits) == (3, 7)
 
 
 @on_sqlite
@@ -207,11 +207,11 @@ async def test_what_is_remembered_has_a_bound(client: Served) -> None:
     long = " " * 190_000
     for number in range(KEPT_CHARACTERS // 190_000 + 1):
         await client(f"{{ a{number}: __typename }}{long}")
-    read = client.operations.read
+    read = client.operations.misses
     await client(f"{{ a1: __typename }}{long}")
-    assert client.operations.read == read
+    assert client.operations.misses == read
     await client(f"{{ a0: __typename }}{long}")
-    assert client.operations.read == read + 1
+    assert client.operations.misses == read + 1
 
 
 def test_what_is_wrong_with_a_text_is_remembered_without_its_tree() -> None:
@@ -226,10 +226,10 @@ def test_what_is_wrong_with_a_text_is_remembered_without_its_tree() -> None:
     for number in range(KEPT_CHARACTERS // 500 + 10):
         with pytest.raises(Refused):
             texts.find(f"{{{number}")
-    assert (texts.read, texts.found) == (4 + KEPT_CHARACTERS // 500 + 10, 4)
+    assert (texts.misses, texts.hits) == (4 + KEPT_CHARACTERS // 500 + 10, 4)
     with pytest.raises(Refused):
         texts.find("{0")
-    assert texts.found == 4
+    assert texts.hits == 4
 
 
 @on_sqlite

@@ -80,7 +80,7 @@ async def test_a_document_of_the_manifest_is_run_by_its_id(
         for given in {name, sha256(TRUSTED), f"sha256:{sha256(TRUSTED)}"} if sha256(TRUSTED) in name else {name}:
             assert await ask(client, documentId=given, variables={"first": 1}) == {"data": EMPTY}
         assert await ask(client, documentId=name, query=TRUSTED) == {"data": EMPTY}
-        assert client.operations.read == 1
+        assert client.operations.misses == 1
         headers = {"GraphQL-Require-Preflight": "1"}
         response = await client.http.get("/graphql", params={"documentId": name}, headers=headers)
         assert response.json() == {"data": EMPTY}
@@ -107,7 +107,7 @@ async def test_a_client_registers_a_text_and_sends_its_hash_from_then_on(client:
     assert await ask(client, query=OTHER, extensions=persisted(OTHER)) == {"data": EMPTY}
     assert await ask(client, extensions=persisted(OTHER)) == {"data": EMPTY}
     assert await ask(client, documentId=f"sha256:{sha256(OTHER)}") == {"data": EMPTY}
-    assert client.operations.read == 1
+    assert client.operations.misses == 1
 
 
 @on_sqlite

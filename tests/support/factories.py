@@ -87,14 +87,14 @@ async def chat(database: Database, section: Section, **values: Any) -> ChatSessi
 async def open_chat(session: AsyncSession, document: Document, section: Section) -> str:
     """Open the chat of a section in a transaction, as the server does, and return its id."""
     chat_id = ids.new(ids.CHAT)
-    settled = await anchors.write_chats(
+    written = await anchors.write_chats(
         Transaction(session, document.workspace_id),
         document.id,
         chat_ids={section.id: chat_id},
         wrong=(),
         created_by="somebody",
     )
-    assert [chat.id for chat in settled.opened] == [chat_id]
+    assert [chat.id for chat in written.created] == [chat_id]
     return chat_id
 
 

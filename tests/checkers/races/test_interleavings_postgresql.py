@@ -208,10 +208,10 @@ async def test_a_repair_waits_for_another_and_leaves_the_word_to_it(
 ) -> None:
     chat = await factories.chat(database, section)
     async with database.begin() as session:
-        settled = await anchors.write_chats(
+        written = await anchors.write_chats(
             Transaction(session, "local"), document.id, chat_ids={}, wrong=[section.id], created_by="somebody"
         )
-        assert settled.pointed == {section.id}
+        assert written.repaired == {section.id}
         waiting = asyncio.create_task(ensure(client, document.id, section.id))
         await until_waiting(database)
     assert (await waiting)["ensured"] == "FOUND"
