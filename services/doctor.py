@@ -61,7 +61,8 @@ def checks() -> dict[str, Check]:
         return lambda scanner: _broken(scanner, invariant)
 
     named = {f"{invariant.rule} {invariant.name}": check(invariant) for invariant in INVARIANTS}
-    return {**named, VALUES: _bad_values, ENCODING: _unfit_encoding, STRUCTURE: _missing_objects, ENGINE: _engine_errors}
+    beside = {VALUES: _bad_values, ENCODING: _unfit_encoding, STRUCTURE: _missing_objects, ENGINE: _engine_errors}
+    return {**named, **beside}
 
 
 async def repair(scanner: Scanner, finding: Finding) -> None:
