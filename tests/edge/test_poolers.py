@@ -150,7 +150,8 @@ async def test_a_read_that_waits_too_long_is_given_up_and_cancelled(pooled: Data
 async def test_a_hot_ensure_is_one_round_trip_and_a_transaction_brings_its_settings_along(
     serve: Serve, pooled_url: str
 ) -> None:
-    async with Proxy(pooled_url).listening() as proxy, serve(database_url=proxy.url) as client:
+    # One connection for reading: another one would have to be sent the statement first.
+    async with Proxy(pooled_url).listening() as proxy, serve(database_url=proxy.url, pool_size=1) as client:
         world = await make_world(client)
         anchor = world.document, world.section
         await ensure(client, *anchor)
