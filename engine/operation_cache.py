@@ -5,10 +5,12 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from graphql import (
     DocumentNode,
+    FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
@@ -18,6 +20,7 @@ from graphql import (
     SourceLocation,
     Token,
     TokenKind,
+    VariableValues,
     parse,
     validate,
 )
@@ -32,7 +35,12 @@ from engine.complexity import (
     excesses,
     size,
 )
+from engine.directives import choosing
+from engine.plan import Compiler, ObjectPlan
 from engine.validation import Rule, disclosed, validation_rules
+
+KEPT_PLANS = 16
+"""The number of plans kept for an operation: each combination of its directives has its own."""
 
 KEPT_CHARACTERS = 5_000_000
 """The capacity of the cache, in characters."""
@@ -93,7 +101,9 @@ class PreparedOperation:
     limits: Limits
     reads_data: bool
     """Whether the operation selects more than introspection."""
+    fragments: Mapping[str, FragmentDefinitionNode] = field(default_factory=dict)
     _costs: dict[tuple[Any, ...], int] = field(default_factory=dict, repr=False)
+    _plans: dict[tuple[Any, ...], ObjectPlan] = field(default_factory=dict, repr=False)
 
     @property
     def kind(self) -> OperationType:
@@ -104,6 +114,26 @@ class PreparedOperation:
     def name(self) -> str | None:
         """The name of the operation; None if it is anonymous."""
         return self.node.name.value if self.node.name else None
+
+    @cached_property
+    def _choosing(self) -> tuple[str, ...]:
+        return choosing(self.node, self.fragments)
+
+    def plan(self, variables: VariableValues) -> ObjectPlan:
+        """Return the plan for these variables: one for each combination of those that stand in directives.
+
+        Raises `Refused` where one of these is null.
+        """
+        chosen = tuple(variables.coerced.get(name) for name in self._choosing)
+        plan = self._plans.get(chosen)
+        if plan is None:
+            choices = {name: value for name, value in zip(self._choosing, chosen, strict=True) if value is not None}
+            if len(choices) < len(chosen):
+                raise refused("BAD_USER_INPUT", "The variable of @skip or @include must not be null")
+            plan = Compiler(self.schema, self.node, self.fragments, choices).root()
+            if len(self._plans) < KEPT_PLANS:
+                self._plans[chosen] = plan
+        return plan
 
     def cost(self, variables: Mapping[str, Any]) -> int:
         """Return the cost of the operation with these variables."""
@@ -235,6 +265,7 @@ class OperationCache:
             raise Refused(
                 _excess(LimitExceeded("MAX_FRAGMENTS_EXCEEDED", "definitions", others, self.limits.fragments))
             )
+        fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
         measuring = ComplexityAnalyzer(self._schema, document, self.limits)
         found: list[LimitExceeded] = []
         operations: dict[str | None, PreparedOperation] = {}
@@ -244,7 +275,7 @@ class OperationCache:
                 measured = measuring.operation(node, sizes)
                 found.extend(excesses(measured, self.limits))
                 operation = PreparedOperation(
-                    self._schema, document, node, tuple(sorted(sizes.names)), self.limits, measured.own > 0
+                    self._schema, document, node, tuple(sorted(sizes.names)), self.limits, measured.own > 0, fragments
                 )
                 operations[operation.name] = operation
             for measured in measuring.fragments():

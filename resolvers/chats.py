@@ -1,11 +1,11 @@
 """Chat sessions: reading, ensuring and subscribing to them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from db.models import ChatSession, Document, Section
-from db.reading.loaders import AwaitableOrValue
+from db.reading.loaders import AwaitableOrValue, Loaded
 from resolvers.arguments import ChatId, DocId, SectionId, SectionIds
-from resolvers.context import Info
+from resolvers.context import Info, Parents
 from services import chats, documents, sections
 from services.chats import (
     EnsureDocumentChatsResult,
@@ -28,20 +28,24 @@ async def ensure_document_chats(info: Info, doc_id: DocId) -> EnsureDocumentChat
     return await chats.ensure_document_chats(info.context.store, doc_id)
 
 
-def ensured_document(root: EnsureDocumentChatsSuccess, info: Info) -> AwaitableOrValue[Document | None]:
-    return documents.document(info.context.store, root.document_id)
+def ensured_documents(
+    info: Info, ensured: Parents[EnsureDocumentChatsSuccess]
+) -> AwaitableOrValue[Sequence[Loaded[Document | None]]]:
+    return documents.of_ids(info.context.store, [each.document_id for each in ensured])
 
 
 def chat_session(info: Info, id: ChatId) -> AwaitableOrValue[ChatSession | None]:
     return chats.chat(info.context.store, id)
 
 
-def section(root: ChatSession, info: Info) -> AwaitableOrValue[Section | None]:
-    return sections.section(info.context.store, root.section_id)
+def sections_of_chats(info: Info, sessions: Parents[ChatSession]) -> AwaitableOrValue[Sequence[Loaded[Section | None]]]:
+    return sections.of_ids(info.context.store, [chat.section_id for chat in sessions])
 
 
-def document(root: ChatSession, info: Info) -> AwaitableOrValue[Document | None]:
-    return None if root.document_id is None else documents.document(info.context.store, root.document_id)
+def documents_of_chats(
+    info: Info, sessions: Parents[ChatSession]
+) -> AwaitableOrValue[Sequence[Loaded[Document | None]]]:
+    return documents.of_chats(info.context.store, sessions)
 
 
 async def section_chat_opened(info: Info, doc_id: DocId) -> AsyncIterator[ChatSession]:

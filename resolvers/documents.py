@@ -1,8 +1,10 @@
 """Documents: reading, creating and exporting them."""
 
+from collections.abc import Sequence
+
 from db.documents import NEWEST_FIRST, READING_ORDER
 from db.models import Document, Section
-from db.reading.loaders import AwaitableOrValue
+from db.reading.loaders import AwaitableOrValue, Loaded
 from db.reading.paging import Connection, Edge
 from resolvers.arguments import (
     After,
@@ -18,7 +20,7 @@ from resolvers.arguments import (
     NewDocumentId,
     Title,
 )
-from resolvers.context import Info
+from resolvers.context import Info, Parents
 from services import documents, limits
 from services.documents import (
     CreateDocumentResult,
@@ -39,20 +41,20 @@ async def all_documents(
     return await documents.documents(info.context.store, page(NEWEST_FIRST, first, after, last, before))
 
 
-async def sections(
-    root: Document,
+async def sections_of_documents(
     info: Info,
+    parents: Parents[Document],
     first: FirstSections = None,
     after: After = None,
     last: LastSections = None,
     before: Before = None,
-) -> Connection[Section]:
+) -> Sequence[Loaded[Connection[Section]]]:
     asked = page(READING_ORDER, first, after, last, before, largest=limits.LARGEST_SECTIONS_PAGE)
-    return await documents.sections(info.context.store, root, asked)
+    return await documents.sections(info.context.store, parents, asked)
 
 
-async def markdown(root: Document, info: Info) -> str:
-    return await documents.export_markdown(info.context.store, root)
+async def markdown_of_documents(info: Info, parents: Parents[Document]) -> Sequence[str | BaseException]:
+    return await documents.markdown_of(info.context.store, parents)
 
 
 async def create_document(
@@ -67,5 +69,7 @@ async def import_document(
     return await documents.import_document(info.context.store, title, markdown, id)
 
 
-def created_edge(root: CreateDocumentSuccess | ImportDocumentSuccess, info: Info) -> Edge[Document]:
-    return documents.edge(root.document)
+def created_edges(
+    info: Info, created: Parents[CreateDocumentSuccess | ImportDocumentSuccess]
+) -> Sequence[Edge[Document]]:
+    return [documents.edge(each.document) for each in created]

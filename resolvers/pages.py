@@ -1,11 +1,14 @@
 """Pages: the total count of a connection."""
 
+from asyncio import gather
+from collections.abc import Sequence
 from typing import Any
 
-from db.reading.loaders import AwaitableOrValue
 from db.reading.paging import Connection
-from resolvers.context import Info
+from resolvers.context import Info, Parents
 
 
-def total_count(root: Connection[Any], info: Info) -> AwaitableOrValue[int]:
-    return root.count()
+async def total_counts(info: Info, connections: Parents[Connection[Any]]) -> Sequence[int | BaseException]:
+    counts = [connection.count() for connection in connections]
+    waiting = iter(await gather(*(count for count in counts if not isinstance(count, int)), return_exceptions=True))
+    return [count if isinstance(count, int) else next(waiting) for count in counts]

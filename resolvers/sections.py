@@ -1,8 +1,10 @@
 """Sections: reading, creating, placing and removing them."""
 
+from collections.abc import Sequence
+
 from db.documents import NEWEST_FIRST, SectionEdge
 from db.models import ChatSession, Document, Placement, Section
-from db.reading.loaders import AwaitableOrValue
+from db.reading.loaders import AwaitableOrValue, Loaded
 from db.reading.paging import Connection
 from resolvers.arguments import (
     After,
@@ -16,7 +18,7 @@ from resolvers.arguments import (
     SectionId,
     Title,
 )
-from resolvers.context import Info
+from resolvers.context import Info, Parents
 from services import chats, documents, sections
 from services.paging import page
 from services.sections import (
@@ -33,22 +35,31 @@ def section(info: Info, id: SectionId) -> AwaitableOrValue[Section | None]:
     return sections.section(info.context.store, id)
 
 
-def chat(root: Section, info: Info) -> AwaitableOrValue[ChatSession | None]:
-    return chats.chat_of_section(info.context.store, root.id)
+def chats_of_sections(info: Info, placed: Parents[Section]) -> AwaitableOrValue[Sequence[Loaded[ChatSession | None]]]:
+    return chats.of_sections(info.context.store, placed)
 
 
-async def documents_of(
-    root: Section, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-) -> Connection[Document]:
-    return await sections.documents_of(info.context.store, root, page(NEWEST_FIRST, first, after, last, before))
+async def documents_of_sections(
+    info: Info,
+    placed: Parents[Section],
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> Sequence[Loaded[Connection[Document]]]:
+    return await sections.documents_of(info.context.store, placed, page(NEWEST_FIRST, first, after, last, before))
 
 
-def placed_document(root: Placement, info: Info) -> AwaitableOrValue[Document | None]:
-    return documents.document(info.context.store, root.document_id)
+def documents_of_placements(
+    info: Info, placements: Parents[Placement]
+) -> AwaitableOrValue[Sequence[Loaded[Document | None]]]:
+    return documents.of_ids(info.context.store, [placement.document_id for placement in placements])
 
 
-def placed_section(root: Placement, info: Info) -> AwaitableOrValue[Section | None]:
-    return sections.section(info.context.store, root.section_id)
+def sections_of_placements(
+    info: Info, placements: Parents[Placement]
+) -> AwaitableOrValue[Sequence[Loaded[Section | None]]]:
+    return sections.of_ids(info.context.store, [placement.section_id for placement in placements])
 
 
 async def create_section(
@@ -70,18 +81,15 @@ async def remove_section(info: Info, doc_id: DocId, section_id: SectionId) -> Re
     return await sections.remove_section(info.context.store, doc_id, section_id)
 
 
-def created_edge(root: CreateSectionSuccess, info: Info) -> SectionEdge | None:
-    return None if root.placement is None else sections.edge(root.section, root.placement)
+def created_edges(info: Info, created: Parents[CreateSectionSuccess]) -> Sequence[SectionEdge | None]:
+    return [sections.edge(each.section, each.placement) if each.placement else None for each in created]
 
 
-async def placed_edge(root: PlaceSectionSuccess, info: Info) -> SectionEdge | None:
-    section = await info.context.store.load.sections.load(root.placement.section_id)
-    return None if section is None else sections.edge(section, root.placement)
+async def placed_edges(info: Info, placed: Parents[PlaceSectionSuccess]) -> Sequence[Loaded[SectionEdge | None]]:
+    return await sections.placed_edges(info.context.store, [each.placement for each in placed])
 
 
-def created_in(root: CreateSectionSuccess, info: Info) -> AwaitableOrValue[Document | None]:
-    return documents.document(info.context.store, root.document_id)
-
-
-def removed_from(root: RemoveSectionSuccess, info: Info) -> AwaitableOrValue[Document | None]:
-    return documents.document(info.context.store, root.document_id)
+def changed_documents(
+    info: Info, changes: Parents[CreateSectionSuccess | RemoveSectionSuccess]
+) -> AwaitableOrValue[Sequence[Loaded[Document | None]]]:
+    return documents.of_ids(info.context.store, [each.document_id for each in changes])

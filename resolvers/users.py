@@ -1,7 +1,9 @@
 """Users: the authors of objects, and the viewer who sends the request."""
 
+from collections.abc import Sequence
+
 from db.models import ChatSession, Document, Message, Section
-from resolvers.context import Info
+from resolvers.context import Info, Parents, each
 from services import users
 from services.users import User, Viewer
 
@@ -10,9 +12,9 @@ def viewer(info: Info) -> Viewer:
     return users.viewer(info.context.store)
 
 
-def created_by(root: Document | Section | ChatSession, info: Info) -> User:
-    return users.user(root.created_by)
+def creators(info: Info, objects: Parents[Document | Section | ChatSession]) -> Sequence[User | Exception]:
+    return each(lambda made: users.user(made.created_by), objects)
 
 
-def author(root: Message, info: Info) -> User:
-    return users.user(root.author)
+def authors(info: Info, messages: Parents[Message]) -> Sequence[User | Exception]:
+    return each(lambda message: users.user(message.author), messages)

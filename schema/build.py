@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from inspect import signature
 from typing import Any, cast, get_args, get_type_hints
 
 import strawberry
@@ -11,9 +10,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLUnionType,
     Undefined,
-    get_named_type,
     is_input_object_type,
-    is_specified_scalar_type,
 )
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
@@ -22,10 +19,11 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.union import StrawberryUnion
 
 from engine.complexity import COST
+from engine.plan import ATTRIBUTE, BATCH, CLASSES
 from resolvers.arguments import Prefixed
 from schema.roots import Mutation, Query, Subscription
 from schema.scalars import SCALARS
-from schema.view import EVENT
+from schema.view import BATCHED, EVENT
 
 RULES = (MaybeNullValidationRule, OneOfInputValidationRule)
 """The validation rules that Strawberry's inputs need beyond those of the specification."""
@@ -75,22 +73,24 @@ def _simplify(schema: strawberry.Schema, kind: GraphQLObjectType) -> None:
     only use the context of `info`, and graphql-core's `info` has it too.
     """
     definition = schema.get_type_by_name(kind.name)
+    if represents := getattr(getattr(definition, "origin", None), "represents", None):
+        kind.extensions[CLASSES] = (represents,)
     for field in getattr(definition, "fields", ()):
         if field.permission_classes or field.extensions:
             raise TypeError(f"{kind.name}.{field.python_name} has permissions or extensions, which nothing applies")
         ours = kind.fields[schema.config.name_converter.get_graphql_name(field)]
         ours.extensions[COST] = field.metadata.get(COST, 1)
         _leave_out_null_defaults(ours)
+        _name_arguments(schema, field, ours)
         if field.base_resolver is None:
-            ours.resolve = _attribute(field.python_name)
+            ours.extensions[ATTRIBUTE] = field.python_name
+        elif field.metadata.get(BATCHED):
+            ours.extensions[BATCH] = _resolver(field.base_resolver.wrapped_func)
         elif field.is_subscription:
-            _name_arguments(schema, field, ours)
-            ours.subscribe = _resolver(field.base_resolver.wrapped_func)
+            ours.subscribe = _of_root(field.base_resolver.wrapped_func)
             ours.resolve = _resolver(field.metadata[EVENT])
-        elif all(is_specified_scalar_type(get_named_type(argument.type)) for argument in ours.args.values()):
-            # Strawberry converts the other arguments: inputs and enums.
-            _name_arguments(schema, field, ours)
-            ours.resolve = _resolver(field.base_resolver.wrapped_func)
+        else:
+            ours.resolve = _of_root(field.base_resolver.wrapped_func)
 
 
 def _leave_out_null_defaults(field: GraphQLField) -> None:
@@ -107,25 +107,23 @@ def _list_success_first(schema: strawberry.Schema, union: GraphQLUnionType) -> N
     union.types = tuple(sorted(union.types, key=lambda member: order.index(member.name)))
 
 
-def _attribute(name: str) -> Callable[..., Any]:
-    return lambda source, _info: getattr(source, name)
-
-
 def _name_arguments(schema: strawberry.Schema, field: StrawberryField, ours: GraphQLField) -> None:
     for argument in field.arguments:
         ours.args[schema.config.name_converter.get_graphql_name(argument)].out_name = argument.python_name
 
 
 def _resolver(resolve: Any) -> Callable[..., Any]:
+    """Return a resolver that gets the ids among its arguments with their prefixes."""
     prefixes = dict(_prefixes(resolve))
-    is_method = next(iter(signature(resolve).parameters)) == "root"
-    if prefixes and is_method:
-        return lambda root, info, **arguments: resolve(root, info, **_with_prefixes(prefixes, arguments))
-    if prefixes:
-        return lambda _root, info, **arguments: resolve(info, **_with_prefixes(prefixes, arguments))
-    if is_method:
+    if not prefixes:
         return cast(Callable[..., Any], resolve)
-    return lambda _root, info, **arguments: resolve(info, **arguments)
+    return lambda *given, **arguments: resolve(*given, **_with_prefixes(prefixes, arguments))
+
+
+def _of_root(resolve: Any) -> Callable[..., Any]:
+    """Return the resolver of a root field, which takes no parent."""
+    resolver = _resolver(resolve)
+    return lambda _root, info, **arguments: resolver(info, **arguments)
 
 
 def _prefixes(resolve: Any) -> Iterator[tuple[str, str]]:

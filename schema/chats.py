@@ -14,7 +14,7 @@ from schema.nodes import Connection, Node
 from schema.results import result_of
 from schema.sections import Section
 from schema.users import User
-from schema.view import View, enum_of, field, resolved_by, subscription
+from schema.view import View, batched_by, enum_of, field, resolved_by, subscription
 from services import chats
 
 if TYPE_CHECKING:
@@ -37,11 +37,12 @@ class ChatSession(View, Node):
 
     represents = models.ChatSession
 
-    section: Section | None = resolved_by(
-        resolvers.section, "The section to which the chat is anchored; null while the section is in the trash."
+    section: Section | None = batched_by(
+        resolvers.sections_of_chats,
+        "The section to which the chat is anchored; null while the section is in the trash.",
     )
-    document: Document | None = resolved_by(
-        resolvers.document,
+    document: Document | None = batched_by(
+        resolvers.documents_of_chats,
         "The document through which the chat was opened; null if the document was purged or is in the trash, or if you "
         "may not see it.",
     )
@@ -49,12 +50,12 @@ class ChatSession(View, Node):
         "How the ensure that returned this chat obtained it; null in every other result. A normalized client cache "
         "keeps the value of the last result."
     )
-    created_by: User = resolved_by(users.created_by, "The user who opened the chat.")
+    created_by: User = batched_by(users.creators, "The user who opened the chat.")
     created_at: datetime = field("When the chat was opened.")
     updated_at: datetime = field("When the newest message was posted; without messages, when the chat was opened.")
     message_count: int = field("The number of messages in the chat.")
-    messages: Connection[Annotated["Message", strawberry.lazy("schema.messages")]] = resolved_by(
-        messages.messages_of, "The messages of the chat, ordered by number. Without arguments, the newest page."
+    messages: Connection[Annotated["Message", strawberry.lazy("schema.messages")]] = batched_by(
+        messages.messages_of_chats, "The messages of the chat, ordered by number. Without arguments, the newest page."
     )
 
 
@@ -85,8 +86,8 @@ class EnsureDocumentChatsSuccess(View):
 
     represents = chats.EnsureDocumentChatsSuccess
 
-    document: Document | None = resolved_by(
-        resolvers.ensured_document, "The document whose chats were ensured; null if it was trashed meanwhile."
+    document: Document | None = batched_by(
+        resolvers.ensured_documents, "The document whose chats were ensured; null if it was trashed meanwhile."
     )
     created_count: int = field("The number of chats that the ensure opened.")
     found_count: int = field("The number of sections that already had their chat.")

@@ -14,7 +14,7 @@ from resolvers import pages, users
 from schema.nodes import Connection, Edge, Node, PageInfo
 from schema.results import result_of
 from schema.users import User
-from schema.view import View, field, resolved_by
+from schema.view import View, batched_by, field, resolved_by
 from services import documents
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ class Document(View, Node):
     tags: list[str] = field("Labels for grouping, in the order they were given.")
     details: JSON = field("A caller-defined JSON object, stored unchanged.", name="metadata")
     version: int = field("A counter: each change to the document or to the arrangement of its sections adds one.")
-    created_by: User = resolved_by(users.created_by, "The user who created the document.")
+    created_by: User = batched_by(users.creators, "The user who created the document.")
     created_at: datetime = field("When the document was created.")
     updated_at: datetime = field("When the document or the arrangement of its sections last changed.")
     deleted_at: datetime | None = field("When the document was moved to the trash; null if it is not in the trash.")
-    sections: "DocumentSectionConnection" = resolved_by(
-        resolvers.sections, "The sections of the document, in reading order."
+    sections: "DocumentSectionConnection" = batched_by(
+        resolvers.sections_of_documents, "The sections of the document, in reading order."
     )
-    markdown: str = resolved_by(
-        resolvers.markdown,
+    markdown: str = batched_by(
+        resolvers.markdown_of_documents,
         "The whole document as CommonMark, with its front matter. Importing it again creates equal sections. Sections "
         "from other documents include the link definitions that they need, under other labels where labels clash.",
         cost=1_000,
@@ -73,7 +73,7 @@ class DocumentSectionConnection(View):
         "The sections of this page, with their cursors. An edge is null if its sort key cannot be read."
     )
     page_info: PageInfo = field("Information about this page, for pagination.")
-    total_count: int = resolved_by(pages.total_count, "The number of sections in the document, across all pages.")
+    total_count: int = batched_by(pages.total_counts, "The number of sections in the document, across all pages.")
 
 
 @strawberry.type(description="The document was created.")
@@ -83,8 +83,8 @@ class CreateDocumentSuccess(View):
     represents = documents.CreateDocumentSuccess
 
     document: Document = field("The new document.")
-    document_edge: Edge[Document] = resolved_by(
-        resolvers.created_edge, "The new document as an edge of Query.documents, for clients that keep that list."
+    document_edge: Edge[Document] = batched_by(
+        resolvers.created_edges, "The new document as an edge of Query.documents, for clients that keep that list."
     )
 
 
@@ -95,8 +95,8 @@ class ImportDocumentSuccess(View):
     represents = documents.ImportDocumentSuccess
 
     document: Document = field("The new document.")
-    document_edge: Edge[Document] = resolved_by(
-        resolvers.created_edge, "The new document as an edge of Query.documents, for clients that keep that list."
+    document_edge: Edge[Document] = batched_by(
+        resolvers.created_edges, "The new document as an edge of Query.documents, for clients that keep that list."
     )
 
 

@@ -11,7 +11,7 @@ from schema.chats import ChatSession
 from schema.nodes import Edge, Node
 from schema.results import result_of
 from schema.users import User
-from schema.view import View, enum_of, field, resolved_by
+from schema.view import View, batched_by, enum_of, field
 from services import messages
 
 enum_of(
@@ -31,12 +31,12 @@ class Message(View, Node):
 
     represents = models.Message
 
-    chat: ChatSession | None = resolved_by(
-        resolvers.chat, "The chat of the message; null if it was trashed with its section meanwhile."
+    chat: ChatSession | None = batched_by(
+        resolvers.chats_of_messages, "The chat of the message; null if it was trashed with its section meanwhile."
     )
     seq: int = field("The number of the message in its chat: 1, 2, 3 ... without gaps.")
     role: models.MessageRole = field("The kind of speaker of the message.")
-    author: User = resolved_by(users.author, "The user who posted the message.")
+    author: User = batched_by(users.authors, "The user who posted the message.")
     content: str = field("The text of the message, as Markdown, stored unchanged.", cost=5)
     client_id: str | None = field("The idempotency key that the sender gave to the post; null if the sender gave none.")
     created_at: datetime = field("When the message was posted.")
@@ -50,11 +50,11 @@ class PostMessageSuccess(View):
 
     # Not `message`: Error has a field of that name and another type, so a query could not select both.
     posted_message: Message = field("The posted message, with its number.")
-    message_edge: Edge[Message] = resolved_by(
-        resolvers.posted_edge, "The message as an edge of ChatSession.messages, for clients that keep that list."
+    message_edge: Edge[Message] = batched_by(
+        resolvers.posted_edges, "The message as an edge of ChatSession.messages, for clients that keep that list."
     )
-    chat: ChatSession | None = resolved_by(
-        resolvers.posted_chat, "The chat of the message, with its new message count; null if it was trashed meanwhile."
+    chat: ChatSession | None = batched_by(
+        resolvers.posted_chats, "The chat of the message, with its new message count; null if it was trashed meanwhile."
     )
 
 

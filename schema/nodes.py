@@ -6,7 +6,7 @@ import strawberry
 
 from db.reading import paging
 from resolvers import nodes, pages
-from schema.view import View, field, resolved_by
+from schema.view import View, batched_by, field, resolved_by
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Connection(View, Generic[T]):
         "The items of this page, with their cursors. An edge is null if its sort key cannot be read."
     )
     page_info: PageInfo = field("Information about this page, for pagination.")
-    total_count: int = resolved_by(pages.total_count, "The number of items in the list, across all pages.")
+    total_count: int = batched_by(pages.total_counts, "The number of items in the list, across all pages.")
 
 
 @strawberry.type

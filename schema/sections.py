@@ -13,7 +13,7 @@ from schema.documents import Document, DocumentSectionEdge
 from schema.nodes import Connection, Node
 from schema.results import result_of
 from schema.users import User
-from schema.view import View, enum_of, field, resolved_by
+from schema.view import View, batched_by, enum_of, field, resolved_by
 from services import sections
 
 if TYPE_CHECKING:
@@ -48,15 +48,16 @@ class Section(View, Node):
     tags: list[str] = field("Labels for grouping, in the order they were given.")
     details: JSON = field("A caller-defined JSON object, stored unchanged.", name="metadata")
     version: int = field("A counter: each change to the title, level, text or status adds one.")
-    created_by: User = resolved_by(users.created_by, "The user who created the section.")
+    created_by: User = batched_by(users.creators, "The user who created the section.")
     created_at: datetime = field("When the section was created.")
     updated_at: datetime = field("When the title, level or text last changed.")
     deleted_at: datetime | None = field("When the section was moved to the trash; null if it is not in the trash.")
-    chat: Annotated["ChatSession", strawberry.lazy("schema.chats")] | None = resolved_by(
-        resolvers.chat, "The chat of the section; null until an ensure, such as ensureSectionChat, opens it."
+    chat: Annotated["ChatSession", strawberry.lazy("schema.chats")] | None = batched_by(
+        resolvers.chats_of_sections,
+        "The chat of the section; null until an ensure, such as ensureSectionChat, opens it.",
     )
-    documents: Connection[Document] = resolved_by(
-        resolvers.documents_of, "The documents that contain the section, newest first."
+    documents: Connection[Document] = batched_by(
+        resolvers.documents_of_sections, "The documents that contain the section, newest first."
     )
 
 
@@ -66,11 +67,11 @@ class Placement(View):
 
     represents = models.Placement
 
-    document: Document | None = resolved_by(
-        resolvers.placed_document, "The document; null if it was trashed meanwhile or you may not see it."
+    document: Document | None = batched_by(
+        resolvers.documents_of_placements, "The document; null if it was trashed meanwhile or you may not see it."
     )
-    section: Section | None = resolved_by(
-        resolvers.placed_section, "The section; null if it was trashed meanwhile or you may not see it."
+    section: Section | None = batched_by(
+        resolvers.sections_of_placements, "The section; null if it was trashed meanwhile or you may not see it."
     )
     position: str = field("The position in the document. Sorting positions by their bytes gives the reading order.")
 
@@ -82,13 +83,13 @@ class CreateSectionSuccess(View):
     represents = sections.CreateSectionSuccess
 
     section: Section = field("The new section.")
-    section_edge: DocumentSectionEdge | None = resolved_by(
-        resolvers.created_edge,
+    section_edge: DocumentSectionEdge | None = batched_by(
+        resolvers.created_edges,
         "The new section as an edge of Document.sections, for clients that keep that list; null if an earlier call "
         "created the section and it was removed from the document since.",
     )
-    document: Document | None = resolved_by(
-        resolvers.created_in, "The document in which the section was created; null if it was trashed meanwhile."
+    document: Document | None = batched_by(
+        resolvers.changed_documents, "The document in which the section was created; null if it was trashed meanwhile."
     )
 
 
@@ -99,8 +100,8 @@ class PlaceSectionSuccess(View):
     represents = sections.PlaceSectionSuccess
 
     placement: Placement = field("The placement of the section.")
-    section_edge: DocumentSectionEdge | None = resolved_by(
-        resolvers.placed_edge,
+    section_edge: DocumentSectionEdge | None = batched_by(
+        resolvers.placed_edges,
         "The section as an edge of Document.sections, for clients that keep that list; null if the section was trashed "
         "meanwhile.",
     )
@@ -113,8 +114,9 @@ class RemoveSectionSuccess(View):
     represents = sections.RemoveSectionSuccess
 
     section: Section = field("The section, which is no longer in the document.")
-    document: Document | None = resolved_by(
-        resolvers.removed_from, "The document from which the section was removed; null if it was trashed meanwhile."
+    document: Document | None = batched_by(
+        resolvers.changed_documents,
+        "The document from which the section was removed; null if it was trashed meanwhile.",
     )
 
 

@@ -10,6 +10,9 @@ from engine.complexity import COST
 
 E = TypeVar("E", bound=Enum)
 
+BATCHED = "batched"
+"""The metadata key of a field whose resolver is called with all objects of a level."""
+
 EVENT = "event"
 """The metadata key of the resolver of events in a subscription field."""
 
@@ -37,6 +40,14 @@ def resolved_by(resolver: Callable[..., Any], description: str, *, cost: int = 1
     that it returns, and Strawberry does not compare the two. `test_every_resolver_returns_what_its_type_shows` does.
     """
     return strawberry.field(resolver=resolver, description=description, metadata={COST: cost})
+
+
+def batched_by(resolver: Callable[..., Any], description: str, *, cost: int = 1) -> Any:
+    """Declare a field of an object type, as `resolved_by`, whose resolver is called once for all objects of a level.
+
+    It returns for each of them, in their order, the object that the field's type represents, or an exception.
+    """
+    return strawberry.field(resolver=resolver, description=description, metadata={COST: cost, BATCHED: True})
 
 
 def subscription(resolver: Callable[..., Any], event: Callable[..., Any], description: str) -> Any:

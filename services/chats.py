@@ -8,8 +8,8 @@ from db import anchors, ids
 from db.anchors import Anchor, ChatWrites
 from db.chat_feed import ChatFeed
 from db.connection.retry import RetrySchedule
-from db.models import ChatSession, Ensured
-from db.reading.loaders import AwaitableOrValue
+from db.models import ChatSession, Ensured, Section
+from db.reading.loaders import AwaitableOrValue, Loaded
 from db.store import Store
 from services import access, limits, users
 from services.access import Action
@@ -167,9 +167,14 @@ def chat(store: Store, chat_id: str) -> AwaitableOrValue[ChatSession | None]:
     return store.load.chats.get(chat_id)
 
 
-def chat_of_section(store: Store, section_id: str) -> AwaitableOrValue[ChatSession | None]:
-    """Return the chat of a section, or None if none was opened."""
-    return store.load.chats_by_section.get(section_id)
+def of_ids(store: Store, chat_ids: Sequence[str]) -> AwaitableOrValue[Sequence[Loaded[ChatSession | None]]]:
+    """Return chats by their ids."""
+    return store.load.chats.many(chat_ids)
+
+
+def of_sections(store: Store, sections: Sequence[Section]) -> AwaitableOrValue[Sequence[Loaded[ChatSession | None]]]:
+    """Return the chats of sections."""
+    return store.load.chats_by_section.many([section.id for section in sections])
 
 
 async def opened_chats(store: Store, openings: ChatFeed, document_id: str) -> AsyncIterator[ChatSession]:

@@ -1,16 +1,18 @@
 """Documents: titled, ordered arrangements of sections."""
 
-from collections.abc import Callable
+from asyncio import gather
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TypeVar
 
 from db import documents as arrangement
 from db import ids
 from db.inserts import insert_if_absent
-from db.models import Document, Section
-from db.reading.loaders import AwaitableOrValue
-from db.reading.paging import Connection, Edge, Page, edge_of
+from db.models import ChatSession, Document, Section
+from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.paging import Connection, Edge, Page, counted, edge_of
 from db.reading.unreadable import Unreadable
 from db.store import Store, Transaction
 from services import access, limits, markdown, validation
@@ -108,6 +110,24 @@ async def import_document(
     return await _add(store, document, sections, ImportDocumentSuccess)
 
 
+def of_ids(store: Store, document_ids: Sequence[str]) -> AwaitableOrValue[Sequence[Loaded[Document | None]]]:
+    """Return documents by their ids."""
+    return store.load.documents.many(document_ids)
+
+
+def of_chats(store: Store, chats: Sequence[ChatSession]) -> AwaitableOrValue[Sequence[Loaded[Document | None]]]:
+    """Return the documents through which chats were opened."""
+    if all(chat.document_id is not None for chat in chats):
+        return of_ids(store, [str(chat.document_id) for chat in chats])
+    return _of_some_chats(store, chats)
+
+
+async def _of_some_chats(store: Store, chats: Sequence[ChatSession]) -> Sequence[Loaded[Document | None]]:
+    known = [chat.document_id for chat in chats if chat.document_id is not None]
+    found = iter(await store.load.documents.load_many(known))
+    return [None if chat.document_id is None else next(found) for chat in chats]
+
+
 def document(store: Store, document_id: str) -> AwaitableOrValue[Document | None]:
     """Return the document with this id, if the principal may see it."""
     return store.load.documents.get(document_id)
@@ -123,10 +143,18 @@ def edge(document: Document) -> Edge[Document]:
     return edge_of(arrangement.NEWEST_FIRST, document, document.created_at, document.id)
 
 
-async def sections(store: Store, document: Document, page: Page) -> Connection[Section]:
-    """Return a page of the sections of a document, in reading order."""
-    found = await store.load.pages_of_sections.load((document.id, page))
-    return found.counted_by(lambda: store.load.counts_of_sections.get(document.id))
+async def sections(store: Store, documents: Sequence[Document], page: Page) -> Sequence[Loaded[Connection[Section]]]:
+    """Return, for each document, a page of its sections in reading order."""
+    pages = await store.load.pages_of_sections.load_many([(document.id, page) for document in documents])
+    return [
+        counted(found, partial(store.load.counts_of_sections.get, document.id))
+        for document, found in zip(documents, pages, strict=True)
+    ]
+
+
+async def markdown_of(store: Store, documents: Sequence[Document]) -> Sequence[str | BaseException]:
+    """Return documents as CommonMark, or why one cannot be exported."""
+    return await gather(*(export_markdown(store, document) for document in documents), return_exceptions=True)
 
 
 async def export_markdown(store: Store, document: Document) -> str:

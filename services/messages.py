@@ -1,12 +1,15 @@
 """Messages: the entries of a chat, numbered 1, 2, 3 ... without gaps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from db import ids, messages
 from db.connection.retry import RetrySchedule
 from db.inserts import insert_if_absent
 from db.models import ChatSession, Message, MessageRole
-from db.reading.paging import Connection, Edge, Page, edge_of
+from db.reading.loaders import Loaded
+from db.reading.paging import Connection, Edge, Page, counted, edge_of
 from db.store import Store, Transaction
 from services import access, limits, validation
 from services.access import Action
@@ -81,10 +84,10 @@ async def post_message(store: Store, chat_id: str, content: str, client_id: str 
     return TemporarilyUnavailable()
 
 
-async def of_chat(store: Store, chat: ChatSession, page: Page) -> Connection[Message]:
-    """Return a page of the messages of a chat, ordered by number."""
-    found = await store.load.pages_of_messages.load((chat.id, page))
-    return found.counted_by(lambda: chat.message_count)
+async def of_chats(store: Store, chats: Sequence[ChatSession], page: Page) -> Sequence[Loaded[Connection[Message]]]:
+    """Return, for each chat, a page of its messages, ordered by number."""
+    pages = await store.load.pages_of_messages.load_many([(chat.id, page) for chat in chats])
+    return [counted(found, partial(getattr, chat, "message_count")) for chat, found in zip(chats, pages, strict=True)]
 
 
 def edge(message: Message) -> Edge[Message]:

@@ -1,14 +1,16 @@
 """Sections: pieces of text that are placed in one or several documents."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from db import documents, ids
 from db.documents import SectionEdge
 from db.inserts import insert_if_absent
 from db.locks import lock_for_share
 from db.models import Document, Placement, Section
-from db.reading.loaders import AwaitableOrValue
-from db.reading.paging import Connection, Page
+from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.paging import Connection, Page, counted
 from db.store import Store, Transaction
 from services import access, limits, validation
 from services.access import Action
@@ -170,6 +172,11 @@ async def remove_section(store: Store, document_id: str, section_id: str) -> Rem
     return await store.transact(remove)
 
 
+def of_ids(store: Store, section_ids: Sequence[str]) -> AwaitableOrValue[Sequence[Loaded[Section | None]]]:
+    """Return sections by their ids."""
+    return store.load.sections.many(section_ids)
+
+
 def section(store: Store, section_id: str) -> AwaitableOrValue[Section | None]:
     """Return the section with this id, if the principal may see it."""
     return store.load.sections.get(section_id)
@@ -180,7 +187,19 @@ def edge(section: Section, placement: Placement) -> SectionEdge:
     return documents.edge(section, placement)
 
 
-async def documents_of(store: Store, section: Section, page: Page) -> Connection[Document]:
-    """Return a page of the documents that contain a section, newest first."""
-    found = await store.load.pages_of_documents.load((section.id, page))
-    return found.counted_by(lambda: store.load.counts_of_documents.get(section.id))
+async def documents_of(store: Store, sections: Sequence[Section], page: Page) -> Sequence[Loaded[Connection[Document]]]:
+    """Return, for each section, a page of the documents that contain it, newest first."""
+    pages = await store.load.pages_of_documents.load_many([(section.id, page) for section in sections])
+    return [
+        counted(found, partial(store.load.counts_of_documents.get, section.id))
+        for section, found in zip(sections, pages, strict=True)
+    ]
+
+
+async def placed_edges(store: Store, placements: Sequence[Placement]) -> Sequence[Loaded[SectionEdge | None]]:
+    """Return the edges of placements in the connections of their documents."""
+    found = await store.load.sections.load_many([placement.section_id for placement in placements])
+    return [
+        edge(section, placement) if isinstance(section, Section) else section
+        for section, placement in zip(found, placements, strict=True)
+    ]

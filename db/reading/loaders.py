@@ -1,15 +1,14 @@
 """Loaders: the reads of one operation, batched, and cached until it ends."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from functools import cached_property
-from inspect import isawaitable
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
-from strawberry.dataloader import DataLoader
 
 from db import documents, messages
 from db.anchors import Anchor
@@ -39,33 +38,97 @@ AwaitableOrValue: TypeAlias = T | Awaitable[T]
 """A value, or an awaitable of it. A caller that accepts both avoids a needless await."""
 
 
-class Loader(DataLoader[K, T]):
+Loaded: TypeAlias = T | Exception
+"""A value, or why it cannot be read."""
+
+
+class _Batch(Generic[K, T]):
+    """Keys to read together, and where what is read goes."""
+
+    def __init__(self, read: dict[K, Loaded[T]]) -> None:
+        self.keys: list[K] = []
+        self.read = read
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.task: asyncio.Task[None] | None = None
+        """Kept here, because the event loop holds its tasks weakly."""
+
+
+class Loader(Generic[K, T]):
     """Loads by key: concurrent keys in one batch, each key once, and known keys without a statement.
 
     The failure of a key does not affect the other keys of its batch.
     """
 
-    def __init__(
-        self, load_fn: Callable[[list[K]], Awaitable[Sequence[T | BaseException]]], known: Mapping[K, T]
-    ) -> None:
-        super().__init__(load_fn)
+    def __init__(self, load: Callable[[list[K]], Awaitable[Sequence[Loaded[T]]]], known: Mapping[K, T]) -> None:
+        self._load = load
         self._known = known
+        self._forget()
 
     def get(self, key: K) -> AwaitableOrValue[T]:
         """Return the value of a key, without an awaitable if it is known."""
-        return self._known[key] if key in self._known else super().load(key)
+        return self._known[key] if key in self._known else self.load(key)
 
-    def load(self, key: K) -> Awaitable[T]:
-        """Return an awaitable of the value of a key."""
-        found = self.get(key)
-        return found if isawaitable(found) else _ready(found)
+    async def load(self, key: K) -> T:
+        """Return the value of a key. Raises why it cannot be read."""
+        (value,) = await self.load_many([key])
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    def many(self, keys: Sequence[K]) -> AwaitableOrValue[Sequence[Loaded[T]]]:
+        """Return the values of keys in their order, without an awaitable if all are known."""
+        known = self._known
+        return [known[key] for key in keys] if all(key in known for key in keys) else self.load_many(keys)
+
+    async def load_many(self, keys: Sequence[K]) -> Sequence[Loaded[T]]:
+        """Return the values of keys in their order; an exception stands for one that cannot be read."""
+        known, read = self._known, self._read
+        missing = [key for key in dict.fromkeys(keys) if key not in known and key not in read]
+        if missing:
+            # Not awaited themselves: a caller that is cancelled would cancel them for the others.
+            await asyncio.wait({self._reading(key) for key in missing})
+        return [known[key] if key in known else read[key] for key in keys]
+
+    def clear(self) -> None:
+        """Forget what was read, and what is being read."""
+        self._forget()
+
+    def _forget(self) -> None:
+        self._read: dict[K, Loaded[T]] = {}
+        self._pending: dict[K, asyncio.Future[None]] = {}
+        self._next: _Batch[K, T] | None = None
+
+    def _reading(self, key: K) -> asyncio.Future[None]:
+        """Return what is done once a key has been read: by a batch under way, or by the next one."""
+        if key not in self._pending:
+            if self._next is None:
+                self._next = _Batch(self._read)
+                asyncio.get_running_loop().call_soon(self._begin, self._next)
+            self._next.keys.append(key)
+            self._pending[key] = self._next.done
+        return self._pending[key]
+
+    def _begin(self, batch: _Batch[K, T]) -> None:
+        if self._next is batch:
+            self._next = None
+        batch.task = asyncio.get_running_loop().create_task(self._run(batch))
+
+    async def _run(self, batch: _Batch[K, T]) -> None:
+        try:
+            values = await self._load(batch.keys)
+        except Exception as error:
+            values = [error] * len(batch.keys)
+        except BaseException:
+            batch.done.cancel()
+            raise
+        batch.read.update(zip(batch.keys, values, strict=True))
+        for key in batch.keys:
+            if self._pending.get(key) is batch.done:
+                del self._pending[key]
+        batch.done.set_result(None)
 
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
-
-
-async def _ready(value: T) -> T:
-    return value
 
 
 class Loaders:
@@ -156,9 +219,7 @@ class Loaders:
     def clear(self) -> None:
         """Clear every cache: a write makes earlier reads stale."""
         for each in vars(self).values():
-            if isinstance(each, Loader):
-                each.clear_all()
-            elif isinstance(each, dict):
+            if isinstance(each, Loader | dict):
                 each.clear()
 
     def _mapping(
@@ -174,7 +235,7 @@ class Loaders:
             async with database.read() as session:
                 return await query(session, keys)
 
-        async def load(keys: list[K]) -> list[T | BaseException]:
+        async def load(keys: list[K]) -> list[Loaded[T]]:
             found = await read_each(read, keys)
             return [found.get(key, missing) for key in keys]
 
@@ -205,7 +266,7 @@ class Loaders:
                     found.update({(parent, page): connection for parent, connection in pages.items()})
             return found
 
-        async def load(keys: list[PageKey]) -> list[Connection[T] | BaseException]:
+        async def load(keys: list[PageKey]) -> list[Loaded[Connection[T]]]:
             found = await read_each(read, keys)
             return [found[key] for key in keys]
 

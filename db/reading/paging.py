@@ -80,6 +80,11 @@ class Connection(Generic[T]):
         return replace(self, count=count)
 
 
+def counted(found: Connection[T] | Exception, count: Callable[[], int | Awaitable[int]]) -> Connection[T] | Exception:
+    """Return a page with a function that counts the whole list; an exception stays what it is."""
+    return found if isinstance(found, Exception) else found.counted_by(count)
+
+
 def edge_of(order: Order, row: R, *keys: object) -> Edge[R]:
     """Return the edge of a row at `keys` in an order, as in a page."""
     return Edge(row, cursor(order.name, order.types, keys))

@@ -54,5 +54,5 @@ async def load(database: Database) -> Demo | None:
         if not isinstance(made, documents.ImportDocumentSuccess | IdTaken):
             raise NotReady(f"The demo cannot be loaded: {page}: {made.message}")
     guide = await store.load.documents.load(_FIRST)
-    edges = (await documents.sections(store, guide, Page(1))).edges if guide else ()
+    edges = (await store.load.pages_of_sections.load((guide.id, Page(1)))).edges if guide else ()
     return Demo(_FIRST, edges[0].node.id) if edges else None

@@ -1,7 +1,8 @@
 """`sectionChatOpened`, as the schema runs it; how it travels is for the tests of the transports."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from unittest.mock import ANY
 
 import pytest
@@ -9,7 +10,12 @@ import pytest
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from db.store import Store
+from engine import execution
+from engine.complexity import Limits
+from engine.execution import ExecutionLimits
+from engine.operation_cache import OperationCache, Refused
 from marginalia.authentication.local import LOCAL_OWNER
+from marginalia.transports.errors import describe
 from resolvers.context import Context
 from schema.build import build_schema
 from services import chats
@@ -33,17 +39,26 @@ async def context(database: Database) -> AsyncIterator[Context]:
     await chat_feed.close()
 
 
+def subscribed(doc_id: str, context: Context) -> AbstractAsyncContextManager[AsyncGenerator[execution.Result, None]]:
+    operation = OperationCache(build_schema()._schema, Limits()).find(OPENED)
+    return execution.subscribe(operation, {"docId": doc_id}, lambda: context, ExecutionLimits(10, describe=describe))
+
+
+async def until_subscribed(context: Context) -> None:
+    while not context.chat_feed.subscribers:  # noqa: ASYNC110 - nobody tells us
+        await asyncio.sleep(0.005)
+
+
 async def test_a_chat_is_told_with_all_that_can_be_asked_of_it(database: Database, context: Context) -> None:
     document = await factories.document(database)
     section = await factories.section(database, document)
-    results = await build_schema().subscribe(OPENED, {"docId": document.id}, context_value=context)
-    waiting = asyncio.ensure_future(anext(results))
-    while not context.chat_feed.subscribers:  # noqa: ASYNC110 - nobody tells us
-        await asyncio.sleep(0.005)
-    chat = await chats.ensure_section_chat(context.store, document.id, section.id)
-    async with asyncio.timeout(10):
-        result = await waiting
-    assert result.errors is None
+    async with subscribed(document.id, context) as results:
+        waiting = asyncio.ensure_future(anext(results))
+        await until_subscribed(context)
+        chat = await chats.ensure_section_chat(context.store, document.id, section.id)
+        async with asyncio.timeout(10):
+            result = await waiting
+    assert result.errors == ()
     assert result.data == {
         "sectionChatOpened": {
             "at": ANY,
@@ -57,24 +72,22 @@ async def test_a_chat_is_told_with_all_that_can_be_asked_of_it(database: Databas
             },
         }
     }
-    await results.aclose()
     assert context.chat_feed.subscribers == 0
 
 
 async def test_a_subscription_that_is_cancelled_is_forgotten(database: Database, context: Context) -> None:
     document = await factories.document(database)
-    results = await build_schema().subscribe(OPENED, {"docId": document.id}, context_value=context)
-    waiting = asyncio.ensure_future(anext(results))
-    while not context.chat_feed.subscribers:  # noqa: ASYNC110 - nobody tells us
-        await asyncio.sleep(0.005)
-    waiting.cancel()
-    await asyncio.wait([waiting])
+    async with subscribed(document.id, context) as results:
+        waiting = asyncio.ensure_future(anext(results))
+        await until_subscribed(context)
+        waiting.cancel()
+        await asyncio.wait([waiting])
     assert context.chat_feed.subscribers == 0
 
 
 async def test_a_document_that_is_not_there_is_refused_before_anything_is_told(context: Context) -> None:
-    results = await build_schema().subscribe(OPENED, {"docId": "doc_none"}, context_value=context)
-    answers = [result async for result in results]
-    assert [[error.message for error in answer.errors or ()] for answer in answers] == [["Document not found"]]
-    assert [error.path for answer in answers for error in answer.errors or ()] == [["sectionChatOpened"]]
-    assert [answer.data for answer in answers] == [None]
+    with pytest.raises(Refused) as refusal:
+        async with subscribed("doc_none", context):
+            pass
+    (error,) = refusal.value.errors
+    assert (error.message, error.path) == ("Document not found", ["sectionChatOpened"])

@@ -1,7 +1,7 @@
 """The schema: committed, described, and every type a view of what its resolvers return."""
 
 import types
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -181,10 +181,10 @@ def graphql_name(field: StrawberryField) -> str:
 
 def classes(annotation: Any) -> set[type]:
     """Flatten an annotation to the classes in it: `list[A | None] | B[C]` gives A and B."""
-    if get_origin(annotation) in (Union, types.UnionType, list, AsyncIterator, Awaitable):
+    if get_origin(annotation) in (Union, types.UnionType, list, Sequence, AsyncIterator, Awaitable):
         return set().union(*(classes(part) for part in get_args(annotation)))
     # An exception in place of a value is a fault of that field.
-    return set() if annotation in (type(None), Exception) else {get_origin(annotation) or annotation}
+    return set() if annotation in (type(None), Exception, BaseException) else {get_origin(annotation) or annotation}
 
 
 def shown_by(kind: Any) -> set[type]:
