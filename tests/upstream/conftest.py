@@ -10,7 +10,7 @@ from tests.edge.conftest import log as log
 
 @pytest.fixture(autouse=True)
 def introspection() -> Iterator[None]:
-    """Keep what a schema of Strawberry's changes in the types of introspection, which all schemas share, for its test."""
+    """Undo what a schema of Strawberry's changes in the introspection types, which all schemas share."""
     fields = introspection_types["__Type"].fields  # type: ignore[attr-defined]
     ours = fields["isOneOf"]
     yield
