@@ -8,11 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphql import (
-    GraphQLBoolean,
     GraphQLError,
-    GraphQLID,
     GraphQLLeafType,
-    GraphQLString,
     Undefined,
 )
 from graphql.pyutils import inspect, is_iterable
@@ -23,9 +20,6 @@ if TYPE_CHECKING:
     from engine.plan import ObjectPlan
 
 Column = Sequence[Any]
-
-UNCHANGED = {GraphQLString.name: str, GraphQLID.name: str, GraphQLBoolean.name: bool}
-"""The types of Python whose values are the same in a response; subclasses are not among them."""
 
 
 class Completer(Protocol):
@@ -40,12 +34,10 @@ class Leaf:
 
     def __init__(self, kind: GraphQLLeafType) -> None:
         self.kind = kind
-        self.unchanged = UNCHANGED.get(kind.name)
 
     def complete(self, run: Run, values: Column) -> list[Any]:
         """Coerce the values."""
-        unchanged = self.unchanged
-        return [value if value is None or type(value) is unchanged else self.one(run, value) for value in values]
+        return [self.one(run, value) for value in values]
 
     def one(self, run: Run, value: Any) -> Any:
         """Coerce one value."""

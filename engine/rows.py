@@ -13,6 +13,9 @@ from engine.run import Run, Step
 if TYPE_CHECKING:
     from engine.plan import FieldPlan
 
+UNCHANGED = {"String": "str", "ID": "str", "Boolean": "bool", "Int": "int and -2147483648 <= v <= 2147483647"}
+"""For each scalar, what the type of a value in Python has to be for the value to be the same in a response."""
+
 Rows = Callable[[Run, Sequence[Any]], list[dict[str, Any]]]
 """Makes a row for each value of a type, and notes the steps that complete the rows."""
 
@@ -47,8 +50,8 @@ def source_of(type_name: str, fields: Sequence["FieldPlan"]) -> str:
             value = repr(type_name)
         elif leaf := _leaf(field):
             value = f"c{number}(run, value.{field.attribute})"
-            if leaf.unchanged:
-                value = f"v if type(v := value.{field.attribute}) is {leaf.unchanged.__name__} else c{number}(run, v)"
+            if unchanged := UNCHANGED.get(leaf.kind.name):
+                value = f"v if type(v := value.{field.attribute}) is {unchanged} else c{number}(run, v)"
         else:
             value = "None"
         entries.append(f"{field.key!r}: {value}")
