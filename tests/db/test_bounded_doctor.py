@@ -20,7 +20,7 @@ from tests.support.invariants import violations
 
 pytestmark = pytest.mark.slow
 
-LARGE = 2_000
+LARGE = 4_000
 """How many messages the chat has, and sections the document; there are as many chats beside it."""
 
 STRETCH = 50

@@ -166,7 +166,7 @@ async def test_a_hot_ensure_is_one_round_trip_and_a_transaction_brings_its_setti
         with counted(client.database) as statements:
             proxy.sent.clear()
             assert (await ensure(client, *anchor))["ensured"] == "FOUND"
-            assert submits(proxy.sent) == 1
+            assert submits(bytes(proxy.sent)) == 1
         assert [statement.split()[0] for statement in statements] == ["SELECT"]
 
         async def touch() -> None:
@@ -176,7 +176,7 @@ async def test_a_hot_ensure_is_one_round_trip_and_a_transaction_brings_its_setti
         await touch()
         proxy.sent.clear()
         await touch()
-        assert submits(proxy.sent) == 3  # BEGIN with the settings, the statement, COMMIT
+        assert submits(bytes(proxy.sent)) == 3  # BEGIN with the settings, the statement, COMMIT
 
 
 async def test_a_pooler_that_is_killed_under_load_is_missed_and_served_through_when_it_is_back(

@@ -1,5 +1,6 @@
 """The semantics of execution are graphql-core's, on schemas, data and operations that nobody has written."""
 
+import asyncio
 import gc
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,13 +38,6 @@ CASES = 20_000 if thorough() else 500
 PORTION = 100
 RULES = [rule for rule in specified_rules if rule not in (NoUnusedFragmentsRule, NoUnusedVariablesRule)]
 SEED = int(os.environ.get("MARGINALIA_TEST_SEED", 0))
-
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """Collect what was left behind here, where its warnings are expected."""
-    yield
-    gc.collect()
 
 
 async def ours(case: Case) -> tuple[Any, Sequence[GraphQLError]]:
@@ -87,10 +81,18 @@ def shown(data: Any, errors: Sequence[GraphQLError], *, exactly: bool) -> Any:
     return seen
 
 
-async def differs(case: Case) -> str | None:
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    """Run cases in an event loop that ends with the test, and with it what graphql-core has left behind in it."""
+    with asyncio.Runner() as runner:
+        yield runner
+    gc.collect()
+
+
+def differs(runner: asyncio.Runner, case: Case) -> str | None:
     """Tell in what we differ from graphql-core; None: in nothing."""
-    expected = await theirs(case)
-    data, errors = await ours(case)
+    expected = runner.run(theirs(case))
+    data, errors = runner.run(ours(case))
     if keys(data) != keys(expected.data):
         return f"data {data} instead of {expected.data}"
     told = shown(data, errors, exactly=case.is_sync)
@@ -103,17 +105,17 @@ def is_valid(case: Case) -> bool:
 
 
 @pytest.mark.parametrize("start", range(SEED, SEED + CASES, PORTION))
-async def test_data_and_errors_are_those_of_graphql_core(start: int) -> None:
+def test_data_and_errors_are_those_of_graphql_core(runner: asyncio.Runner, start: int) -> None:
     valid = failing = 0
     for seed in range(start, start + PORTION):
         case = draw(seed)
         if not is_valid(case):
             continue
         valid += 1
-        if difference := await differs(case):
+        if difference := differs(runner, case):
             schema = print_schema(case.theirs)
             pytest.fail(f"seed {seed}: {difference}\n{case.text}\n{case.variables}\n{schema}")
-        failing += bool((await ours(case))[1])
+        failing += bool(runner.run(ours(case))[1])
     assert valid > PORTION // 2
     assert failing > valid // 4
 
@@ -191,12 +193,12 @@ def leave_out_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         leave_out_defaults,
     ],
 )
-async def test_mutants_of_the_engine_differ(mutate: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mutants_of_the_engine_differ(runner: asyncio.Runner, mutate: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     mutate(monkeypatch)
     for seed in range(300):
         case = draw(seed)
         try:
-            if is_valid(case) and await differs(case):
+            if is_valid(case) and differs(runner, case):
                 return
         except Exception:  # a mutant may break down altogether
             return
