@@ -74,6 +74,8 @@ def server() -> Iterator[str]:
         with get_server(folder, cleanup_mode="stop") as started:
             # A database for each test is made and dropped: nobody needs it to survive a power cut.
             execute(started.get_uri(), "ALTER SYSTEM SET fsync = off")
+            # Statistics come when a test asks for them: otherwise plans depend on when autovacuum passes by.
+            execute(started.get_uri(), "ALTER SYSTEM SET autovacuum = off")
             execute(started.get_uri(), "SELECT pg_reload_conf()")
             yield started.get_uri()
     finally:
@@ -132,6 +134,10 @@ DELETE FROM workspaces WHERE workspace_id <> 'local';
 """
 
 
+_ANALYZED = "SELECT EXISTS (SELECT FROM pg_stats WHERE schemaname = 'public')"
+"""Whether a test has left statistics, which would choose the plans of the next one."""
+
+
 class Pool:
     """Databases like a template, each for one test at a time; one that a test has left as it was serves the next one.
 
@@ -169,11 +175,11 @@ class Pool:
         execute(self._server_url, f"DROP DATABASE {urlsplit(url).path.removeprefix('/')} WITH (FORCE)")
 
     async def _emptied(self, url: str) -> bool:
-        """Empty a database, unless its structure is not as it was; tell whether it is."""
+        """Empty a database, unless its structure is not as it was or it was analyzed; tell whether it is."""
         try:
             connection = await asyncpg.connect(url)
             try:
-                if await connection.fetchval(_STRUCTURE) != self._structure:
+                if await connection.fetchval(_STRUCTURE) != self._structure or await connection.fetchval(_ANALYZED):
                     return False
                 await connection.execute(_EMPTY)
                 return bool(await connection.fetchval("SELECT count(*) = 1 FROM workspaces"))
