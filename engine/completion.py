@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 Column = Sequence[Any]
 
 
+_VALUE: Any = object()
+"""Says that a value is neither null nor a failure."""
+
+
+def _instead_of(run: Run, value: Any) -> Any:
+    """Return the null or the failure that a resolver returned instead of a value; `_VALUE` if it returned one."""
+    if value is None or value is Undefined:
+        return None
+    if isinstance(value, Failed):
+        return value
+    return run.fail(value) if isinstance(value, Exception) else _VALUE
+
+
 class Completer(Protocol):
     """Completes the columns of one type."""
 
@@ -41,12 +54,8 @@ class Leaf:
 
     def one(self, run: Run, value: Any) -> Any:
         """Coerce one value."""
-        if value is None or value is Undefined:
-            return None
-        if isinstance(value, Failed):
-            return value
-        if isinstance(value, Exception):
-            return run.fail(value)
+        if (instead := _instead_of(run, value)) is not _VALUE:
+            return instead
         try:
             coerced = self.kind.coerce_output_value(value)
         except Exception as error:
@@ -103,13 +112,9 @@ class ListOf:
                 completed.append(each)
         return completed
 
-    def _items(self, run: Run, value: Any) -> list[Any] | Failed | None:
-        if value is None or value is Undefined:
-            return None
-        if isinstance(value, Failed):
-            return value
-        if isinstance(value, Exception):
-            return run.fail(value)
+    def _items(self, run: Run, value: Any) -> Any:
+        if (instead := _instead_of(run, value)) is not _VALUE:
+            return instead
         if not is_iterable(value):
             return run.fail(GraphQLError(f"Expected Iterable, but did not find one for field '{self.place}'."))
         try:
@@ -133,12 +138,8 @@ class Object:
         return [next(rows) if _is_present(each) else each for each in checked]
 
     def _check(self, run: Run, value: Any) -> Any:
-        if value is None or value is Undefined:
-            return None
-        if isinstance(value, Failed):
-            return value
-        if isinstance(value, Exception):
-            return run.fail(value)
+        if (instead := _instead_of(run, value)) is not _VALUE:
+            return instead
         try:
             if self.plan.shows(run, value):
                 return value
@@ -178,15 +179,11 @@ class Abstract:
                 completed[index] = row
         return completed
 
-    def _resolve(self, run: Run, value: Any) -> str | Failed | None:
-        if value is None or value is Undefined:
-            return None
-        if isinstance(value, Failed):
-            return value
-        if isinstance(value, Exception):
-            return run.fail(value)
+    def _resolve(self, run: Run, value: Any) -> Any:
+        if (instead := _instead_of(run, value)) is not _VALUE:
+            return instead
         try:
-            return self._name_of(run, value)  # type: ignore[no-any-return] # checked by plan.py
+            return self._name_of(run, value)
         except Exception as error:
             return run.fail(error)
 

@@ -51,7 +51,7 @@ CLASSES = "engine.classes"
 
 
 class Info:
-    """What a resolver is told of its field: a part of graphql-core's `GraphQLResolveInfo`, and no path."""
+    """The information that a resolver gets about its field: graphql-core's `GraphQLResolveInfo` without the path."""
 
     __slots__ = ("_field", "_run")
 

@@ -43,5 +43,5 @@ def may(store: Store, action: Action) -> bool:
 
 
 def refusal(store: Store, action: Action, subject_id: str | None = None) -> Forbidden | None:
-    """Return `Forbidden` for an action on a subject, or on the workspace if that is None; None if it is allowed."""
+    """Return `Forbidden` if the role does not allow the action, else None. Without a subject it is on the workspace."""
     return None if may(store, action) else Forbidden(subject_id)
