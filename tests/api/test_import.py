@@ -121,6 +121,7 @@ async def test_nothing_is_left_of_an_import_whose_id_is_taken(client: Client, da
     assert await rows(database) == [1, 0, 0]
 
 
+@pytest.mark.slow
 async def test_an_import_past_a_published_limit_leaves_nothing(client: Client, database: Database) -> None:
     reasons = {
         "x" * 4_000_001: "is longer than 4,000,000 characters",
@@ -140,6 +141,7 @@ async def test_an_import_past_a_published_limit_leaves_nothing(client: Client, d
     assert await rows(database) == [0, 0, 0]
 
 
+@pytest.mark.slow
 async def test_an_import_at_a_published_limit_is_accepted(client: Client) -> None:
     document = await import_document(client, f"# {'x' * 1_000_000}\n\n{'y' * 1_000_000}\n")
     assert await sections(client, document) == [("x" * 1_000_000, 1, "y" * 1_000_000)]

@@ -161,6 +161,7 @@ async def test_only_an_editor_makes_sections(serve: Serve, document: str, role: 
         assert await section_ids(ann, document) == []
 
 
+@pytest.mark.slow
 async def test_positions_of_appended_sections_grow_in_byte_order(client: Client, document: str) -> None:
     made = [await create_section(client, document, title=str(number)) for number in range(200)]
     edges = await section_edges(client, document)

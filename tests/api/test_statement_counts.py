@@ -119,6 +119,7 @@ async def document_with_chats(client: Served, sections: int) -> str:
     return document
 
 
+@pytest.mark.slow
 async def test_a_document_of_200_sections_takes_as_many_statements_as_one_of_20(client: Served) -> None:
     for sections in (20, 200):
         document = await document_with_chats(client, sections)

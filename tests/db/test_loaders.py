@@ -127,6 +127,7 @@ async def test_a_statement_is_the_same_for_any_number_of_keys(database: Database
     assert [len(statements) for statements in texts] == [2]
 
 
+@pytest.mark.slow
 async def test_a_loader_takes_more_keys_than_a_statement_takes_parameters(database: Database, store: Store) -> None:
     document = await factories.document(database)
     section = await factories.section(database, document)

@@ -287,6 +287,7 @@ async def test_whoever_is_counted_as_a_follower_is_told(feed: ChatFeed, database
     assert await opened(database, document) == await told(await joining)
 
 
+@pytest.mark.slow
 async def test_whoever_goes_while_it_joins_leaves_nothing_behind(
     feed: ChatFeed, database: Database, document: Document
 ) -> None:

@@ -48,6 +48,7 @@ def codes(answer: dict[str, Any]) -> set[str]:
     return {error["extensions"]["code"] for error in answer.get("errors", ())}
 
 
+@pytest.mark.slow
 async def test_no_value_of_an_argument_breaks_a_field(client: Client, world: World) -> None:
     for field in fields():
         good = world.good(field)

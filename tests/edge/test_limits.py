@@ -247,6 +247,7 @@ async def test_an_answer_tells_of_so_many_errors(serve: Serve) -> None:
         assert len((await client.result("{ " + " ".join(f"x{n}" for n in range(20)) + " }"))["errors"]) <= 4
 
 
+@pytest.mark.slow
 async def test_an_operation_that_takes_too_long_is_stopped_and_others_go_on(serve: Serve) -> None:
     async with serve(query_seconds=1.5, mutation_seconds=1.5, lock_timeout=20, pool_size=1) as client:
         document = await operations.import_document(client, "# A")

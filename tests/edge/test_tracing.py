@@ -113,6 +113,7 @@ async def test_a_fault_makes_its_span_an_error(serve: Serve, collector: Collecto
     assert attributes(span)["error.type"] == "INTERNAL"
 
 
+@pytest.mark.slow
 async def test_a_collector_that_does_not_answer_does_not_hold_up_the_end(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
