@@ -3,8 +3,10 @@
 import contextlib
 import logging
 import os
+import sqlite3
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import aiosqlite
 
+from db.connection import sqlite_connection
 from db.connection.errors import UnusableFile
 
 Identity = tuple[int, int]
@@ -115,7 +118,8 @@ class SQLiteFile:
         identity = self._checked()
         # A URI: only its mode parameter stops SQLite from creating the file.
         mode = "mode=ro&immutable=1" if self._read_only and self._is_to_be_read_alone() else "mode=rw"
-        connection = aiosqlite.connect(f"file:{quote(os.fsencode(self._real))}?{mode}", uri=True, **options)
+        uri = f"file:{quote(os.fsencode(self._real))}?{mode}"
+        connection = sqlite_connection.connection(partial(sqlite3.connect, uri, uri=True, **options))
         if identity is not None:
             self._opened[connection] = identity
             _in_use[identity] += 1
