@@ -5,7 +5,8 @@ section or for many.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    inspect,
     select,
     true,
     update,
@@ -31,11 +33,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import FromClause
 
+from db.connection.database import Database
 from db.ids import is_findable
 from db.locks import Transaction
-from db.models import CHAT_OF_SECTION_KEY, ChatSession, Document, Placement, Section, attributes
+from db.models import CHAT_OF_SECTION_KEY, ChatSession, Document, Placement, Section
 from db.reading import visibility
+from db.reading.coalescing import CoalescingLoader
+from db.reading.rows import Part, Selection, part, selected_of
 from db.reading.sql_arrays import TextArray, any_of, planned_apart
+from db.reading.statements import KEPT_STATEMENTS, statement
 
 
 class AnchorKey(NamedTuple):
@@ -74,12 +80,34 @@ class ChatWrites:
     repaired: AbstractSet[str]
 
 
-async def find(session: AsyncSession, keys: Iterable[AnchorKey]) -> Mapping[AnchorKey, Anchor]:
-    """Read many anchors in one statement. The result has an entry for every key."""
+async def find(
+    database: Database, keys: Iterable[AnchorKey], selected: Selection | None = None
+) -> Mapping[AnchorKey, Anchor]:
+    """Read many anchors in one statement. The result has an entry for every key. Raises `DatabaseUnavailable`."""
     keys = list(keys)
-    dialect = session.get_bind().dialect.name
-    rows = await session.execute(_anchors(dialect), _parameters(dialect, keys))
-    return {keys[row[0] - 1]: _anchor(*_entities(row)) for row in rows}
+    shape = selected_of((Document, Section, Placement, ChatSession), selected)
+    reading = statement(_ANCHORS, shape, database.dialect_of_reads)
+    rows = await reading.rows(database, _parameters(database.dialect, keys))
+    return {keys[number - 1]: _anchor(*entities) for *entities, number in rows}
+
+
+class AnchorLoader:
+    """Reads anchors, coalesced across operations: those that select alike share their statements."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._loaders: OrderedDict[Selection | None, CoalescingLoader[AnchorKey, Anchor]] = OrderedDict()
+
+    async def load(self, key: AnchorKey, selected: Selection | None = None) -> Anchor:
+        """Read an anchor. Raises `DatabaseUnavailable`, at the deadline at the latest."""
+        shape = selected_of((Document, Section, Placement, ChatSession), selected)
+        loader = self._loaders.get(shape)
+        if loader is None:
+            loader = CoalescingLoader(lambda keys: find(self._database, keys, shape))
+            self._loaders[shape] = loader
+            if len(self._loaders) > KEPT_STATEMENTS:
+                self._loaders.popitem(last=False)  # whoever waits for it holds it
+        return await loader.load(key)
 
 
 async def in_document(session: AsyncSession, workspace_id: str, document_id: str) -> Sequence[SectionChat] | None:
@@ -250,48 +278,66 @@ _OPENED = ["workspace_id", "section_id", "document_id", "id", "created_by"]
 """The columns that the insert of a chat sets."""
 
 
-@cache
-def _anchors(dialect: str) -> Select[Any]:
-    asked = _asked(dialect)
-    parts: list[FromClause] = []
-    joined = asked
+class _Anchors:
+    """The statement of the hot path, for what operations select."""
 
-    def join(table: Any, *on: ColumnElement[bool]) -> Any:
-        nonlocal joined
-        apart = dialect == "postgresql"
-        # Looked up key by key: other plans win only with more keys than one call ever sends.
-        part = planned_apart(select(table).where(*on).correlate_except(table)).lateral(table.name) if apart else table
-        joined = joined.outerjoin(part, true() if apart else and_(*on))
-        parts.append(part)
-        return part.c
+    def build(self, dialect: str, selected: Selection | None) -> tuple[Select[Any], Sequence[Part]]:
+        """Build the statement: a lookup of each row of an anchor, for each key asked."""
+        asked = _asked(dialect)
+        opened_through: Any = Document.__table__.alias("opened_through")
+        parts = [part(kind, selected, _NEEDED.get(kind, ())) for kind in (Document, Section, Placement, ChatSession)]
+        parts.append(part(Document, selected)._replace(label="opened_through"))
+        columns: list[ColumnElement[Any]] = []
+        joined = asked
 
-    # Tables, not models, in the order of `_ENTITIES`: `_entities` builds the model instances.
-    (_, documents, _), (_, sections, _), (_, placements, _), (_, chats, _), (_, opened_through, _) = _ENTITIES
-    document, section, placement = documents.c, sections.c, placements.c
-    document = join(
-        documents,
-        visibility.readable_document(asked.c.workspace_id, document),
-        document.id == asked.c.document_id,
-    )
-    section = join(
-        sections,
-        visibility.readable_section(asked.c.workspace_id, section),
-        section.id == asked.c.section_id,
-    )
-    join(
-        placements,
-        placement.workspace_id == document.workspace_id,
-        placement.document_id == document.id,
-        placement.section_id == section.id,
-    )
-    chat = join(chats, chats.c.workspace_id == section.workspace_id, chats.c.section_id == section.id)
-    join(
-        opened_through,
-        visibility.readable_document(chat.workspace_id, opened_through.c),
-        opened_through.c.id == chat.document_id,
-        opened_through.c.id != asked.c.document_id,  # usually the same document, which is not read twice
-    )
-    return select(asked.c.number, *(column for part in parts for column in part.c)).select_from(joined)
+        def join(read: Part, entity: Any, *on: ColumnElement[bool]) -> Any:
+            nonlocal joined
+            if dialect != "postgresql":
+                joined = joined.outerjoin(entity, and_(*on))
+                columns.extend(read.of(entity))
+                return lambda name: getattr(entity, name)
+            labels = read.of(entity)
+            # Looked up key by key: other plans win only with more keys than one call ever sends.
+            looked_up = select(*labels).where(*on).correlate_except(entity)
+            found = planned_apart(looked_up).lateral(read.label or inspect(entity).local_table.name)
+            joined = joined.outerjoin(found, true())
+            columns.extend(found.c)
+            return lambda name: found.c[f"{read.label or read.kind.__name__}_{name}"]
+
+        through: Any = aliased(Document, opened_through)
+        document = join(
+            parts[0], Document, visibility.readable_document(asked.c.workspace_id), Document.id == asked.c.document_id
+        )
+        section = join(
+            parts[1], Section, visibility.readable_section(asked.c.workspace_id), Section.id == asked.c.section_id
+        )
+        join(
+            parts[2],
+            Placement,
+            Placement.workspace_id == asked.c.workspace_id,
+            Placement.document_id == document("id"),
+            Placement.section_id == section("id"),
+        )
+        chat = join(
+            parts[3],
+            ChatSession,
+            ChatSession.workspace_id == asked.c.workspace_id,
+            ChatSession.section_id == section("id"),
+        )
+        join(
+            parts[4],
+            through,
+            visibility.readable_document(asked.c.workspace_id, through),
+            through.id == chat("document_id"),
+            through.id != asked.c.document_id,  # usually the same document, which is not read twice
+        )
+        return select(*columns, asked.c.number).select_from(joined), parts
+
+
+_ANCHORS = _Anchors()
+
+_NEEDED: Selection = {Section: frozenset({"chat_session_id"})}
+"""What the callers of `find` read of every anchor, besides keys."""
 
 
 def _anchor(
@@ -304,29 +350,6 @@ def _anchor(
     if document is not None and chat is not None and chat.document_id == document.id:
         opened_through = document
     return Anchor(document, section, placement, chat, opened_through)
-
-
-def _entities(row: Sequence[Any]) -> Iterator[Any]:
-    # Builds the instances without the ORM, in half its time: this is most of a hot ensure's cost in this layer.
-    values = iter(row[1:])
-    for kind, _, names in _ENTITIES:
-        part = dict(zip(names, values))  # noqa: B905 - each entity takes its share of the values
-        yield kind.as_loaded(part) if part["workspace_id"] is not None else None
-
-
-_OPENED_THROUGH = Document.__table__.alias("opened_through")
-
-_ENTITIES = [
-    (kind, table, attributes(kind))
-    for kind, table in (
-        (Document, Document.__table__),
-        (Section, Section.__table__),
-        (Placement, Placement.__table__),
-        (ChatSession, ChatSession.__table__),
-        (Document, _OPENED_THROUGH),
-    )
-]
-"""The parts of an anchor, in its order: the model, the table or alias it is read from, and its attribute names."""
 
 
 def _asked(dialect: str) -> FromClause:

@@ -2,22 +2,22 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, delete, func, insert, select, true, update
+from sqlalchemy import Select, delete, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import InstrumentedAttribute
 
 from db import positions
 from db.inserts import values
 from db.locks import Transaction
 from db.models import Document, Placement, Section
 from db.reading import visibility
-from db.reading.cursors import cursor
-from db.reading.paging import Connection, Edge, Order, Page, read_page, read_pages
+from db.reading.listings import Listing, Origin
+from db.reading.paging import Edge, Order
+from db.reading.rows import Selection, part
 from db.reading.sql_arrays import any_of, planned_apart
-from db.reading.unreadable import Unreadable
+from db.reading.statements import WORKSPACE
 from db.times import utcnow
 
 NEWEST_FIRST = Order("documents", (Document.created_at, Document.id), newest_first=True)
@@ -37,58 +37,56 @@ class SectionText(NamedTuple):
     link_definitions: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True)
 class SectionEdge(Edge[Section]):
     """A section as placed in one document: an edge of `Document.sections`."""
 
-    position: str
+    __slots__ = ("position",)
+
+    def __init__(self, node: Section, placement: Placement) -> None:
+        super().__init__(node, READING_ORDER, (placement.position, placement.section_id))
+        self.position = placement.position
 
 
-def edge(section: Section, placement: Placement) -> SectionEdge:
-    """Return the edge of a section placed in a document."""
-    key = (placement.position, placement.section_id)
-    return SectionEdge(section, cursor(READING_ORDER.name, READING_ORDER.types, key), placement.position)
+def _in_workspace(_dialect: str, _selected: Selection | None) -> Origin:
+    return Origin(visibility.documents(WORKSPACE), {Document: Document})
 
 
-async def page(session: AsyncSession, workspace_id: str, page: Page) -> Connection[Document]:
-    """Read a page of a workspace's documents, the newest first."""
-    return await read_page(session, visibility.documents(workspace_id), NEWEST_FIRST, page, _edge)
-
-
-async def of_sections(
-    session: AsyncSession, workspace_id: str, section_ids: Sequence[str], page: Page
-) -> Mapping[str, Connection[Document]]:
-    """Read, for each section, a page of the documents that hold it, the newest first."""
-    kind, query = Document, visibility.documents(workspace_id).join(Placement, visibility.placed_in_document())
-    if session.get_bind().dialect.name == "postgresql":
+def _of_sections(dialect: str, selected: Selection | None) -> Origin:
+    placed: Any = Document
+    query = visibility.documents(WORKSPACE).join(Placement, visibility.placed_in_document())
+    if dialect == "postgresql":
         # Otherwise the planner may begin with all documents of the workspace.
-        document = planned_apart(visibility.documents(workspace_id).where(visibility.placed_in_document()))
-        kind = aliased(Document, document.correlate(Placement).lateral("placed"), name="Document")
-        query = select(kind).select_from(Placement).join(kind, true()).where(Placement.workspace_id == workspace_id)
-    return await read_pages(
-        session,
-        query,
-        NEWEST_FIRST.of(kind),
-        page,
-        _edge,
-        parent=Placement.section_id,
-        parents=section_ids,
-    )
+        read = part(Document, selected, also=[column.key for column in NEWEST_FIRST.columns])
+        document = planned_apart(visibility.documents(WORKSPACE).where(visibility.placed_in_document()))
+        columns = [getattr(Document, name).label(name) for name in read.names]
+        placed = document.with_only_columns(*columns).correlate(Placement).lateral("placed")
+        query = select(placed).select_from(Placement).join(placed, true()).where(Placement.workspace_id == WORKSPACE)
+    return Origin(query, {Document: placed})
 
 
-async def sections(
-    session: AsyncSession, workspace_id: str, document_ids: Sequence[str], page: Page
-) -> Mapping[str, Connection[Section]]:
-    """Read, for each document, a page of its sections in reading order. Each edge carries the placement."""
-    return await read_pages(
-        session,
-        visibility.sections(workspace_id).join(Placement, visibility.placed_section()).add_columns(Placement),
-        READING_ORDER,
-        page,
-        lambda row, _cursor: edge(row.Section, row.Placement),
-        parent=Placement.document_id,
-        parents=document_ids,
-    )
+def _sections(_dialect: str, _selected: Selection | None) -> Origin:
+    query = visibility.sections(WORKSPACE).join(Placement, visibility.placed_section())
+    return Origin(query, {Section: Section, Placement: Placement})
+
+
+def _edge(document: Document, key: Sequence[Any]) -> Edge[Document]:
+    return Edge(document, NEWEST_FIRST, key)
+
+
+DOCUMENTS = Listing(NEWEST_FIRST, [Document], _in_workspace, _edge)
+"""The documents of a workspace, the newest first."""
+
+DOCUMENTS_OF_SECTIONS = Listing(NEWEST_FIRST, [Document], _of_sections, _edge, Placement.section_id)
+"""The documents that hold a section, the newest first."""
+
+SECTIONS = Listing(
+    READING_ORDER,
+    [Section, Placement],
+    _sections,
+    lambda section, placement, _key: SectionEdge(section, placement),
+    Placement.document_id,
+)
+"""The sections of a document in reading order. Each edge carries the placement."""
 
 
 async def count(session: AsyncSession, workspace_id: str) -> int:
@@ -123,8 +121,8 @@ async def texts(
         )
     )
     found: dict[str, list[SectionText]] = {document_id: [] for document_id in document_ids}
-    for part in rows.partitions(FETCH_SIZE):
-        for document_id, *text in part:
+    for fetched in rows.partitions(FETCH_SIZE):
+        for document_id, *text in fetched:
             found[document_id].append(SectionText._make(text))
         await asyncio.sleep(0)
     return found
@@ -200,7 +198,3 @@ async def _count_by(
     counting = query.where(any_of(parent, parents)).with_only_columns(parent, func.count()).group_by(parent)
     rows = await session.execute(counting)
     return dict(row._tuple() for row in rows)
-
-
-def _edge(row: Row[Any], cursor: str | Unreadable) -> Edge[Document]:
-    return Edge(row.Document, cursor)

@@ -1,34 +1,26 @@
 """Messages: reading them, and numbering a new one."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from sqlalchemy import Row, exists, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.locks import Transaction
 from db.models import ChatSession, Message
 from db.reading import visibility
-from db.reading.paging import Connection, Edge, Order, Page, read_pages
-from db.reading.unreadable import Unreadable
+from db.reading.listings import Listing, Origin
+from db.reading.paging import Edge, Order
+from db.reading.rows import Selection
+from db.reading.statements import WORKSPACE
 from db.times import utcnow
 
 BY_NUMBER = Order("messages", (Message.seq,))
 
 
-async def pages(
-    session: AsyncSession, workspace_id: str, chat_ids: Sequence[str], page: Page
-) -> Mapping[str, Connection[Message]]:
-    """Read, for each chat, a page of its messages, ordered by number."""
-    return await read_pages(
-        session,
-        select(Message).where(Message.workspace_id == workspace_id),
-        BY_NUMBER,
-        page,
-        _edge,
-        parent=Message.chat_id,
-        parents=chat_ids,
-    )
+def _visible(_dialect: str, _selected: Selection | None) -> Origin:
+    return Origin(select(Message).where(Message.workspace_id == WORKSPACE), {Message: Message})
+
+
+MESSAGES = Listing(BY_NUMBER, [Message], _visible, lambda message, key: Edge(message, BY_NUMBER, key), Message.chat_id)
+"""The messages of a chat, ordered by number."""
 
 
 async def message_of_client(
@@ -58,7 +50,3 @@ async def next_number(transaction: Transaction, chat_id: str) -> int | None:
         .returning(ChatSession.last_seq)
         .execution_options(synchronize_session=False)
     )
-
-
-def _edge(row: Row[Any], cursor: str | Unreadable) -> Edge[Message]:
-    return Edge(row.Message, cursor)

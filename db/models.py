@@ -4,11 +4,11 @@ Because of that, the tables can be distributed by workspace on a sharded Postgre
 one workspace into another. The models have no ORM relationships: loaders read related rows in batches.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, ClassVar, Self, TypeVar, cast
+from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -68,6 +68,23 @@ def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
+class derived(property):  # noqa: N801 - a decorator
+    """A property of a row that is read from columns: `@derived_from(columns)`."""
+
+    columns: Sequence[str] = ()
+
+
+def derived_from(*columns: str) -> Callable[[Callable[[Any], Any]], Any]:
+    """Declare a property, and the columns that it is read from."""
+
+    def declare(read: Callable[[Any], Any]) -> derived:
+        declared = derived(read)
+        declared.columns = columns
+        return declared
+
+    return declare
+
+
 class Base(DeclarativeBase):
     """The base of all tables. Constraint names are predictable, because code matches on them."""
 
@@ -89,16 +106,6 @@ class Base(DeclarativeBase):
 
     created_at: Mapped[datetime] = mapped_column(server_default=utcnow(), sort_order=100)
     updated_at: Mapped[datetime] = mapped_column(server_default=utcnow(), sort_order=101)
-
-    @classmethod
-    def as_loaded(cls, values: Mapping[str, Any]) -> Self:
-        """Return a detached row with the given attribute values, as if a query had loaded it.
-
-        It bypasses the constructor and its change tracking. The row is for reading only; no session tracks it.
-        """
-        row = cast(Self, cls.__mapper__.class_manager.new_instance())
-        vars(row).update(values)
-        return row
 
 
 class Workspace(Base):
@@ -169,9 +176,9 @@ class Section(Owned):
     created_by: Mapped[str]
     deleted_at: Mapped[datetime | None]
 
-    @property
+    @derived_from("title")
     def heading(self) -> str:
-        """The title as shown to people; empty if there is none."""
+        """Return the title as shown to people; empty if there is none."""
         return self.title or ""
 
 
@@ -224,16 +231,10 @@ class ChatSession(Owned):
     ensured: Ensured | None = None
     __allow_unmapped__ = True
 
-    @property
+    @derived_from("last_seq")
     def message_count(self) -> int:
-        """The number of messages in the chat."""
+        """Return the number of messages in the chat."""
         return self.last_seq
-
-    def ensured_as(self, how: Ensured) -> "ChatSession":
-        """Return a copy marked with what an ensure did. The row itself stays unmarked, because loaders share it."""
-        marked = ChatSession.as_loaded({name: getattr(self, name) for name in attributes(ChatSession)})
-        marked.ensured = how
-        return marked
 
 
 class Message(Owned):

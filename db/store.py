@@ -1,11 +1,10 @@
 """The store: one operation's access to the data of one workspace."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import TypeVar
 
 from db import anchors, documents, messages, trash
-from db.anchors import Anchor, AnchorKey, SectionChat
+from db.anchors import Anchor, AnchorKey, AnchorLoader, SectionChat
 from db.connection.database import Database
 from db.doctor.scanner import Scanner
 from db.ids import is_findable
@@ -13,23 +12,11 @@ from db.locks import Transaction as Transaction
 from db.models import Document, Message, Trashable
 from db.principals import Principal
 from db.reading.bisection import read_each
-from db.reading.coalescing import CoalescingLoader
 from db.reading.loaders import Loaders
 from db.reading.paging import Connection, Page
+from db.reading.rows import Selection, with_more
 
 T = TypeVar("T")
-AnchorLoader = CoalescingLoader[AnchorKey, Anchor]
-"""Reads anchors, coalesced across operations."""
-
-
-def anchor_loader(database: Database) -> AnchorLoader:
-    """Return a loader of the anchors of a database. Operations that share it share its statements."""
-    return CoalescingLoader(partial(_read_anchors, database))
-
-
-async def _read_anchors(database: Database, keys: Sequence[AnchorKey]) -> Mapping[AnchorKey, Anchor]:
-    async with database.read() as session:
-        return await anchors.find(session, keys)
 
 
 class Store:
@@ -38,17 +25,31 @@ class Store:
     Each operation has a store of its own, so no operation sees what another one has cached.
     """
 
-    def __init__(self, database: Database, principal: Principal, shared: AnchorLoader | None = None) -> None:
-        """Give access to the workspace of a principal. Operations that share an anchor loader share its statements."""
+    def __init__(
+        self,
+        database: Database,
+        principal: Principal,
+        shared: AnchorLoader | None = None,
+        selected: Selection | None = None,
+    ) -> None:
+        """Give access to the workspace of a principal. Operations that share an anchor loader share its statements.
+
+        Of each row, only what is selected is read; None selects all.
+        """
         self.principal = principal
         self.workspace_id = principal.workspace_id
-        self.load = Loaders(database, principal.workspace_id)
+        self.load = Loaders(database, principal.workspace_id, selected)
         self._database = database
-        self._anchors = shared or anchor_loader(database)
+        self._selected = selected
+        self._anchors = shared or AnchorLoader(database)
 
-    async def anchor(self, document_id: str, section_id: str) -> Anchor:
-        """Read the anchor of a section in a document. Raises `DatabaseUnavailable`."""
-        anchor = await self._anchors.load(AnchorKey(self.workspace_id, document_id, section_id))
+    async def anchor(self, document_id: str, section_id: str, also: Selection | None = None) -> Anchor:
+        """Read the anchor of a section in a document, with what the caller reads of its rows besides.
+
+        Raises `DatabaseUnavailable`.
+        """
+        selected = with_more(self._selected, also) if also else self._selected
+        anchor = await self._anchors.load(AnchorKey(self.workspace_id, document_id, section_id), selected)
         self.load.prime(anchor)
         return anchor
 
@@ -58,7 +59,7 @@ class Store:
         The error takes the place of an anchor that cannot be read.
         """
         keys = [AnchorKey(self.workspace_id, document_id, section_id) for section_id in dict.fromkeys(section_ids)]
-        found = await read_each(partial(_read_anchors, self._database), keys)
+        found = await read_each(lambda some: anchors.find(self._database, some, self._selected), keys)
         for anchor in found.values():
             if isinstance(anchor, Anchor):
                 self.load.prime(anchor)
@@ -76,8 +77,7 @@ class Store:
 
     async def documents(self, page: Page) -> Connection[Document]:
         """Read a page of the workspace's documents. Raises `DatabaseUnavailable`."""
-        async with self._database.read() as session:
-            return await documents.page(session, self.workspace_id, page)
+        return await documents.DOCUMENTS.page(self._database, self.workspace_id, page, self._selected)
 
     async def count_documents(self) -> int:
         """Count the workspace's documents. Raises `DatabaseUnavailable`."""
@@ -91,13 +91,16 @@ class Store:
 
     async def trashed(self, kind: type[Trashable], page: Page) -> Connection[Trashable]:
         """Read a page of the workspace's trashed items of a type. Raises `DatabaseUnavailable`."""
-        async with self._database.read() as session:
-            return await trash.page(session, self.workspace_id, kind, page)
+        return await trash.TRASHED[kind].page(self._database, self.workspace_id, page, self._selected)
 
     async def is_trashed(self, kind: type[Trashable], row_id: str) -> bool:
         """Whether an item is in the trash. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
             return await trash.is_trashed(session, self.workspace_id, kind, row_id)
+
+    async def whole_document(self, document_id: str) -> Document | None:
+        """Read all of a document, whatever the operation selects. Raises `DatabaseUnavailable`."""
+        return await Loaders(self._database, self.workspace_id).documents.load(document_id)
 
     async def message_of_client(self, chat_id: str, author: str, client_id: str) -> Message | None:
         """Read the message that an author posted under a client id. Raises `DatabaseUnavailable`."""

@@ -4,6 +4,7 @@ A transaction that trashes or purges an item first locks its row (`db/locks.py`)
 open a chat there, and the next statement sees their chats.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,15 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from db.ids import is_findable
 from db.locks import Transaction
 from db.models import Document, Section, Trashable
-from db.reading.paging import Connection, Edge, Order, Page, read_page
+from db.reading.listings import Listing, Origin
+from db.reading.paging import Edge, Order
+from db.reading.statements import WORKSPACE
 from db.times import utcnow
-
-LATEST_FIRST = {
-    kind: Order(f"trashed{kind.__name__}s", (kind.deleted_at, kind.id), newest_first=True)
-    for kind in (Document, Section)
-}
-"""The order of the trash: the latest first."""
-
 
 PURGING = datetime(1970, 1, 1, tzinfo=UTC)
 """The value of `deleted_at` while an item is being purged.
@@ -30,10 +26,14 @@ Such an item is invisible like all trashed items. It is not listed in the trash 
 """
 
 
-async def page(session: AsyncSession, workspace_id: str, kind: type[Trashable], page: Page) -> Connection[Trashable]:
-    """Read a page of a workspace's trashed items of a type, the latest first."""
-    trashed = select(kind).where(kind.workspace_id == workspace_id, kind.deleted_at > PURGING)
-    return await read_page(session, trashed, LATEST_FIRST[kind], page, lambda row, cursor: Edge(row[0], cursor))
+def _listing(kind: type[Trashable]) -> Listing[Trashable]:
+    order = Order(f"trashed{kind.__name__}s", (kind.deleted_at, kind.id), newest_first=True)
+    trashed = select(kind).where(kind.workspace_id == WORKSPACE, kind.deleted_at > PURGING)
+    return Listing(order, [kind], lambda *_: Origin(trashed, {kind: kind}), lambda row, key: Edge(row, order, key))
+
+
+TRASHED: Mapping[type, Listing[Any]] = {kind: _listing(kind) for kind in (Document, Section)}
+"""The trashed items of each type, the latest first."""
 
 
 async def count(session: AsyncSession, workspace_id: str, kind: type[Trashable]) -> int:

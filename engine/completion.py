@@ -155,7 +155,7 @@ class Abstract:
         self,
         possible: Mapping[str, "Callable[[], ObjectPlan]"],
         name_of: Callable[[Run, Any], Any],
-        known: Mapping[type, str],
+        known: dict[type, str],
     ) -> None:
         self._possible = possible
         self._name_of = name_of
@@ -167,7 +167,7 @@ class Abstract:
         completed: list[Any] = list(values)
         groups: dict[str, list[int]] = {}
         for index, value in enumerate(values):
-            name = self._known.get(type(value)) or self._resolve(run, value)
+            name = self._known.get(type(value)) or self._known_base(type(value)) or self._resolve(run, value)
             if isinstance(name, str):
                 groups.setdefault(name, []).append(index)
             else:
@@ -178,6 +178,13 @@ class Abstract:
             for index, row in zip(places, rows, strict=True):
                 completed[index] = row
         return completed
+
+    def _known_base(self, cls: type) -> str | None:
+        for base in cls.__mro__:
+            if base in self._known:
+                self._known[cls] = self._known[base]
+                return self._known[cls]
+        return None
 
     def _resolve(self, run: Run, value: Any) -> Any:
         if (instead := _instead_of(run, value)) is not _VALUE:

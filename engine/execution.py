@@ -20,7 +20,9 @@ from engine.complexity import Limits
 from engine.errors import Describe, nothing_expected
 from engine.executor import execute_serially, execute_together
 from engine.operation_cache import PreparedOperation, Refused, client_error
+from engine.plan import Plan
 from engine.run import Run
+from engine.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -44,19 +46,24 @@ class ExecutionLimits:
     """Distinguishes the exceptions that clients may see from faults."""
 
 
+MakeContext = Callable[[Selection], object]
+"""Makes the context that resolvers receive, for an operation that reads these attributes."""
+
+
 async def execute(
-    operation: PreparedOperation, variables: Mapping[str, Any], context: object, bounds: ExecutionLimits
+    operation: PreparedOperation, variables: Mapping[str, Any], context: MakeContext, bounds: ExecutionLimits
 ) -> Result:
     """Execute a query or a mutation within its timeout. Raises `Refused` if the variables do not match their types."""
     coerced = _coerced(operation, variables, bounds)
-    return await _completed(operation, Run(coerced, context), bounds)
+    plan = operation.plan(coerced)
+    return await _completed(operation, plan, Run(coerced, context(plan.selection)), bounds)
 
 
 @asynccontextmanager
 async def subscribe(
     operation: PreparedOperation,
     variables: Mapping[str, Any],
-    context: Callable[[], object],
+    context: MakeContext,
     bounds: ExecutionLimits,
 ) -> AsyncIterator[AsyncGenerator[Result, None]]:
     """Start a subscription and yield its results, each resolved within the timeout; leaving the block ends it.
@@ -65,10 +72,11 @@ async def subscribe(
     An event that resolves to nothing is not delivered. Raises `Refused` if the subscription cannot be started.
     """
     coerced = _coerced(operation, variables, bounds)
-    (field,) = operation.plan(coerced).fields
+    plan = operation.plan(coerced)
+    (field,) = plan.root.fields
     try:
         async with asyncio.timeout(bounds.seconds):
-            source = await field.subscribe(Run(coerced, context()))
+            source = await field.subscribe(Run(coerced, context(plan.selection)))
     except TimeoutError:
         raise Refused(_too_long(bounds.seconds, OperationType.SUBSCRIPTION)) from None
     except Exception as error:
@@ -77,7 +85,7 @@ async def subscribe(
     async def results(events: AsyncGenerator[Any, None]) -> AsyncGenerator[Result, None]:
         try:
             async for event in events:
-                result = await _completed(operation, Run(coerced, context(), event), bounds)
+                result = await _completed(operation, plan, Run(coerced, context(plan.selection), event), bounds)
                 if result.errors or any(value is not None for value in (result.data or {}).values()):
                     yield result  # otherwise the client may no longer see the event
         except Exception as error:  # any error of the source ends the stream
@@ -118,12 +126,11 @@ def _too_long(seconds: float, kind: OperationType) -> GraphQLError:
     return GraphQLError(told, extensions={"code": "TIMEOUT"})
 
 
-async def _completed(operation: PreparedOperation, run: Run, bounds: ExecutionLimits) -> Result:
-    plan = operation.plan(run.variables)
+async def _completed(operation: PreparedOperation, plan: Plan, run: Run, bounds: ExecutionLimits) -> Result:
     execute_plan = execute_serially if operation.kind is OperationType.MUTATION else execute_together
     try:
         async with asyncio.timeout(bounds.seconds):
-            data, found = await execute_plan(plan, run)
+            data, found = await execute_plan(plan.root, run)
     except TimeoutError:
         return Result(None, [_too_long(bounds.seconds, operation.kind)])
     if not found:

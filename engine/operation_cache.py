@@ -36,7 +36,7 @@ from engine.complexity import (
     size,
 )
 from engine.directives import choosing
-from engine.plan import Compiler, ObjectPlan
+from engine.plan import Plan
 from engine.validation import Rule, disclosed, validation_rules
 
 KEPT_PLANS = 16
@@ -103,7 +103,7 @@ class PreparedOperation:
     """Whether the operation selects more than introspection."""
     fragments: Mapping[str, FragmentDefinitionNode] = field(default_factory=dict)
     _costs: dict[tuple[Any, ...], int] = field(default_factory=dict, repr=False)
-    _plans: dict[tuple[Any, ...], ObjectPlan] = field(default_factory=dict, repr=False)
+    _plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict, repr=False)
 
     @property
     def kind(self) -> OperationType:
@@ -119,7 +119,7 @@ class PreparedOperation:
     def _choosing(self) -> tuple[str, ...]:
         return choosing(self.node, self.fragments)
 
-    def plan(self, variables: VariableValues) -> ObjectPlan:
+    def plan(self, variables: VariableValues) -> Plan:
         """Return the plan for these variables: one for each combination of those that stand in directives.
 
         Raises `Refused` where one of these is null.
@@ -130,7 +130,7 @@ class PreparedOperation:
             choices = {name: value for name, value in zip(self._choosing, chosen, strict=True) if value is not None}
             if len(choices) < len(chosen):
                 raise refused("BAD_USER_INPUT", "The variable of @skip or @include must not be null")
-            plan = Compiler(self.schema, self.node, self.fragments, choices).root()
+            plan = Plan(self.schema, self.node, self.fragments, choices)
             if len(self._plans) < KEPT_PLANS:
                 self._plans[chosen] = plan
         return plan

@@ -35,9 +35,7 @@ from engine.completion import Abstract, Column, Completer, Leaf, ListOf, NonNull
 from engine.directives import Choices, is_included
 from engine.rows import Rows, rows_of
 from engine.run import Run
-
-ATTRIBUTE = "engine.attribute"
-"""The key, in the extensions of a field, of the attribute that it reads; such a field has no arguments."""
+from engine.selection import ATTRIBUTE, CLASSES, Selection, selection
 
 BATCH = "engine.batch"
 """The key, in the extensions of a field, of a resolver that is called once with all parents of a level.
@@ -45,9 +43,6 @@ BATCH = "engine.batch"
 It is called as `resolver(info, parents, **arguments)` and returns one result for each parent, or an awaitable of them.
 An exception among the results is an error of that parent's field.
 """
-
-CLASSES = "engine.classes"
-"""The key, in the extensions of an object type, of the classes whose instances it shows."""
 
 
 class Info:
@@ -97,17 +92,17 @@ class Info:
     @property
     def schema(self) -> GraphQLSchema:
         """The schema."""
-        return self._field.compiler.schema
+        return self._field.plan.schema
 
     @property
     def operation(self) -> OperationDefinitionNode:
         """The operation."""
-        return self._field.compiler.operation
+        return self._field.plan.operation
 
     @property
     def fragments(self) -> Mapping[str, FragmentDefinitionNode]:
         """The fragments of the document."""
-        return self._field.compiler.fragments
+        return self._field.plan.fragments
 
 
 class FieldPlan:
@@ -115,13 +110,13 @@ class FieldPlan:
 
     def __init__(
         self,
-        compiler: "Compiler",
+        plan: "Plan",
         parent: GraphQLObjectType,
         key: str,
         nodes: Sequence[FieldNode],
         definition: GraphQLField,
     ) -> None:
-        self.compiler = compiler
+        self.plan = plan
         self.parent = parent
         self.key = key
         self.nodes = nodes
@@ -138,7 +133,7 @@ class FieldPlan:
     @cached_property
     def completer(self) -> Completer:
         """Completes what the resolver returns."""
-        return self.compiler.completer(self, self.definition.type)
+        return self.plan.completer(self, self.definition.type)
 
     def complete(self, run: Run, values: Column) -> list[Any]:
         """Return the values as the response holds them."""
@@ -172,9 +167,9 @@ class FieldPlan:
 class ObjectPlan:
     """The fields that an operation selects of an object type."""
 
-    def __init__(self, compiler: "Compiler", kind: GraphQLObjectType, selections: Iterable[SelectionSetNode]) -> None:
+    def __init__(self, plan: "Plan", kind: GraphQLObjectType, selections: Iterable[SelectionSetNode]) -> None:
         self.kind = kind
-        self.fields = compiler.fields(kind, selections)
+        self.fields = plan.fields(kind, selections)
         self.classes: set[type] = set(kind.extensions.get(CLASSES, ()))
         """The classes whose instances are known to be of this type."""
         self._by_class = CLASSES in kind.extensions
@@ -198,8 +193,8 @@ class ObjectPlan:
         return is_shown
 
 
-class Compiler:
-    """Compiles one operation under one choice of its directives."""
+class Plan:
+    """One operation, compiled under one choice of its directives."""
 
     def __init__(
         self,
@@ -213,21 +208,37 @@ class Compiler:
         self.fragments = fragments
         self._choices = choices
 
+    @cached_property
     def root(self) -> ObjectPlan:
-        """Compile the root fields."""
+        """The plan of the root fields."""
+        return ObjectPlan(self, self._kind, [self.operation.selection_set])
+
+    @cached_property
+    def _kind(self) -> GraphQLObjectType:
         kind = self.schema.get_root_type(self.operation.operation)
         if kind is None:
             raise GraphQLError(f"Schema is not configured to execute {self.operation.operation.value} operation.")
-        return ObjectPlan(self, kind, [self.operation.selection_set])
+        return kind
 
-    def fields(self, kind: GraphQLObjectType, selections: Iterable[SelectionSetNode]) -> Sequence[FieldPlan]:
-        """Merge the fields of selections on an object type, in the order in which their keys come first."""
+    @cached_property
+    def selection(self) -> Selection:
+        """What the operation reads of the objects that it meets."""
+        return selection(self, self._kind, [self.operation.selection_set])
+
+    def merged(
+        self, kind: GraphQLObjectType, selections: Iterable[SelectionSetNode]
+    ) -> Mapping[str, Sequence[FieldNode]]:
+        """Merge selections on an object type: the nodes of each key, in the order in which the keys come first."""
         merged: dict[str, list[FieldNode]] = {}
         spread: set[str] = set()
-        for selection in selections:
-            self._collect(kind, selection, merged, spread)
+        for each in selections:
+            self._collect(kind, each, merged, spread)
+        return merged
+
+    def fields(self, kind: GraphQLObjectType, selections: Iterable[SelectionSetNode]) -> Sequence[FieldPlan]:
+        """Plan the fields of selections on an object type."""
         plans = []
-        for key, nodes in merged.items():
+        for key, nodes in self.merged(kind, selections).items():
             definition = self.schema.get_field(kind, nodes[0].name.value)
             if definition is not None:
                 plans.append(FieldPlan(self, kind, key, nodes, definition))

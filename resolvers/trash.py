@@ -2,7 +2,7 @@
 
 from db.models import Document, Section
 from db.reading.paging import Connection
-from db.trash import LATEST_FIRST
+from db.trash import TRASHED
 from resolvers.arguments import After, Before, DocId, First, Last, SectionId
 from resolvers.context import Info
 from services import trash
@@ -20,13 +20,13 @@ from services.trash import (
 async def trashed_documents(
     info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
 ) -> Connection[Document]:
-    return await trash.trashed(info.context.store, Document, page(LATEST_FIRST[Document], first, after, last, before))
+    return await trash.trashed(info.context.store, Document, page(TRASHED[Document].order, first, after, last, before))
 
 
 async def trashed_sections(
     info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
 ) -> Connection[Section]:
-    return await trash.trashed(info.context.store, Section, page(LATEST_FIRST[Section], first, after, last, before))
+    return await trash.trashed(info.context.store, Section, page(TRASHED[Section].order, first, after, last, before))
 
 
 async def trash_document(info: Info, doc_id: DocId) -> TrashDocumentResult:

@@ -19,7 +19,8 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.union import StrawberryUnion
 
 from engine.complexity import COST
-from engine.plan import ATTRIBUTE, BATCH, CLASSES
+from engine.plan import BATCH
+from engine.selection import ATTRIBUTE, CLASSES, READS
 from resolvers.arguments import Prefixed
 from schema.roots import Mutation, Query, Subscription
 from schema.scalars import SCALARS
@@ -86,6 +87,7 @@ def _simplify(schema: strawberry.Schema, kind: GraphQLObjectType) -> None:
             ours.extensions[ATTRIBUTE] = field.python_name
         elif field.metadata.get(BATCHED):
             ours.extensions[BATCH] = _resolver(field.base_resolver.wrapped_func)
+            ours.extensions[READS] = field.metadata[READS]
         elif field.is_subscription:
             ours.subscribe = _of_root(field.base_resolver.wrapped_func)
             ours.resolve = _resolver(field.metadata[EVENT])

@@ -50,12 +50,14 @@ class ChatSession(View, Node):
         "How the ensure that returned this chat obtained it; null in every other result. A normalized client cache "
         "keeps the value of the last result."
     )
-    created_by: User = batched_by(users.creators, "The user who opened the chat.")
+    created_by: User = batched_by(users.creators, "The user who opened the chat.", reads=["created_by"])
     created_at: datetime = field("When the chat was opened.")
     updated_at: datetime = field("When the newest message was posted; without messages, when the chat was opened.")
     message_count: int = field("The number of messages in the chat.")
     messages: Connection[Annotated["Message", strawberry.lazy("schema.messages")]] = batched_by(
-        messages.messages_of_chats, "The messages of the chat, ordered by number. Without arguments, the newest page."
+        messages.messages_of_chats,
+        "The messages of the chat, ordered by number. Without arguments, the newest page.",
+        reads=["message_count"],
     )
 
 

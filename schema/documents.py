@@ -35,7 +35,7 @@ class Document(View, Node):
     tags: list[str] = field("Labels for grouping, in the order they were given.")
     details: JSON = field("A caller-defined JSON object, stored unchanged.", name="metadata")
     version: int = field("A counter: each change to the document or to the arrangement of its sections adds one.")
-    created_by: User = batched_by(users.creators, "The user who created the document.")
+    created_by: User = batched_by(users.creators, "The user who created the document.", reads=["created_by"])
     created_at: datetime = field("When the document was created.")
     updated_at: datetime = field("When the document or the arrangement of its sections last changed.")
     deleted_at: datetime | None = field("When the document was moved to the trash; null if it is not in the trash.")

@@ -36,7 +36,7 @@ class Message(View, Node):
     )
     seq: int = field("The number of the message in its chat: 1, 2, 3 ... without gaps.")
     role: models.MessageRole = field("The kind of speaker of the message.")
-    author: User = batched_by(users.authors, "The user who posted the message.")
+    author: User = batched_by(users.authors, "The user who posted the message.", reads=["author"])
     content: str = field("The text of the message, as Markdown, stored unchanged.", cost=5)
     client_id: str | None = field("The idempotency key that the sender gave to the post; null if the sender gave none.")
     created_at: datetime = field("When the message was posted.")

@@ -48,7 +48,7 @@ class Section(View, Node):
     tags: list[str] = field("Labels for grouping, in the order they were given.")
     details: JSON = field("A caller-defined JSON object, stored unchanged.", name="metadata")
     version: int = field("A counter: each change to the title, level, text or status adds one.")
-    created_by: User = batched_by(users.creators, "The user who created the section.")
+    created_by: User = batched_by(users.creators, "The user who created the section.", reads=["created_by"])
     created_at: datetime = field("When the section was created.")
     updated_at: datetime = field("When the title, level or text last changed.")
     deleted_at: datetime | None = field("When the section was moved to the trash; null if it is not in the trash.")

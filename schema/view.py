@@ -1,12 +1,13 @@
 """Views: GraphQL types over domain objects, and the declaration of their fields."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, ClassVar, TypeVar
 
 import strawberry
 
 from engine.complexity import COST
+from engine.selection import READS
 
 E = TypeVar("E", bound=Enum)
 
@@ -42,12 +43,14 @@ def resolved_by(resolver: Callable[..., Any], description: str, *, cost: int = 1
     return strawberry.field(resolver=resolver, description=description, metadata={COST: cost})
 
 
-def batched_by(resolver: Callable[..., Any], description: str, *, cost: int = 1) -> Any:
+def batched_by(resolver: Callable[..., Any], description: str, *, reads: Sequence[str] = (), cost: int = 1) -> Any:
     """Declare a field of an object type, as `resolved_by`, whose resolver is called once for all objects of a level.
 
-    It returns for each of them, in their order, the object that the field's type represents, or an exception.
+    It returns for each of them, in their order, the object that the field's type represents, or an exception. `reads`
+    names the attributes that it reads of them, besides their keys.
     """
-    return strawberry.field(resolver=resolver, description=description, metadata={COST: cost, BATCHED: True})
+    metadata = {COST: cost, BATCHED: True, READS: tuple(reads)}
+    return strawberry.field(resolver=resolver, description=description, metadata=metadata)
 
 
 def subscription(resolver: Callable[..., Any], event: Callable[..., Any], description: str) -> Any:

@@ -10,6 +10,7 @@ from db.chat_feed import ChatFeed
 from db.connection.retry import RetrySchedule
 from db.models import ChatSession, Ensured, Section
 from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.rows import Selection, copy_of
 from db.store import Store
 from services import access, limits, users
 from services.access import Action
@@ -93,13 +94,13 @@ async def ensure_section_chat(store: Store, document_id: str, section_id: str) -
         if anchor.chat is None:
             written = await _write(store, document_id, missing=[section_id])
             if written.created:
-                return written.created[0].ensured_as(Ensured.CREATED)
+                return _ensured_as(written.created[0], Ensured.CREATED)
         elif _is_wrong(anchor):
             written = await _write(store, document_id, wrong=[section_id])
             if written.repaired:
-                return anchor.chat.ensured_as(Ensured.REPAIRED)
+                return _ensured_as(anchor.chat, Ensured.REPAIRED)
         else:
-            return anchor.chat.ensured_as(Ensured.FOUND)
+            return _ensured_as(anchor.chat, Ensured.FOUND)
     return TemporarilyUnavailable()
 
 
@@ -128,10 +129,10 @@ async def ensure_section_chats(store: Store, document_id: str, section_ids: Sequ
             # Report every write, even if its section was removed since: an error would mean that nothing was changed.
             return EnsureSectionChatsSuccess([_ensured(key, done, refused.get(key), read[key]) for key in section_ids])
         written = await _write(store, document_id, missing, wrong)
-        done |= {chat.section_id: chat.ensured_as(Ensured.CREATED) for chat in written.created}
+        done |= {chat.section_id: _ensured_as(chat, Ensured.CREATED) for chat in written.created}
         for key in written.repaired:
             if (chat := found[key].chat) is not None:
-                done[key] = chat.ensured_as(Ensured.REPAIRED)
+                done[key] = _ensured_as(chat, Ensured.REPAIRED)
     return TemporarilyUnavailable()
 
 
@@ -188,6 +189,10 @@ async def opened_chats(store: Store, openings: ChatFeed, document_id: str) -> As
     return await openings.of(store.workspace_id, document_id)
 
 
+_TOLD: Selection = {ChatSession: frozenset({"created_by", "created_at"})}
+"""What an event tells of a chat."""
+
+
 async def opened_chat(store: Store, document_id: str, chat: ChatSession) -> SectionChatOpened | None:
     """Return the event for a chat delivered to a subscriber of a document, or None if the subscriber may not see it.
 
@@ -196,7 +201,7 @@ async def opened_chat(store: Store, document_id: str, chat: ChatSession) -> Sect
     if chat.workspace_id != store.workspace_id:
         return None
     # One coalesced statement serves all subscribers of the event, and also loads what they select of the chat.
-    anchor = await store.anchor(document_id, chat.section_id)
+    anchor = await store.anchor(document_id, chat.section_id, also=_TOLD)
     if anchor.document is None or anchor.chat is None:
         return None
     return SectionChatOpened(anchor.chat, users.user(anchor.chat.created_by), anchor.chat.created_at)
@@ -217,6 +222,13 @@ def _is_wrong(anchor: Anchor) -> bool:
     return chat is not None and section is not None and section.chat_session_id != chat.id
 
 
+def _ensured_as(chat: ChatSession, how: Ensured) -> ChatSession:
+    """Return a copy marked with what an ensure did. The row itself stays unmarked, because loaders share it."""
+    marked = copy_of(chat)
+    marked.ensured = how
+    return marked
+
+
 def _ensured(
     section_id: str, done: dict[str, ChatSession], refused: RefusedChat | None, anchor: Anchor | Exception
 ) -> EnsuredSectionChat:
@@ -227,7 +239,7 @@ def _ensured(
         return EnsuredSectionChat(section_id, anchor)
     if refused is not None or anchor.chat is None:
         return EnsuredSectionChat(section_id, error=refused or TemporarilyUnavailable())
-    return EnsuredSectionChat(section_id, anchor.chat.ensured_as(Ensured.FOUND))
+    return EnsuredSectionChat(section_id, _ensured_as(anchor.chat, Ensured.FOUND))
 
 
 async def _write(store: Store, document_id: str, missing: Sequence[str] = (), wrong: Sequence[str] = ()) -> ChatWrites:

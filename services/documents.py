@@ -12,7 +12,7 @@ from db import ids
 from db.inserts import insert_if_absent
 from db.models import ChatSession, Document, Section
 from db.reading.loaders import AwaitableOrValue, Loaded
-from db.reading.paging import Connection, Edge, Page, counted, edge_of
+from db.reading.paging import Connection, Edge, Page, counted
 from db.reading.unreadable import Unreadable
 from db.store import Store, Transaction
 from services import access, limits, markdown, validation
@@ -140,7 +140,7 @@ async def documents(store: Store, page: Page) -> Connection[Document]:
 
 def edge(document: Document) -> Edge[Document]:
     """Return the edge of a document in the connection of the workspace."""
-    return edge_of(arrangement.NEWEST_FIRST, document, document.created_at, document.id)
+    return Edge(document, arrangement.NEWEST_FIRST, (document.created_at, document.id))
 
 
 async def sections(store: Store, documents: Sequence[Document], page: Page) -> Sequence[Loaded[Connection[Section]]]:
@@ -195,7 +195,7 @@ async def _add(
 
     result = await store.transact(add)
     if isinstance(result, IdTaken):
-        earlier = await store.load.documents.load(document.id)
+        earlier = await store.whole_document(document.id)
         if earlier is not None and is_retry_of(earlier, document):
             return success(earlier)
     return result

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 from db.models import Document, Section
+from db.reading.rows import Selection
 
 
 def creation_digest(caller_id: str | None, *arguments: str | int | None) -> str | None:
@@ -11,6 +12,10 @@ def creation_digest(caller_id: str | None, *arguments: str | int | None) -> str 
     if caller_id is None:
         return None
     return hashlib.sha256(json.dumps(arguments).encode()).hexdigest()
+
+
+CREATION: Selection = {Section: frozenset({"created_by", "creation_digest"})}
+"""What `is_retry_of` reads of a stored row."""
 
 
 def is_retry_of(made: Document | Section, repeated: Document | Section) -> bool:

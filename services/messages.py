@@ -9,7 +9,7 @@ from db.connection.retry import RetrySchedule
 from db.inserts import insert_if_absent
 from db.models import ChatSession, Message, MessageRole
 from db.reading.loaders import Loaded
-from db.reading.paging import Connection, Edge, Page, counted, edge_of
+from db.reading.paging import Connection, Edge, Page, counted
 from db.store import Store, Transaction
 from services import access, limits, validation
 from services.access import Action
@@ -92,7 +92,7 @@ async def of_chats(store: Store, chats: Sequence[ChatSession], page: Page) -> Se
 
 def edge(message: Message) -> Edge[Message]:
     """Return the edge of a message in the connection of its chat."""
-    return edge_of(messages.BY_NUMBER, message, message.seq)
+    return Edge(message, messages.BY_NUMBER, (message.seq,))
 
 
 async def _earlier(store: Store, message: Message) -> PostMessageSuccess | ClientIdConflict | None:

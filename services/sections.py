@@ -15,7 +15,7 @@ from db.store import Store, Transaction
 from services import access, limits, validation
 from services.access import Action
 from services.commands import command
-from services.idempotency import creation_digest, is_retry_of
+from services.idempotency import CREATION, creation_digest, is_retry_of
 from services.outcomes import (
     DocumentNotFound,
     Forbidden,
@@ -112,7 +112,7 @@ async def create_section(
 
 async def _earlier(store: Store, document_id: str, repeated: Section) -> CreateSectionSuccess | None:
     """Return the result of the earlier call, if this call is its retry."""
-    anchor = await store.anchor(document_id, repeated.id)
+    anchor = await store.anchor(document_id, repeated.id, also=CREATION)
     if anchor.section is None or not is_retry_of(anchor.section, repeated):
         return None
     return CreateSectionSuccess(anchor.section, document_id, anchor.placement)
@@ -184,7 +184,7 @@ def section(store: Store, section_id: str) -> AwaitableOrValue[Section | None]:
 
 def edge(section: Section, placement: Placement) -> SectionEdge:
     """Return the edge of a section in the connection of a document."""
-    return documents.edge(section, placement)
+    return SectionEdge(section, placement)
 
 
 async def documents_of(store: Store, sections: Sequence[Section], page: Page) -> Sequence[Loaded[Connection[Document]]]:

@@ -3,16 +3,17 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy import Connection, Dialect, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import configure_mappers
 from sqlalchemy.pool import QueuePool
+from sqlalchemy.util import greenlet_spawn
 
 from db.connection import deadlines, errors, postgresql, query_stats, retry, sqlite
 from db.connection.errors import DatabaseUnavailable
@@ -173,6 +174,11 @@ class Database:
         return self._writes.dialect.name
 
     @property
+    def dialect_of_reads(self) -> Dialect:
+        """The SQLAlchemy dialect that compiles reads."""
+        return self._reads.dialect
+
+    @property
     def engines(self) -> tuple[AsyncEngine, ...]:
         """The SQLAlchemy engines, for tools that observe their statements."""
         return self._writes, self._reads
@@ -189,6 +195,19 @@ class Database:
         with errors.translate_errors():
             async with AsyncSession(self._reads, expire_on_commit=False, autoflush=False) as session:
                 yield session
+
+    async def fetch(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Sequence[Any]]:
+        """Return the rows of a compiled read, as the driver returns them. Raises `DatabaseUnavailable`.
+
+        This costs a third of a read in a session.
+        """
+        with errors.translate_errors():
+            return await greenlet_spawn(self._fetch, text, arguments)
+
+    def _fetch(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Sequence[Any]]:
+        with self._reads.sync_engine.connect() as connection:
+            rows: Sequence[Sequence[Any]] = connection.exec_driver_sql(text, arguments).cursor.fetchall()
+            return rows
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:

@@ -5,33 +5,27 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
-from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import documents, messages
 from db.anchors import Anchor
 from db.connection.database import Database
 from db.documents import SectionText
-from db.ids import is_findable
-from db.models import ChatSession, Document, Message, Section
+from db.models import Base, ChatSession, Document, Message, Section
 from db.reading import visibility
 from db.reading.bisection import read_each
+from db.reading.listings import Listing
+from db.reading.lookups import Lookup
 from db.reading.paging import Connection, Page
-from db.reading.sql_arrays import each_of
+from db.reading.rows import Selection
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+B = TypeVar("B", bound=Base)
 K = TypeVar("K", bound=Hashable)
 PageKey = tuple[str, Page]
 """The parent of a page, and the page arguments."""
-
-
-class _PagesQuery(Protocol, Generic[T_co]):
-    async def __call__(
-        self, session: AsyncSession, workspace_id: str, parents: Sequence[str], page: Page, /
-    ) -> Mapping[str, Connection[T_co]]: ...
 
 
 AwaitableOrValue: TypeAlias = T | Awaitable[T]
@@ -128,6 +122,12 @@ class Loader(Generic[K, T]):
         batch.done.set_result(None)
 
 
+DOCUMENTS_BY_ID = Lookup(Document.id, visibility.documents)
+SECTIONS_BY_ID = Lookup(Section.id, visibility.sections)
+CHATS_BY_ID = Lookup(ChatSession.id, visibility.chats)
+CHATS_BY_SECTION = Lookup(ChatSession.section_id, visibility.chats)
+MESSAGES_BY_ID = Lookup(Message.id, visibility.messages)
+
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
@@ -137,9 +137,11 @@ class Loaders:
     A loader is created at its first use: most operations use one or two of them.
     """
 
-    def __init__(self, database: Database, workspace_id: str) -> None:
+    def __init__(self, database: Database, workspace_id: str, selected: Selection | None = None) -> None:
+        """Read what is selected of each row; None selects all."""
         self._database = database
         self._workspace_id = workspace_id
+        self._selected = selected
         # Rows primed from anchors. Kept apart from the loaders, most of which are then never created.
         self._documents: dict[str, Document | None] = {}
         self._sections: dict[str, Section | None] = {}
@@ -149,27 +151,27 @@ class Loaders:
     @cached_property
     def documents(self) -> Loader[str, Document | None]:
         """Documents by id."""
-        return self._rows(Document.id, visibility.documents, self._documents)
+        return self._rows(DOCUMENTS_BY_ID, self._documents)
 
     @cached_property
     def sections(self) -> Loader[str, Section | None]:
         """Sections by id."""
-        return self._rows(Section.id, visibility.sections, self._sections)
+        return self._rows(SECTIONS_BY_ID, self._sections)
 
     @cached_property
     def chats(self) -> Loader[str, ChatSession | None]:
         """Chats by id."""
-        return self._rows(ChatSession.id, visibility.chats, self._chats)
+        return self._rows(CHATS_BY_ID, self._chats)
 
     @cached_property
     def chats_by_section(self) -> Loader[str, ChatSession | None]:
         """Chats by section id."""
-        return self._rows(ChatSession.section_id, visibility.chats, self._chats_by_section)
+        return self._rows(CHATS_BY_SECTION, self._chats_by_section)
 
     @cached_property
     def messages(self) -> Loader[str, Message | None]:
         """Messages by id."""
-        return self._rows(Message.id, visibility.messages, NOTHING)
+        return self._rows(MESSAGES_BY_ID, NOTHING)
 
     @cached_property
     def texts(self) -> Loader[str, Sequence[SectionText]]:
@@ -180,12 +182,12 @@ class Loaders:
     @cached_property
     def pages_of_sections(self) -> Loader[PageKey, Connection[Section]]:
         """Pages of the sections of documents."""
-        return self._pages(documents.sections)
+        return self._pages(documents.SECTIONS)
 
     @cached_property
     def pages_of_documents(self) -> Loader[PageKey, Connection[Document]]:
         """Pages of the documents that hold sections."""
-        return self._pages(documents.of_sections)
+        return self._pages(documents.DOCUMENTS_OF_SECTIONS)
 
     @cached_property
     def counts_of_sections(self) -> Loader[str, int]:
@@ -202,7 +204,7 @@ class Loaders:
     @cached_property
     def pages_of_messages(self) -> Loader[PageKey, Connection[Message]]:
         """Pages of the messages of chats."""
-        return self._pages(messages.pages)
+        return self._pages(messages.MESSAGES)
 
     def prime(self, anchor: Anchor) -> None:
         """Cache the rows of an anchor, so that they are not read again by id."""
@@ -218,56 +220,50 @@ class Loaders:
 
     def clear(self) -> None:
         """Clear every cache: a write makes earlier reads stale."""
+        for known in (self._documents, self._sections, self._chats, self._chats_by_section):
+            known.clear()
         for each in vars(self).values():
-            if isinstance(each, Loader | dict):
+            if isinstance(each, Loader):
                 each.clear()
 
     def _mapping(
-        self,
-        query: Callable[[AsyncSession, Sequence[K]], Awaitable[Mapping[K, T]]],
-        missing: T,
-        known: Mapping[K, T] = NOTHING,
+        self, query: Callable[[AsyncSession, Sequence[K]], Awaitable[Mapping[K, T]]], missing: T
     ) -> Loader[K, T]:
-        # The load function must not reference `self`, which holds the loader: only the garbage collector frees cycles.
+        # As in `_loader`: no reference to `self`.
         database = self._database
 
         async def read(keys: Sequence[K]) -> Mapping[K, T]:
             async with database.read() as session:
                 return await query(session, keys)
 
+        return self._loader(read, missing, NOTHING)
+
+    @staticmethod
+    def _loader(
+        read: Callable[[Sequence[K]], Awaitable[Mapping[K, T]]], missing: T, known: Mapping[K, T]
+    ) -> Loader[K, T]:
+        # Its functions must not reference the `Loaders`, which hold it: only the garbage collector frees cycles.
         async def load(keys: list[K]) -> list[Loaded[T]]:
             found = await read_each(read, keys)
             return [found.get(key, missing) for key in keys]
 
         return Loader(load, known)
 
-    def _rows(
-        self, key: Any, visible_rows: Callable[[str], Select[T]], known: Mapping[str, T | None]
-    ) -> Loader[str, T | None]:
-        workspace_id = self._workspace_id
+    def _rows(self, lookup: Lookup[B], known: Mapping[str, B | None]) -> Loader[str, B | None]:
+        database, workspace_id, selected = self._database, self._workspace_id, self._selected
+        return self._loader(lambda keys: lookup.find(database, workspace_id, keys, selected), None, known)
 
-        async def read(session: AsyncSession, keys: Sequence[str]) -> Mapping[str, T | None]:
-            rows = await session.scalars(each_of(session, visible_rows(workspace_id), key, filter(is_findable, keys)))
-            return {getattr(row, key.key): row for row in rows}
-
-        return self._mapping(read, None, known)
-
-    def _pages(self, query: _PagesQuery[T]) -> Loader[PageKey, Connection[T]]:
-        database, workspace_id = self._database, self._workspace_id
+    def _pages(self, listing: Listing[T]) -> Loader[PageKey, Connection[T]]:
+        database, workspace_id, selected = self._database, self._workspace_id, self._selected
 
         async def read(keys: Sequence[PageKey]) -> Mapping[PageKey, Connection[T]]:
             parents = defaultdict(list)
             for parent, page in keys:
                 parents[page].append(parent)
             found = {}
-            async with database.read() as session:
-                for page, ids in parents.items():
-                    pages = await query(session, workspace_id, ids, page)
-                    found.update({(parent, page): connection for parent, connection in pages.items()})
+            for page, ids in parents.items():
+                pages = await listing.pages(database, workspace_id, ids, page, selected)
+                found.update({(parent, page): connection for parent, connection in pages.items()})
             return found
 
-        async def load(keys: list[PageKey]) -> list[Loaded[Connection[T]]]:
-            found = await read_each(read, keys)
-            return [found[key] for key in keys]
-
-        return Loader(load, NOTHING)
+        return self._loader(read, None, NOTHING)

@@ -17,12 +17,9 @@ from sqlalchemy import (
     UnaryExpression,
     func,
     literal_column,
-    select,
-    true,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.sql.operators import OperatorType, custom_op
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -69,22 +66,20 @@ def any_of(column: InstrumentedAttribute[Any], keys: Iterable[str]) -> ColumnEle
     return _AnyOf(column, BindParameter("keys", list(keys), TextArray(), unique=True))
 
 
-def unnested(keys: Iterable[str], dialect: str) -> FromClause:
-    """Return a table of the keys, in its column `value`, for a statement with a lookup per key."""
-    given = BindParameter("keys", list(keys), TextArray(), unique=True)
+KEYS: BindParameter[Sequence[str]] = BindParameter("keys", type_=TextArray())
+"""The keys that are read, as the parameter `keys` of a statement."""
+
+
+def unnested(dialect: str) -> FromClause:
+    """Return a table of the parameter `keys`, in its column `value`, for a statement with a lookup per key."""
     if dialect == "postgresql":
-        return func.unnest(given).table_valued("value").render_derived(name="asked")
-    return func.json_each(given).table_valued("value", name="asked")
+        return func.unnest(KEYS).table_valued("value").render_derived(name="asked")
+    return func.json_each(KEYS).table_valued("value", name="asked")
 
 
-def each_of(session: AsyncSession, query: Select[Any], column: InstrumentedAttribute[Any], keys: Iterable[str]) -> Any:
-    """Select the rows of a query whose column has one of the keys, with an index lookup per key."""
-    if session.get_bind().dialect.name != "postgresql":
-        return query.where(any_of(column, keys))
-    asked = unnested(keys, "postgresql")
-    found = planned_apart(query.where(column == asked.c.value)).lateral("found")
-    entities = [aliased(each["entity"], found, name=each["name"]) for each in query.column_descriptions]
-    return select(*entities).select_from(asked).join(found, true())
+def is_key(column: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
+    """Select the rows whose column has one of the parameter `keys`."""
+    return _AnyOf(column, KEYS)
 
 
 def planned_apart(query: Select[Any]) -> Select[Any]:

@@ -26,22 +26,22 @@ def readable_section(workspace: Workspace, section: Any = Section) -> ColumnElem
     return and_(section.workspace_id == workspace, section.deleted_at.is_(None))
 
 
-def documents(workspace_id: str) -> Select[Document]:
+def documents(workspace_id: Workspace) -> Select[Document]:
     """Select the visible documents of a workspace."""
     return select(Document).where(readable_document(workspace_id))
 
 
-def sections(workspace_id: str) -> Select[Section]:
+def sections(workspace_id: Workspace) -> Select[Section]:
     """Select the visible sections of a workspace, placed or not."""
     return select(Section).where(readable_section(workspace_id))
 
 
-def chats(workspace_id: str) -> Select[ChatSession]:
+def chats(workspace_id: Workspace) -> Select[ChatSession]:
     """Select the visible chats of a workspace: those whose section is visible."""
     return select(ChatSession).where(ChatSession.workspace_id == workspace_id, _section_can_be_seen())
 
 
-def messages(workspace_id: str) -> Select[Message]:
+def messages(workspace_id: Workspace) -> Select[Message]:
     """Select the visible messages of a workspace: those whose chat is visible."""
     chat = (
         select(ChatSession.id)

@@ -15,16 +15,18 @@ from typing import Any
 
 from graphql import GraphQLError, OperationType
 
+from db.anchors import AnchorLoader
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from db.connection.query_stats import QueryStats, collect_query_stats
 from db.principals import Principal
-from db.store import Store, anchor_loader
+from db.store import Store
 from engine import errors, execution
-from engine.execution import ExecutionLimits, Result
+from engine.execution import ExecutionLimits, MakeContext, Result
 from engine.operation_cache import OperationCache, PreparedOperation, Refused, hold_to_cost
 from engine.persisted_operations import PersistedOperations
 from engine.request import GraphQLRequest
+from engine.selection import Selection
 from marginalia.transports.errors import describe
 from resolvers.context import Context
 
@@ -125,7 +127,7 @@ class Runner:
         self.operations = operations
         self._documents = documents
         self._database = database
-        self._anchors = anchor_loader(database)
+        self._anchors = AnchorLoader(database)
         self._chat_feed = chat_feed
         limits = ExecutionLimits(
             query_time,
@@ -164,7 +166,7 @@ class Runner:
         with self._observed(_run_of(ready, transport)) as run:
             try:
                 result = await execution.execute(
-                    operation, ready.variables, self._context(who), self._bounds[operation.kind]
+                    operation, ready.variables, self._context_for(who), self._bounds[operation.kind]
                 )
             except Refused as refusal:
                 return _recorded(run, GraphQLResponse(None, errors.present(refusal.errors, describe), executed=False))
@@ -202,12 +204,15 @@ class Runner:
         self, ready: PreparedRequest, who: PrincipalProvider
     ) -> AbstractAsyncContextManager[AsyncIterator[Result]]:
         return execution.subscribe(
-            ready.operation, ready.variables, lambda: self._context(who), self._bounds[ready.operation.kind]
+            ready.operation, ready.variables, self._context_for(who), self._bounds[ready.operation.kind]
         )
 
-    def _context(self, who: PrincipalProvider) -> Context:
-        principal = who()
-        return Context(principal, Store(self._database, principal, self._anchors), self._chat_feed)
+    def _context_for(self, who: PrincipalProvider) -> MakeContext:
+        def context(selected: Selection) -> Context:
+            principal = who()
+            return Context(principal, Store(self._database, principal, self._anchors, selected), self._chat_feed)
+
+        return context
 
     def _refusal(self, refusal: Refused, run: OperationRecord) -> GraphQLResponse:
         answer = GraphQLResponse(None, errors.present(refusal.errors, describe), executed=False)

@@ -41,7 +41,9 @@ async def context(database: Database) -> AsyncIterator[Context]:
 
 def subscribed(doc_id: str, context: Context) -> AbstractAsyncContextManager[AsyncGenerator[execution.Result, None]]:
     operation = OperationCache(build_schema()._schema, Limits()).find(OPENED)
-    return execution.subscribe(operation, {"docId": doc_id}, lambda: context, ExecutionLimits(10, describe=describe))
+    return execution.subscribe(
+        operation, {"docId": doc_id}, lambda _selected: context, ExecutionLimits(10, describe=describe)
+    )
 
 
 async def until_subscribed(context: Context) -> None:

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
+from db.anchors import AnchorLoader
 from db.connection import retry
 from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
 from db.reading.coalescing import MAX_IN_FLIGHT
-from db.store import Store, anchor_loader
+from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
 from tests.support.proxy import Proxy
 
@@ -33,7 +34,7 @@ async def proxy(database_url: str) -> AsyncIterator[Proxy]:
 
 async def test_reads_over_dead_connections_are_given_up_and_the_next_ones_work(proxy: Proxy) -> None:
     database = Database(proxy.url, lock_timeout=0.5)
-    anchors = anchor_loader(database)
+    anchors = AnchorLoader(database)
 
     async def read() -> None:
         assert (await Store(database, LOCAL_OWNER, anchors).anchor("doc_a", "sec_a")).document is None

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from db.anchors import AnchorKey
+from db.anchors import AnchorKey, AnchorLoader
 from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
 from db.connection.query_stats import collect_query_stats
 from db.reading.coalescing import MAX_BATCH_SIZE, MAX_IN_FLIGHT, CoalescingLoader
-from db.store import Store, anchor_loader
+from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
 from tests.support import factories
 from tests.support.counting import counted
@@ -40,7 +40,7 @@ async def soon() -> None:
 async def test_concurrent_operations_share_a_statement_and_each_counts_it(database: Database) -> None:
     document = await factories.document(database)
     sections = [await factories.section(database, document) for _ in range(10)]
-    anchors = anchor_loader(database)
+    anchors = AnchorLoader(database)
 
     async def operation(section_id: str) -> tuple[str | None, int]:
         with collect_query_stats() as tally:
@@ -58,7 +58,7 @@ async def test_nothing_of_another_workspace_comes_along(database: Database) -> N
     document = await factories.document(database)
     section = await factories.section(database, document)
     await factories.workspace(database, "other")
-    anchors = anchor_loader(database)
+    anchors = AnchorLoader(database)
 
     ours, theirs = await asyncio.gather(
         *(anchors.load(AnchorKey(workspace, document.id, section.id)) for workspace in ("local", "other"))

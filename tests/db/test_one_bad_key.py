@@ -11,13 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from db import ids
-from db.anchors import AnchorKey
+from db.anchors import AnchorKey, AnchorLoader
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
 from db.models import Base, Section
 from db.reading.paging import Connection, Page
-from db.store import Store, anchor_loader
+from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
 from services import nodes
 from tests.support import factories, postgres
@@ -85,7 +85,7 @@ async def damaged(database: Database) -> tuple[str, list[str], str]:
 
 async def test_a_key_that_cannot_be_asked_for_fails_alone_among_the_operations_of_all(latin1: Database) -> None:
     document, sections = await placed(latin1, 99)
-    anchors = anchor_loader(latin1)
+    anchors = AnchorLoader(latin1)
     found = await asyncio.gather(
         *(anchors.load(AnchorKey("local", document, section)) for section in [*sections, UNREPRESENTABLE]),
         return_exceptions=True,
@@ -123,7 +123,7 @@ async def test_a_page_that_cannot_be_asked_for_fails_alone_among_many_pages(lati
 @on_sqlite
 async def test_a_row_that_cannot_be_read_fails_alone(database: Database, damaged: tuple[str, list[str], str]) -> None:
     document, sections, bad = damaged
-    anchors = anchor_loader(database)
+    anchors = AnchorLoader(database)
     found = await asyncio.gather(
         *(anchors.load(AnchorKey("local", document, section)) for section in [*sections, bad]), return_exceptions=True
     )
@@ -133,7 +133,7 @@ async def test_a_row_that_cannot_be_read_fails_alone(database: Database, damaged
     assert [isinstance(node, Exception) for node in many] == [False] * len(sections) + [True]
 
 
-@pytest.mark.parametrize("read", [anchor_loader, lambda database: Store(database, LOCAL_OWNER).load.sections])
+@pytest.mark.parametrize("read", [AnchorLoader, lambda database: Store(database, LOCAL_OWNER).load.sections])
 async def test_what_every_key_would_meet_is_met_once(database: Database, read: Callable[[Database], object]) -> None:
     """Shows: a database with another schema is not asked once for each key."""
     async with database.begin() as session:
@@ -143,7 +143,7 @@ async def test_what_every_key_would_meet_is_met_once(database: Database, read: C
     with counted(database) as statements:
         failed = await asyncio.gather(
             *(
-                loader.load(AnchorKey("local", "doc_1", key) if read is anchor_loader else key)  # type: ignore[attr-defined]
+                loader.load(AnchorKey("local", "doc_1", key) if read is AnchorLoader else key)  # type: ignore[attr-defined]
                 for key in keys
             ),
             return_exceptions=True,

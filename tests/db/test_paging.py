@@ -63,17 +63,16 @@ async def test_messages_of_many_chats_are_paged_as_those_of_one(database: Databa
     keys: dict[str, list[Key]] = {chat: [(seq,) for seq in range(1, count + 1)] for chat, count in counts.items()}
     missing: Key = (1_000,)
     asked = [*pages(keys["chat_five"]), Page(3, after=(0,)), Page(3, before=missing, from_end=True)]
-    async with database.read() as session:
-        for page in asked:
-            together = await messages.pages(session, "local", list(counts), page)
-            assert list(together) == list(counts)
-            for chat_id, found in together.items():
-                alone = (await messages.pages(session, "local", [chat_id], page))[chat_id]
-                assert shown(messages.BY_NUMBER, found) == shown(messages.BY_NUMBER, alone), (chat_id, page)
-                assert all(edge.node.chat_id == chat_id for edge in found.edges)
-                assert [(edge.node.seq,) for edge in found.edges] == shown(messages.BY_NUMBER, found)[0]
-                wanted = expected(messages.BY_NUMBER, keys[chat_id], page)
-                assert shown(messages.BY_NUMBER, found) == wanted, (chat_id, page)
+    for page in asked:
+        together = await messages.MESSAGES.pages(database, "local", list(counts), page)
+        assert list(together) == list(counts)
+        for chat_id, found in together.items():
+            alone = (await messages.MESSAGES.pages(database, "local", [chat_id], page))[chat_id]
+            assert shown(messages.BY_NUMBER, found) == shown(messages.BY_NUMBER, alone), (chat_id, page)
+            assert all(edge.node.chat_id == chat_id for edge in found.edges)
+            assert [(edge.node.seq,) for edge in found.edges] == shown(messages.BY_NUMBER, found)[0]
+            wanted = expected(messages.BY_NUMBER, keys[chat_id], page)
+            assert shown(messages.BY_NUMBER, found) == wanted, (chat_id, page)
 
 
 async def add_messages(database: Database, chat: ChatSession, count: int) -> None:
@@ -104,15 +103,14 @@ async def test_sections_of_many_documents_are_paged_as_those_of_one(database: Da
         for section, position in zip(shared, positions, strict=False):
             await factories.place(database, rows[name], section, position)
         keys[name] = [(position, section.id) for section, position in zip(shared, positions, strict=False)]
-    async with database.read() as session:
-        for page in pages(keys["doc_three"]):
-            together = await documents.sections(session, "local", list(keys), page)
-            for name, found in together.items():
-                alone = (await documents.sections(session, "local", [name], page))[name]
-                assert shown(documents.READING_ORDER, found) == shown(documents.READING_ORDER, alone), (name, page)
-                nodes = [edge.node.id for edge in found.edges]
-                assert nodes == [key[1] for key in shown(documents.READING_ORDER, found)[0]]
-                assert shown(documents.READING_ORDER, found) == expected(documents.READING_ORDER, keys[name], page)
+    for page in pages(keys["doc_three"]):
+        together = await documents.SECTIONS.pages(database, "local", list(keys), page)
+        for name, found in together.items():
+            alone = (await documents.SECTIONS.pages(database, "local", [name], page))[name]
+            assert shown(documents.READING_ORDER, found) == shown(documents.READING_ORDER, alone), (name, page)
+            nodes = [edge.node.id for edge in found.edges]
+            assert nodes == [key[1] for key in shown(documents.READING_ORDER, found)[0]]
+            assert shown(documents.READING_ORDER, found) == expected(documents.READING_ORDER, keys[name], page)
 
 
 async def test_documents_of_many_sections_are_paged_as_those_of_one(database: Database) -> None:
@@ -129,13 +127,12 @@ async def test_documents_of_many_sections_are_paged_as_those_of_one(database: Da
             await factories.place(database, rows[f"doc_{letter}"], section)
     all_keys: list[Key] = [(row.created_at, name) for name, row in rows.items()]
     keys = {name: [key for key in all_keys if str(key[1])[-1] in letters] for name, letters in stands_in.items()}
-    async with database.read() as session:
-        for page in pages(keys["sec_some"]):
-            together = await documents.of_sections(session, "local", list(keys), page)
-            for name, found in together.items():
-                alone = (await documents.of_sections(session, "local", [name], page))[name]
-                assert shown(documents.NEWEST_FIRST, found) == shown(documents.NEWEST_FIRST, alone), (name, page)
-                assert shown(documents.NEWEST_FIRST, found) == expected(documents.NEWEST_FIRST, keys[name], page)
+    for page in pages(keys["sec_some"]):
+        together = await documents.DOCUMENTS_OF_SECTIONS.pages(database, "local", list(keys), page)
+        for name, found in together.items():
+            alone = (await documents.DOCUMENTS_OF_SECTIONS.pages(database, "local", [name], page))[name]
+            assert shown(documents.NEWEST_FIRST, found) == shown(documents.NEWEST_FIRST, alone), (name, page)
+            assert shown(documents.NEWEST_FIRST, found) == expected(documents.NEWEST_FIRST, keys[name], page)
 
 
 async def test_a_page_of_a_workspace_shows_nothing_of_another(database: Database) -> None:
@@ -159,11 +156,11 @@ async def test_a_page_of_a_workspace_shows_nothing_of_another(database: Database
             )
     page = Page(5)
     async with database.read() as session:
-        read = await messages.pages(session, "other", ["chat_0", "chat_1"], page)
+        read = await messages.MESSAGES.pages(database, "other", ["chat_0", "chat_1"], page)
         assert [[edge.node.author for edge in found.edges] for found in read.values()] == [["other"]] * 2
-        sections = await documents.sections(session, "other", ["doc_0", "doc_1"], page)
+        sections = await documents.SECTIONS.pages(database, "other", ["doc_0", "doc_1"], page)
         assert [[edge.node.title for edge in found.edges] for found in sections.values()] == [["other"]] * 2
-        standing = await documents.of_sections(session, "other", ["sec_0", "sec_1"], page)
+        standing = await documents.DOCUMENTS_OF_SECTIONS.pages(database, "other", ["sec_0", "sec_1"], page)
         assert [[edge.node.workspace_id for edge in found.edges] for found in standing.values()] == [["other"]] * 2
         everything = await documents.texts(session, "other", ["doc_0", "doc_1"])
         assert [[row.title for row in rows] for rows in everything.values()] == [["other"]] * 2
@@ -171,6 +168,5 @@ async def test_a_page_of_a_workspace_shows_nothing_of_another(database: Database
 
 async def test_pages_of_many_take_one_statement(database: Database) -> None:
     with counted(database) as statements:
-        async with database.read() as session:
-            await messages.pages(session, "local", [f"chat_{number}" for number in range(50)], Page(5))
+        await messages.MESSAGES.pages(database, "local", [f"chat_{number}" for number in range(50)], Page(5))
     assert len(statements) == 1

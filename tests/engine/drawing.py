@@ -29,7 +29,8 @@ from graphql import (
     is_non_null_type,
 )
 
-from engine.plan import ATTRIBUTE, BATCH, CLASSES
+from engine.plan import BATCH
+from engine.selection import ATTRIBUTE, CLASSES
 
 DEPTH = 6
 LEAVES = (GraphQLString, GraphQLInt, GraphQLBoolean, GraphQLFloat, GraphQLID)

@@ -26,7 +26,7 @@ from engine.arguments import Arguments
 from engine.directives import choosing
 from engine.executor import execute_together
 from engine.nulls import Null, Settling
-from engine.plan import Compiler, FieldPlan
+from engine.plan import FieldPlan, Plan
 from engine.run import Run, Step
 from tests.engine.drawing import Case, draw
 from tests.support.thorough import thorough
@@ -47,7 +47,7 @@ async def ours(case: Case) -> tuple[Any, Sequence[GraphQLError]]:
     variables = get_variable_values(case.ours, operation.variable_definitions or (), case.variables)  # type: ignore[attr-defined]
     assert not isinstance(variables, list)
     choices = {name: variables.coerced[name] for name in choosing(operation, named)}  # type: ignore[arg-type]
-    root = Compiler(case.ours, operation, named, choices).root()  # type: ignore[arg-type]
+    root = Plan(case.ours, operation, named, choices).root  # type: ignore[arg-type]
     return await execute_together(root, Run(variables, None, case.root))
 
 
@@ -134,8 +134,8 @@ def test_data_and_errors_are_those_of_graphql_core(runner: asyncio.Runner, start
 def keep_first_of_merged(monkeypatch: pytest.MonkeyPatch) -> None:
     original = FieldPlan.__init__
 
-    def init(self: FieldPlan, compiler: Any, parent: Any, key: str, nodes: Any, definition: Any) -> None:
-        original(self, compiler, parent, key, nodes[:1], definition)
+    def init(self: FieldPlan, plan: Any, parent: Any, key: str, nodes: Any, definition: Any) -> None:
+        original(self, plan, parent, key, nodes[:1], definition)
 
     monkeypatch.setattr(FieldPlan, "__init__", init)
 
@@ -155,8 +155,8 @@ def stop_nulls_at_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
 def forget_aliases(monkeypatch: pytest.MonkeyPatch) -> None:
     original = FieldPlan.__init__
 
-    def init(self: FieldPlan, compiler: Any, parent: Any, key: str, nodes: Any, definition: Any) -> None:
-        original(self, compiler, parent, nodes[0].name.value, nodes, definition)
+    def init(self: FieldPlan, plan: Any, parent: Any, key: str, nodes: Any, definition: Any) -> None:
+        original(self, plan, parent, nodes[0].name.value, nodes, definition)
 
     monkeypatch.setattr(FieldPlan, "__init__", init)
 
@@ -177,7 +177,7 @@ def blame_the_first_element(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def take_any_type_for_the_condition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Compiler, "_applies", lambda _self, _name, _kind: True)
+    monkeypatch.setattr(Plan, "_applies", lambda _self, _name, _kind: True)
 
 
 def leave_out_defaults(monkeypatch: pytest.MonkeyPatch) -> None:

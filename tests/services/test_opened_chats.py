@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from db.anchors import AnchorLoader
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from db.models import ChatSession
 from db.principals import Principal, Role
-from db.store import Store, anchor_loader
+from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
 from services import chats
 from services.outcomes import BadArgument, ErrorCode
@@ -77,7 +78,7 @@ async def test_what_was_told_is_shown_as_it_may_be_seen_by_then(database: Databa
 async def test_all_who_are_shown_a_chat_at_once_share_the_statement(database: Database) -> None:
     document = await factories.document(database)
     told = await factories.chat(database, await factories.section(database, document), document_id=document.id)
-    anchors = anchor_loader(database)
+    anchors = AnchorLoader(database)
 
     async def show() -> tuple[object, ...]:
         store = Store(database, LOCAL_OWNER, anchors)
