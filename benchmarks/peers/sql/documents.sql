@@ -1,0 +1,1 @@
+SELECT id, title FROM documents WHERE workspace_id = $1 AND id = ANY($2) AND deleted_at IS NULL
