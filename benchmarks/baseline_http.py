@@ -1,11 +1,15 @@
-"""The HTTP baseline: a hot ensure as a handwritten handler for this one request, without GraphQL.
+"""The HTTP baseline: handwritten handlers for the operations of the workloads, without GraphQL.
 
-It reads the same rows by the same joins in one statement, and returns the same answer as our server.
+Each takes the same request and returns the same answer as our server. The name of the operation selects the handler; the
+text is not read.
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import asyncpg
 from starlette.applications import Starlette
@@ -13,56 +17,115 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from db import ids
 from marginalia.settings import Settings
 
-# The SQL of `db.anchors.find`, with single values, and only the columns that the answer needs.
-_FIND = """
-SELECT chat.id, chat.created_at, chat.last_seq,
-       section.id AS section_id, section.title AS section_title, section.level,
-       opened_through.id AS document_id, opened_through.title AS document_title
-FROM documents AS document
-JOIN sections AS section
-  ON section.workspace_id = document.workspace_id AND section.id = $3 AND section.deleted_at IS NULL
-JOIN document_sections AS placement
-  ON placement.workspace_id = document.workspace_id AND placement.document_id = document.id
-  AND placement.workspace_id = section.workspace_id AND placement.section_id = section.id
-JOIN chat_sessions AS chat
-  ON chat.workspace_id = section.workspace_id AND chat.section_id = section.id AND chat.id = section.chat_session_id
-LEFT JOIN documents AS opened_through
-  ON opened_through.workspace_id = chat.workspace_id AND opened_through.id = chat.document_id
-  AND opened_through.deleted_at IS NULL
-WHERE document.workspace_id = $1 AND document.id = $2 AND document.deleted_at IS NULL
-"""
+WORKSPACE = USER = "local"
+
+
+def statement(name: str) -> str:
+    """Return the text of a statement, which the peers use too."""
+    return (Path(__file__).parent / f"peers/sql/{name}.sql").read_text()
+
+
+def timestamp(at: datetime) -> str:
+    """Return a time as clients see it."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+_FIND, _OPEN, _DOCUMENT, _CHAT = (statement(name) for name in ("find", "open", "document_page", "chat_page"))
+
+
+class Handlers:
+    """A handler for each operation, over a connection pool."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+        self._by_name = {"Ensure": self.ensure, "Document": self.document, "Chat": self.chat}
+
+    async def answer(self, request: Request) -> JSONResponse:
+        """Answer a request."""
+        asked = await request.json()
+        return JSONResponse({"data": await self._by_name[asked["operationName"]](asked["variables"])})
+
+    async def ensure(self, asked: Mapping[str, str]) -> Any:
+        """Find the chat of a section, or open it."""
+        document, section = asked["docId"], asked["sectionId"]
+        while True:
+            row = await self._pool.fetchrow(_FIND, WORKSPACE, document, section)
+            if row is None or not row["placed"]:
+                return {"ensureSectionChat": {"__typename": "SectionNotInDocument"}}
+            chat, through = row["chat_id"], (row["opened_through_id"], row["opened_through_title"])
+            if chat is None:
+                opened = await self._pool.fetchrow(_OPEN, WORKSPACE, document, section, ids.new(ids.CHAT), USER)
+                if opened is None:
+                    continue  # somebody else was faster
+                chat, through = opened["id"], (document, row["document_title"])
+            shown = {
+                "__typename": "ChatSession",
+                "id": chat,
+                "section": {"id": section, "title": row["section_title"]},
+                "document": {"id": through[0], "title": through[1]} if through[0] else None,
+            }
+            return {"ensureSectionChat": shown}
+
+    async def document(self, asked: Mapping[str, Any]) -> Any:
+        """Read a document with its sections and their chats."""
+        rows = await self._pool.fetch(_DOCUMENT, WORKSPACE, asked["id"], asked["first"])
+        if not rows:
+            return {"document": None}
+        nodes = [
+            {
+                "id": row["id"],
+                "title": row["title"],
+                "level": row["level"],
+                "chat": {"id": row["chat_id"], "messageCount": row["last_seq"]} if row["chat_id"] else None,
+            }
+            for row in rows
+            if row["id"]
+        ]
+        sections = _page(nodes, asked["first"])
+        return {"document": {"id": asked["id"], "title": rows[0]["document_title"], "sections": sections}}
+
+    async def chat(self, asked: Mapping[str, Any]) -> Any:
+        """Read a chat with its messages and their authors."""
+        rows = await self._pool.fetch(_CHAT, WORKSPACE, asked["id"], asked["first"])
+        if not rows:
+            return {"chatSession": None}
+        nodes = [
+            {
+                "id": row["id"],
+                "seq": row["seq"],
+                "role": row["role"],
+                "content": row["content"],
+                "createdAt": timestamp(row["created_at"]),
+                "author": {"id": f"user_{row['author']}", "name": row["author"]},
+            }
+            for row in rows
+            if row["id"]
+        ]
+        messages = _page(nodes, asked["first"])
+        return {"chatSession": {"id": asked["id"], "messageCount": rows[0]["last_seq"], "messages": messages}}
+
+
+def _page(nodes: Sequence[Any], first: int) -> Any:
+    return {"edges": [{"node": node} for node in nodes[:first]], "pageInfo": {"hasNextPage": len(nodes) > first}}
 
 
 def from_environment() -> Starlette:
     """Create the application, on the database of our server."""
-    pool: asyncpg.Pool[asyncpg.Record]
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        nonlocal pool
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with connections() as pool:
+            app.state.handlers = Handlers(pool)
             yield
 
-    async def ensure(request: Request) -> JSONResponse:
-        asked = await request.json()
-        row = await pool.fetchrow(_FIND, "local", asked["docId"], asked["sectionId"])
-        if row is None:
-            return JSONResponse({"data": {"ensureSectionChat": None}}, 404)
-        chat = {
-            "__typename": "ChatSession",
-            "id": row["id"],
-            "ensured": "FOUND",
-            "createdAt": row["created_at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "messageCount": row["last_seq"],
-            "section": {"id": row["section_id"], "title": row["section_title"], "level": row["level"]},
-            "document": row["document_id"] and {"id": row["document_id"], "title": row["document_title"]},
-        }
-        return JSONResponse({"data": {"ensureSectionChat": chat}})
+    async def answer(request: Request) -> JSONResponse:
+        handlers: Handlers = request.app.state.handlers
+        return await handlers.answer(request)
 
-    # The same path as ours, so that the requests differ only in their bodies.
-    return Starlette(routes=[Route("/graphql", ensure, methods=["POST"])], lifespan=lifespan)
+    return Starlette(routes=[Route("/graphql", answer, methods=["POST"])], lifespan=lifespan)
 
 
 @asynccontextmanager
