@@ -56,7 +56,7 @@ def rows() -> Rows:
     for document in (*SIZES, *SCRATCH):
         size = SIZES.get(document, SCRATCH_SIZE)
         tables["documents"].append(
-            {"id": document_id(document), "title": f"Document {document}", "created_by": "local"} | _ALIKE
+            {"id": document_id(document), "title": _title(document, "Document"), "created_by": "local"} | _ALIKE
         )
         for number, position in enumerate(positions.after(None, size)):
             chat = chat_id(document, number) if document in SIZES else None
@@ -82,7 +82,7 @@ def _section(document: int, number: int, position: str, chat: str | None) -> Ite
     section = section_id(document, number)
     yield "sections", {
         "id": section,
-        "title": f"Section {number}" if document in SIZES else "Scratch",
+        "title": _title(document, f"Section {number}"),
         "level": 2,
         "content": _TEXT,
         "chat_session_id": chat,
@@ -97,6 +97,11 @@ def _section(document: int, number: int, position: str, chat: str | None) -> Ite
             "created_by": "local",
             "last_seq": MESSAGES if (document, number) == (SMALL, 0) else 0,
         }
+
+
+def _title(document: int, title: str) -> str:
+    # All alike, so that the answers differ in ids only.
+    return "Scratch" if document in SCRATCH else title
 
 
 def fill(url: str) -> None:

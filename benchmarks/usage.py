@@ -26,7 +26,7 @@ def database_clock(url: str) -> Callable[[], float]:
     """Return a clock of the processor time of a PostgreSQL server on this machine; one that stands still otherwise."""
     if "host" not in parse_qs(urlsplit(url).query):  # not over a socket of this machine
         return lambda: 0.0
-    parent = int(_stat(asyncio.run(_backend(url)))[1])
+    parent = asyncio.run(_postmaster(url))
     seen: dict[int, float] = {}
 
     def clock() -> float:
@@ -54,9 +54,9 @@ def _stat(process_id: int) -> list[str]:
     return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
 
 
-async def _backend(url: str) -> int:
+async def _postmaster(url: str) -> int:
     connection = await asyncpg.connect(url)
     try:
-        return connection.get_server_pid()
+        return int(_stat(connection.get_server_pid())[1])
     finally:
         await connection.close()
