@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.sampling_profiler import Place
 
 CATEGORIES = {
-    "HTTP: uvicorn, h11": ("uvicorn/", "h11/"),
+    "HTTP: uvicorn": ("uvicorn/", "h11/", "httptools/"),
     "ASGI: Starlette": ("starlette/",),
     "log": ("structlog/", "logging/", "marginalia/observability/log_config.py"),
     "JSON": ("json/",),
@@ -19,6 +19,7 @@ CATEGORIES = {
     "execute: graphql-core": ("graphql/execution/",),
     "loaders": ("strawberry/dataloader.py", "db/reading/loaders.py"),
     "execute: Strawberry": ("strawberry/",),
+    "our engine": ("engine/",),
     "our schema, resolvers": ("schema/", "resolvers/"),
     "our services": ("services/",),
     "our db": ("db/",),
@@ -30,7 +31,13 @@ CATEGORIES = {
 EVENT_LOOP = "event loop"
 OTHER = "other"
 
-_OUTERMOST = {("asyncio/events.py", "_run"), ("asyncio/base_events.py", "_run_once")}
+_OUTERMOST = {
+    ("asyncio/events.py", "_run"),
+    ("asyncio/base_events.py", "_run_once"),
+    # uvloop has no frames of its own.
+    ("asyncio/runners.py", "run"),
+    ("uvicorn/_compat.py", "asyncio_run"),
+}
 
 _ROOTS = ("/site-packages/", f"{Path(__file__).parents[1]}/", f"{Path(json.__file__).parents[1]}/")
 """The folders whose files have a short name: packages, our code, the standard library."""

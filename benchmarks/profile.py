@@ -1,10 +1,11 @@
-"""`python -m benchmarks.profile`: the CPU time of a server in a hot ensure, by category.
+"""`python -m benchmarks.profile`: the CPU time of a server in a workload, by category.
 
 It profiles the Strawberry baseline first, then our server.
 """
 
 import argparse
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -12,10 +13,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from benchmarks import frame_categories, load, setup
+from benchmarks import data, frame_categories, load, rounds, servers, setup
 from benchmarks.load import Job
 from benchmarks.sampling_profiler import Place
-from tests.support import postgres, processes
+from benchmarks.servers import Kind
+from benchmarks.workloads import WORKLOADS, Workload
 
 SERVERS = {
     "A plain Strawberry server": ("benchmarks.serve", "benchmarks.baseline_strawberry:from_environment"),
@@ -29,23 +31,28 @@ Stacks = list[tuple[tuple[Place, ...], int]]
 def main() -> None:
     """Run the benchmark and print the results."""
     asked = _asked()
-    with postgres.server() as server_url, setup.prepared(server_url) as prepared:
-        for name, server in SERVERS.items():
-            stacks, per_request = profiled(prepared, Job([], asked.connections, 1, asked.seconds, asked.most), *server)
-            print(f"{name}. {table(stacks, per_request, asked.functions)}\n")
+    workload = WORKLOADS[asked.workload]
+    with setup.server() as server_url, setup.prepared(server_url) as prepared:
+        for name, server in list(SERVERS.items())[asked.ours :]:
+            stacks, per_request = profiled(prepared, workload, asked.seconds, asked.connections, *server)
+            print(f"{name}. {workload.title}. {table(stacks, per_request, asked.functions)}\n")
 
 
-def profiled(prepared: setup.Setup, job: Job, *server: str) -> tuple[Stacks, float]:
+def profiled(
+    prepared: setup.Setup, workload: Workload, seconds: float, connections: int, *server: str
+) -> tuple[Stacks, float]:
     """Return the sampled stacks, and the server's CPU time per request, in microseconds."""
     with tempfile.TemporaryDirectory(prefix="marginalia-profile-") as folder:
         file = Path(folder, "stacks.json")
         command = [sys.executable, "-m", "benchmarks.sampling_profiler", str(file), *server]
-        with processes.running(command, processes.environment(database_url=prepared.database_url)) as running:
-            target = setup.target("profiled", running.address, prepared.operations)
-            load.run(Job([target], job.connections, 1, job.warm_up, job.most, 0))
-            running.process.send_signal(signal.SIGUSR1)
-            (measured,) = load.run(Job([target], job.connections, 1, job.seconds, job.most, 0))["profiled"]
-            running.process.send_signal(signal.SIGUSR1)
+        with servers.running(Kind("profiled", "", command), prepared) as running:
+            answers = rounds.first_answers(workload, running)
+            load.run(Job(rounds.target(workload, running, answers, 0), connections, min(1.0, seconds)))
+            if workload.opens:
+                data.reset(prepared.database_url)
+            os.kill(running.process_id, signal.SIGUSR1)
+            measured = load.run(Job(rounds.target(workload, running, answers, 1), connections, seconds))
+            os.kill(running.process_id, signal.SIGUSR1)
             taken = json.loads(_text(file))
     stacks = [(tuple((str(path), str(name)) for path, name in stack), int(count)) for stack, count in taken["stacks"]]
     return stacks, taken["seconds"] / measured.requests * 1_000_000
@@ -57,7 +64,7 @@ def table(stacks: Stacks, per_request: float, most_functions: int) -> str:
     for stack, count in stacks:
         seen[frame_categories.category(stack)] += count
     total = seen.total()
-    lines = [f"One hot ensure: {per_request:,.0f} µs of the server's CPU time ({total} samples)\n"]
+    lines = [f"One request: {per_request:,.0f} µs of the server's CPU time ({total} samples)\n"]
     for counted in (seen, Counter(dict(frame_categories.functions(stacks).most_common(most_functions)))):
         lines += [
             f"{name:48}{count / total:7.1%}{per_request * count / total:9.0f} µs"
@@ -76,8 +83,9 @@ def _text(file: Path) -> str:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
+    parser.add_argument("--workload", choices=WORKLOADS, default="ensure")
+    parser.add_argument("--ours", action="store_true", help="profile our server only")
     parser.add_argument("--seconds", type=float, default=10.0, help="the duration of the profile")
-    parser.add_argument("--most", type=int, default=Job.most, help="the maximum number of profiled requests")
     parser.add_argument("--connections", type=int, default=Job.connections)
     parser.add_argument("--functions", type=int, default=15, help="the number of functions to list")
     return parser.parse_args()

@@ -95,7 +95,7 @@ def write(page: Path, how: str, tables: Sequence[str]) -> None:
     before, begin, rest = page.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     content = "\n".join(["", f"{machine()}. {how}.", "", *tables])
-    page.write_text(f"{before}{begin}\n{content}{end}{after}")
+    page.write_text(f"{before}{begin}\n{content}\n{end}{after}")
 
 
 def machine() -> str:

@@ -30,6 +30,7 @@ class Plan:
     connections: int = 16
     subscribers: int = 1_000
     database_url: str = ""
+    warm_up: bool = True
 
     def __str__(self) -> str:
         return (
@@ -46,9 +47,8 @@ def measure(workload: Workload, servers: Sequence[Server], plan: Plan) -> Mappin
     def one_round(server: Server, number: int) -> Round:
         if workload.opens:
             data.reset(server.database_url)
-        target = _target(workload, server, answers[server.name], number)
         seconds = plan.seconds if number else plan.seconds * WARM_UP
-        return load.run(Job(target, plan.connections, seconds))
+        return load.run(Job(target(workload, server, answers[server.name], number), plan.connections, seconds))
 
     return alternate(servers, plan, one_round)
 
@@ -56,10 +56,10 @@ def measure(workload: Workload, servers: Sequence[Server], plan: Plan) -> Mappin
 def alternate(
     servers: Sequence[Server], plan: Plan, one_round: Callable[[Server, int], Round]
 ) -> Mapping[str, Measured]:
-    """Measure servers in turns, after a round 0 of each that does not count."""
+    """Measure servers in turns, after a round 0 of each that does not count, for the warm-up."""
     samples: dict[str, list[Sample]] = {server.name: [] for server in servers}
     database = usage.database_clock(plan.database_url)
-    for number in range(plan.rounds + 1):
+    for number in range(0 if plan.warm_up else 1, plan.rounds + 1):
         # Alternating order, so that a machine that slows down or speeds up affects all servers alike.
         for server in servers if number % 2 else reversed(servers):
             before, database_before = usage.processor_seconds(server.process_id), database()
@@ -106,7 +106,8 @@ def _without_new_ids(answer: str) -> str:
     return NEW_CHAT.sub(lambda found: found[0] if found[0][5:].isdigit() else "a new chat", answer)
 
 
-def _target(workload: Workload, server: Server, answers: Sequence[str], number: int) -> Target:
+def target(workload: Workload, server: Server, answers: Sequence[str], number: int) -> Target:
+    """Return the exchanges of a round; `answers` are those of `first_answers`."""
     url = urlsplit(server.address)
     requests = workload.requests(number)
     if workload.once:

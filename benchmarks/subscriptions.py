@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from benchmarks import setup
+from benchmarks.usage import memory
 from tests.api import operations
 from tests.support import postgres, processes
 from tests.support.client import Client
@@ -83,12 +84,6 @@ async def socket(address: str) -> AsyncIterator[Socket]:
         yield opened
     finally:
         writer.close()
-
-
-def memory(process_id: int) -> int:
-    """Return the memory of a process, in bytes."""
-    with open(f"/proc/{process_id}/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def metric(client: Client, name: str) -> int:
@@ -200,7 +195,7 @@ def main() -> None:
         partial(idle, sockets=10, each=100),
         partial(short, count=asked.short),
     )
-    with postgres.server() as server_url, setup.prepared(server_url, documents=1) as prepared:
+    with postgres.server() as server_url, setup.prepared(server_url) as prepared:
         for part in parts:
             with processes.running_process(prepared.database_url) as server:
                 asyncio.run(measure(server.address, server.process.pid, part))

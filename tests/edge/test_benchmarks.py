@@ -1,69 +1,190 @@
 """The benchmarks: that their parts run and compare the same thing. How fast it is, no test asserts."""
 
 import asyncio
+import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
+from graphql import GraphQLInterfaceType, GraphQLObjectType, build_schema, parse, validate
 
-from benchmarks import bulk, ensure, frame_categories, load, profile, setup, subscriptions
-from benchmarks.load import Job, Target, WrongAnswer
+from benchmarks import (
+    bulk,
+    compare,
+    execution,
+    fanout,
+    frame_categories,
+    load,
+    profile,
+    report,
+    rounds,
+    servers,
+    setup,
+    subscriptions,
+    workloads,
+)
+from benchmarks.load import Job, WrongAnswer
+from benchmarks.rounds import Plan
+from benchmarks.servers import KINDS, PEERS, CannotStart, Kind, Server
 from benchmarks.setup import Setup
-from tests.support.processes import running_process
+from benchmarks.workloads import WORKLOADS
+from tests.support.processes import ROOT, running_process
+
+PYTHON = [kind for kind in KINDS.values() if not servers.needs_node(kind)]
+NODE = [kind for kind in KINDS.values() if servers.needs_node(kind)]
 
 
 @pytest.fixture(scope="module")
 def prepared(postgres_server: str) -> Iterator[Setup]:
-    with setup.prepared(postgres_server, documents=1) as prepared:
+    with setup.prepared(postgres_server) as prepared:
         yield prepared
 
 
 @pytest.fixture(scope="module")
-def targets(prepared: Setup) -> Iterator[list[Target]]:
-    with ExitStack() as stack:
-        yield [
-            stack.enter_context(server)
-            for server in (prepared.marginalia(), prepared.handwritten(), prepared.strawberry())
-        ]
-
-
-def few(targets: list[Target]) -> Job:
-    return Job(targets, connections=4, rounds=1, seconds=30, most=20, warm_up=0)
-
-
-def test_all_sides_give_the_answer_that_is_measured_as_often_as_they_are_asked(targets: list[Target]) -> None:
-    setup.agree(*targets)
-    measured = load.run(few(targets))
-
-    assert {name: [each.requests for each in rounds] for name, rounds in measured.items()} == {
-        "marginalia": [20],
-        "handwritten": [20],
-        "strawberry": [20],
-    }
-    assert "handwritten / marginalia = " in ensure.table(measured)
-
-
-def test_an_answer_that_is_not_the_right_one_is_not_measured(targets: list[Target]) -> None:
-    ours, handwritten, _ = targets
-    other = replace(
-        handwritten, exchanges=[(body, text.replace('"level":2', '"level":3')) for body, text in handwritten.exchanges]
+def plan(prepared: Setup) -> Plan:
+    return Plan(
+        rounds=1,
+        seconds=0.05,
+        connections=2,
+        subscribers=20,
+        database_url=prepared.database_url,
+        warm_up=False,
     )
 
-    with pytest.raises(WrongAnswer, match="handwritten answers"):
-        setup.agree(ours, other)
-    with pytest.raises(WrongAnswer, match="handwritten answered"):
-        load.run(few([ours, other]))
+
+@pytest.fixture(scope="module")
+def in_python(prepared: Setup) -> Iterator[Sequence[Server]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(servers.running(kind, prepared)) for kind in PYTHON]
+
+
+@pytest.fixture(scope="module")
+def peers(prepared: Setup) -> Iterator[Sequence[Server]]:
+    if not servers.has_node():
+        reason = "No Node.js with npm here: install them, version 20.19 or newer."
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    servers.install_peers()
+    with ExitStack() as stack:
+        yield [stack.enter_context(servers.running(kind, prepared)) for kind in NODE]
+
+
+@pytest.mark.parametrize("name", compare.NAMES)
+def test_the_servers_in_python_give_equal_answers_in_every_workload(
+    name: str, in_python: Sequence[Server], plan: Plan
+) -> None:
+    measured = compare.measure(name, in_python, plan)
+
+    assert {servers.OURS, "marginalia-sqlite"} <= measured.keys() <= {kind.name for kind in PYTHON}
+    assert all(sample.round.requests > 0 for each in measured.values() for sample in each.samples)
+    assert report.markdown("A title", measured).count(f"**{servers.OURS}**") == 1
+    assert report.text(name, "A title", measured).count("\n") == len(measured) + 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", compare.NAMES)
+def test_the_peers_give_our_answers_in_every_workload(
+    name: str, in_python: Sequence[Server], peers: Sequence[Server], plan: Plan
+) -> None:
+    measured = compare.measure(name, [in_python[0], *peers], plan)
+
+    assert measured.keys() == {servers.OURS, *(kind.name for kind in NODE)}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("peers")
+def test_all_engines_execute_to_the_same_answer() -> None:
+    timings = execution.measure([1, 2], 0.01)
+
+    assert timings.keys() == {execution.OURS, "graphql-core", "graphql-js", "graphql-jit"}
+    assert execution.table([1, 2], timings).count("(") == 8
+
+
+def test_an_answer_that_is_not_the_right_one_is_not_measured(in_python: Sequence[Server]) -> None:
+    workload, ours = WORKLOADS["ensure"], in_python[0]
+    answers = rounds.first_answers(workload, ours)
+    wrong = [answer.replace("Section 1", "Section 2") for answer in answers]
+
+    with pytest.raises(WrongAnswer, match="another answers"):
+        rounds.agree({"ours": answers, "another": wrong})
+    with pytest.raises(WrongAnswer, match="marginalia answered"):
+        load.run(Job(rounds.target(workload, ours, wrong, 1), seconds=1))
+
+
+def test_a_server_that_cannot_start_is_named(prepared: Setup, tmp_path: Path) -> None:
+    (tmp_path / "marginalia").mkdir()
+    (tmp_path / "marginalia/__main__.py").write_text("raise SystemExit('It is broken.')")
+
+    with pytest.raises(CannotStart, match=r"before: there is no checkout .* at /nowhere"):
+        servers.checkout("before", "/nowhere")
+    with (
+        pytest.raises(CannotStart, match=r"(?s)before cannot start.*It is broken"),
+        servers.running(servers.checkout("before", str(tmp_path)), prepared),
+    ):
+        pass
+    with pytest.raises(CannotStart, match="there is no server nginx"):
+        compare.chosen(["nginx"], [])
+
+
+def test_another_checkout_runs_its_own_code(prepared: Setup, plan: Plan) -> None:
+    with servers.running(servers.checkout("before", str(ROOT)), prepared) as server:
+        assert compare.measure("ensure", [server], plan).keys() == {"before"}
+
+
+def test_the_tables_of_the_page_are_replaced(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text(f"Before.\n{report.BEGIN}\nold\n{report.END}\nAfter.\n")
+    for table in ("one", "two"):
+        report.write(page, "How", [table])
+
+    text = page.read_text()
+    assert text.startswith(f"Before.\n{report.BEGIN}\n")
+    assert text.endswith(f"two\n{report.END}\nAfter.\n")
+    assert "one" not in text
+    assert "old" not in text
+
+
+def test_the_page_has_the_comments_around_its_tables() -> None:
+    text = (ROOT / "docs/performance.md").read_text()
+
+    assert text.index(report.BEGIN) < text.index(report.END)
+
+
+def test_the_schema_of_the_peers_is_a_part_of_ours() -> None:
+    ours, theirs = build_schema((ROOT / "schema.graphql").read_text()), execution.schema()
+    for name, kind in theirs.type_map.items():
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType) and not name.startswith("__"):
+            fields = ours.type_map[name].fields  # type: ignore[attr-defined] # an object type there too
+            for key, field in kind.fields.items():
+                assert str(field.type) == str(fields[key].type), f"{name}.{key}"
+                assert {key: str(arg.type) for key, arg in field.args.items()}.items() <= {
+                    key: str(arg.type) for key, arg in fields[key].args.items()
+                }.items()
+    for text in (workloads.ENSURE, workloads.DOCUMENT, workloads.CHAT, workloads.OPENED):
+        assert not validate(ours, parse(text))
+        assert not validate(theirs, parse(text))
+
+
+def test_the_lock_of_the_peers_has_hashes_exact_versions_and_no_address() -> None:
+    lock = json.loads((PEERS / "package-lock.json").read_text())
+    packages = [package for path, package in lock["packages"].items() if path]
+
+    assert all("integrity" in package and "resolved" not in package for package in packages)
+    assert all(version[0].isdigit() for version in lock["packages"][""]["dependencies"].values())
 
 
 def test_the_profile_knows_where_the_time_goes(prepared: Setup) -> None:
-    stacks, per_request = profile.profiled(prepared, replace(few([]), most=200), *profile.SERVERS["Marginalia"])
+    stacks, per_request = profile.profiled(prepared, WORKLOADS["ensure"], 0.5, 4, *profile.SERVERS["Marginalia"])
     seen = [frame_categories.category(stack) for stack, _count in stacks]
 
     assert per_request > 0
-    assert set(seen) & {"SQLAlchemy", "asyncpg", "HTTP: uvicorn, h11"}
+    assert set(seen) & {"SQLAlchemy", "asyncpg", "HTTP: uvicorn"}
     assert seen.count(frame_categories.OTHER) < len(seen) / 4
     assert f"{per_request:,.0f} µs" in profile.table(stacks, per_request, 3)
 
