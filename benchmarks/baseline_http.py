@@ -1,7 +1,7 @@
 """The HTTP baseline: handwritten handlers for the operations of the workloads, without GraphQL.
 
-Each takes the same request and returns the same answer as our server. The name of the operation selects the handler; the
-text is not read.
+Each takes the same request and returns the same answer as our server. The name of the operation selects the handler;
+the text is not read.
 """
 
 import os

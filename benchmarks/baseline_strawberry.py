@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import strawberry
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.routing import Route
 from strawberry.asgi import GraphQL
 from strawberry.dataloader import DataLoader

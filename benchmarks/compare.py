@@ -1,4 +1,7 @@
-"""`python -m benchmarks.compare`: compares our server with peers, in rounds that alternate; all answers must be equal."""
+"""`python -m benchmarks.compare`: compares our server with peers, in rounds that alternate.
+
+No round begins before the servers have given equal answers, as JSON, to the same requests.
+"""
 
 import argparse
 import resource

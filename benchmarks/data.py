@@ -50,9 +50,7 @@ def chat_id(document: int, number: int) -> str:
 
 def rows() -> Rows:
     """Return the rows of each table, in the order of their foreign keys."""
-    tables: Rows = {
-        name: [] for name in ("documents", "sections", "document_sections", "chat_sessions", "messages")
-    }
+    tables: Rows = {name: [] for name in ("documents", "sections", "document_sections", "chat_sessions", "messages")}
     for document in (*SIZES, *SCRATCH):
         size = SIZES.get(document, SCRATCH_SIZE)
         tables["documents"].append(
@@ -80,23 +78,29 @@ def rows() -> Rows:
 
 def _section(document: int, number: int, position: str, chat: str | None) -> Iterable[tuple[str, dict[str, Any]]]:
     section = section_id(document, number)
-    yield "sections", {
-        "id": section,
-        "title": _title(document, f"Section {number}"),
-        "level": 2,
-        "content": _TEXT,
-        "chat_session_id": chat,
-        "created_by": "local",
-    }
+    yield (
+        "sections",
+        {
+            "id": section,
+            "title": _title(document, f"Section {number}"),
+            "level": 2,
+            "content": _TEXT,
+            "chat_session_id": chat,
+            "created_by": "local",
+        },
+    )
     yield "document_sections", {"document_id": document_id(document), "section_id": section, "position": position}
     if chat:
-        yield "chat_sessions", {
-            "id": chat,
-            "section_id": section,
-            "document_id": document_id(document),
-            "created_by": "local",
-            "last_seq": MESSAGES if (document, number) == (SMALL, 0) else 0,
-        }
+        yield (
+            "chat_sessions",
+            {
+                "id": chat,
+                "section_id": section,
+                "document_id": document_id(document),
+                "created_by": "local",
+                "last_seq": MESSAGES if (document, number) == (SMALL, 0) else 0,
+            },
+        )
 
 
 def _title(document: int, title: str) -> str:

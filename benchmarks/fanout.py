@@ -68,14 +68,15 @@ class Fanout:
         message = {"query": workloads.OPENED, "variables": {"docId": data.document_id(self._document)}}
         for each in self._subscribers:
             each.subscribe(message)
-        for peer in (*self._subscribers, *self._callers):
-            self._selector.register(peer.socket, selectors.EVENT_READ, peer)
+            self._selector.register(each.socket, selectors.EVENT_READ, each)
+        for caller in self._callers:
+            self._selector.register(caller.socket, selectors.EVENT_READ, caller)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._selector.close()
-        for peer in (*self._subscribers, *self._callers):
-            peer.socket.close()
+        for sock in [each.socket for each in self._subscribers] + [each.socket for each in self._callers]:
+            sock.close()
 
     def establish(self) -> None:
         """Open chats until every subscriber has heard of one, and then until the newest has reached them all."""
@@ -139,7 +140,12 @@ class Fanout:
         chat = json.loads(message)["payload"]["data"]["sectionChatOpened"]["chat"]
         if chat["document"]["id"] != data.document_id(self._document) or not chat["id"].startswith("chat_"):
             raise WrongAnswer(f"An event has {chat}")
-        return json.dumps({"section": chat["section"]["title"], "fields": {name: sorted(chat[name]) for name in ("section", "document")}})
+        return json.dumps(
+            {
+                "section": chat["section"]["title"],
+                "fields": {name: sorted(chat[name]) for name in ("section", "document")},
+            }
+        )
 
 
 def _section_of(message: bytes) -> bytes:

@@ -38,7 +38,8 @@ class Measured:
 
     def median(self, part: str) -> float:
         """Return the median of a figure of the rounds."""
-        return median(getattr(sample.round, part) for sample in self.samples)
+        figures: list[float] = [getattr(sample.round, part) for sample in self.samples]
+        return median(figures)
 
 
 HEAD = ("requests/s", "p50 ms", "p99 ms", "CPU µs", "PostgreSQL µs", "memory MiB", "ratio", "of rounds", "load")
@@ -77,7 +78,10 @@ def text(name: str, title: str, measured: Mapping[str, Measured]) -> str:
     widths = (18, *(max(len(column), 9) + 2 for column in HEAD))
     rows = [(name, *HEAD), *lines(measured)]
     table = (
-        "".join(f"{cell:{width}}" if n == 0 else f"{cell:>{width}}" for n, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        "".join(
+            f"{cell:{width}}" if n == 0 else f"{cell:>{width}}"
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in rows
     )
     return "\n".join([title, *table, ""])

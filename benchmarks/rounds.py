@@ -26,7 +26,7 @@ class Plan:
     """How to measure."""
 
     rounds: int = 3
-    seconds: float = 1.5
+    seconds: float = 1.0
     connections: int = 16
     subscribers: int = 1_000
     database_url: str = ""

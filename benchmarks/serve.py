@@ -1,4 +1,4 @@
-"""Serves a baseline with uvloop and httptools: `python -m benchmarks.serve benchmarks.baseline_http:from_environment`."""
+"""Serves a baseline, with uvloop and httptools: `python -m benchmarks.serve MODULE:FACTORY`."""
 
 import signal
 import sys

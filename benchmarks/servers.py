@@ -50,6 +50,11 @@ class Server:
         return self.kind.name
 
 
+def node(script: str) -> Sequence[str]:
+    """Return the command that runs a script of the peers."""
+    return [shutil.which("node") or "node", script]
+
+
 def _ours(name: str, title: str, folder: Path = ROOT, *, sqlite: bool = False) -> Kind:
     return Kind(name, title, [sys.executable, "-m", "marginalia", "serve", "--port", "0"], folder, sqlite)
 
@@ -60,7 +65,7 @@ def _baseline(name: str, title: str, module: str, *, graphql: bool = True) -> Ki
 
 
 def _peer(name: str, title: str) -> Kind:
-    return Kind(name, title, ["node", f"{name}.mjs"], PEERS)
+    return Kind(name, title, node(f"{name}.mjs"), PEERS)
 
 
 KINDS = {
@@ -105,7 +110,11 @@ def install_peers() -> None:
     if installed.is_file() and installed.read_text() == lock:
         return
     ran = subprocess.run(
-        ["npm", "ci", "--ignore-scripts"], cwd=PEERS, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [shutil.which("npm") or "npm", "ci", "--ignore-scripts"],
+        cwd=PEERS,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     if ran.returncode:
         raise CannotStart(f"npm could not install the peers\n{ran.stdout}\n{ran.stderr}")

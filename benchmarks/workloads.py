@@ -105,9 +105,7 @@ def _first(_round: int) -> Sequence[Request]:
 def _new_texts(number: int) -> Sequence[Request]:
     aliases = [f"document{number:06}" for number in range(number * TEXTS, (number + 1) * TEXTS)]
     return [
-        Request(
-            body(DOCUMENT.replace("document(", f"{alias}: document(", 1), id=document_id(SMALL), first=1), (alias,)
-        )
+        Request(body(DOCUMENT.replace("document(", f"{alias}: document(", 1), id=document_id(SMALL), first=1), (alias,))
         for alias in aliases
     ]
 

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from benchmarks import (
     bulk,
     compare,
     execution,
-    fanout,
     frame_categories,
     load,
     profile,
@@ -30,7 +28,7 @@ from benchmarks import (
 )
 from benchmarks.load import Job, WrongAnswer
 from benchmarks.rounds import Plan
-from benchmarks.servers import KINDS, PEERS, CannotStart, Kind, Server
+from benchmarks.servers import KINDS, PEERS, CannotStart, Server
 from benchmarks.setup import Setup
 from benchmarks.workloads import WORKLOADS
 from tests.support.processes import ROOT, running_process
