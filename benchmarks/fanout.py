@@ -22,6 +22,7 @@ NAME = "subscribers"
 SINGLE_EVENTS = 5
 EVENTS_AT_ONCE = 10
 
+PROBES = 20
 PROBE_TIMEOUT_S = 1.0
 """How long to wait for a probe before the next one: a subscription has no acknowledgement."""
 
@@ -41,7 +42,7 @@ def measure(servers: Sequence[Server], plan: Plan) -> Mapping[str, Measured]:
 
     def one_round(server: Server, _number: int) -> Round:
         data.reset(server.database_url)
-        with Fanout(server.address, documents[server.name], plan.subscribers) as fanout:
+        with Fanout(server, documents[server.name], plan.subscribers) as fanout:
             fanout.establish()
             delivered[server.name] = fanout.example
             return fanout.round()
@@ -55,11 +56,12 @@ def measure(servers: Sequence[Server], plan: Plan) -> Mapping[str, Measured]:
 class Fanout:
     """Subscribers to one document of a server, and the callers that open its chats."""
 
-    def __init__(self, address: str, document: int, subscribers: int) -> None:
+    def __init__(self, server: Server, document: int, subscribers: int) -> None:
+        self._name = server.name
         self._document = document
         self._sections = iter(range(data.SCRATCH_SIZE))
-        self._callers = [Caller(address) for _ in range(EVENTS_AT_ONCE)]
-        self._subscribers = [Subscriber(address) for _ in range(subscribers)]
+        self._callers = [Caller(server.address) for _ in range(EVENTS_AT_ONCE)]
+        self._subscribers = [Subscriber(server.address) for _ in range(subscribers)]
         self._selector = selectors.DefaultSelector()
         self.example = ""
         """The data of an event, without the ids that differ between servers."""
@@ -81,7 +83,7 @@ class Fanout:
     def establish(self) -> None:
         """Open chats until every subscriber has heard of one, and then until the newest has reached them all."""
         waiting = set(self._subscribers)
-        for _ in range(SINGLE_EVENTS):
+        for _ in range(PROBES):
             self._open([next(self._sections)])
             deadline = time.perf_counter() + PROBE_TIMEOUT_S
             while waiting and time.perf_counter() < deadline:
@@ -92,7 +94,7 @@ class Fanout:
             if not waiting:
                 self._deliver([next(self._sections)])
                 return
-        raise WrongAnswer(f"{len(waiting)} of {len(self._subscribers)} subscribers hear of nothing")
+        raise WrongAnswer(f"{self._name}: {len(waiting)} of {len(self._subscribers)} subscribers hear of nothing")
 
     def round(self) -> Round:
         """Deliver single events, then several at once."""
@@ -116,7 +118,7 @@ class Fanout:
         self._open(sections)
         while left:
             if time.perf_counter() - last > STALL_TIMEOUT_S:
-                raise WrongAnswer(f"{left} deliveries did not come")
+                raise WrongAnswer(f"{self._name}: {left} deliveries did not come")
             for _subscriber, messages in self._messages(1.0):
                 heard = sum(_section_of(message) in wanted for message in messages)
                 if heard:
