@@ -22,6 +22,9 @@ NAME = "subscribers"
 SINGLE_EVENTS = 5
 EVENTS_AT_ONCE = 10
 
+CONNECTING = 100
+"""The number of sockets that are opened at once: Node.js queues 511 connections."""
+
 PROBES = 20
 PROBE_TIMEOUT_S = 1.0
 """How long to wait for a probe before the next one: a subscription has no acknowledgement."""
@@ -61,15 +64,13 @@ class Fanout:
         self._document = document
         self._sections = iter(range(data.SCRATCH_SIZE))
         self._callers = [Caller(server.address) for _ in range(EVENTS_AT_ONCE)]
-        self._subscribers = [Subscriber(server.address) for _ in range(subscribers)]
+        self._subscribers = list(_subscribed(server.address, document, subscribers))
         self._selector = selectors.DefaultSelector()
         self.example = ""
         """The data of an event, without the ids that differ between servers."""
 
     def __enter__(self) -> "Fanout":
-        message = {"query": workloads.OPENED, "variables": {"docId": data.document_id(self._document)}}
         for each in self._subscribers:
-            each.subscribe(message)
             self._selector.register(each.socket, selectors.EVENT_READ, each)
         for caller in self._callers:
             self._selector.register(caller.socket, selectors.EVENT_READ, caller)
@@ -148,6 +149,17 @@ class Fanout:
                 "fields": {name: sorted(chat[name]) for name in ("section", "document")},
             }
         )
+
+
+def _subscribed(address: str, document: int, count: int) -> Iterable[Subscriber]:
+    message = {"query": workloads.OPENED, "variables": {"docId": data.document_id(document)}}
+    for start in range(0, count, CONNECTING):
+        group = [Subscriber(address) for _ in range(min(CONNECTING, count - start))]
+        for each in group:
+            each.initialize()
+        for each in group:
+            each.subscribe(message)
+        yield from group
 
 
 def _section_of(message: bytes) -> bytes:

@@ -39,7 +39,7 @@ class Caller:
 
 
 class Subscriber:
-    """A WebSocket with one subscription."""
+    """A WebSocket with one subscription: made, then initialized, then subscribed, many of them in step."""
 
     def __init__(self, address: str) -> None:
         self.socket, netloc = _connect(address)
@@ -56,6 +56,9 @@ class Subscriber:
             "\r\n",
         )
         self.socket.sendall("\r\n".join(head).encode())
+
+    def initialize(self) -> None:
+        """Wait for the answer of the handshake, and initialize the connection."""
         while b"\r\n\r\n" not in self._received:
             received = self.socket.recv(4096)
             self._received += received
@@ -63,11 +66,11 @@ class Subscriber:
                 raise WrongAnswer(f"The handshake was refused: {self._received!r}")
         self._received = self._received.partition(b"\r\n\r\n")[2]
         self._send({"type": "connection_init"})
-        while not any(b"connection_ack" in frame for frame in self._frames()):
-            pass
 
     def subscribe(self, payload: object) -> None:
-        """Start the subscription."""
+        """Wait for the acknowledgement, and start the subscription."""
+        while not any(b"connection_ack" in frame for frame in self._frames()):
+            pass
         self._send({"type": "subscribe", "id": "1", "payload": payload})
 
     def receive(self) -> Sequence[bytes]:
