@@ -49,8 +49,9 @@ check: setup ## check formatting, lint rules, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## compare a hot ensure with two baselines: about a minute and a half
-	$(BIN)/python -W "ignore:XDG_RUNTIME_DIR is not set" -m benchmarks.ensure
+bench: setup ## compare our server with peers, and write docs/performance.md: about six minutes
+	$(BIN)/python -W "ignore:XDG_RUNTIME_DIR is not set" -m benchmarks.compare --markdown docs/performance.md
+	$(BIN)/python -m benchmarks.execution --markdown docs/performance.md
 
 fix: setup ## fix formatting and lint errors, and regenerate schema.graphql
 	$(BIN)/ruff format .

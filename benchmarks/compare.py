@@ -43,7 +43,7 @@ def main() -> None:
     except (CannotStart, WrongAnswer) as error:
         sys.exit(f"benchmarks: {error}")
     if asked.markdown:
-        report.write(asked.markdown, str(plan), tables)
+        report.write(asked.markdown, report.TABLES, str(plan), tables)
 
 
 def measure(name: str, running: Sequence[Server], plan: Plan) -> Mapping[str, Measured]:

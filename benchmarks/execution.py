@@ -13,13 +13,14 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from graphql import GraphQLSchema, build_schema, parse
 from graphql import execute as execute_with_core
 
-from benchmarks import servers
+from benchmarks import report, servers
 from benchmarks.load import WrongAnswer
 from benchmarks.servers import PEERS
 from benchmarks.workloads import DOCUMENT
@@ -174,9 +175,13 @@ def main() -> None:
     """Run the benchmark and print the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.execution", description=__doc__)
     parser.add_argument("--seconds", type=float, default=1.0, help="the duration for each engine and size")
+    parser.add_argument("--markdown", type=Path, metavar="PAGE", help="replace the table of docs/performance.md")
     asked = parser.parse_args()
-    print("Microseconds of an execution, and of a field of the answer in brackets\n")
-    print(table(SIZES, measure(SIZES, asked.seconds)))
+    measured = table(SIZES, measure(SIZES, asked.seconds))
+    print(f"Microseconds of an execution, and of a field of the answer in brackets\n\n{measured}")
+    if asked.markdown:
+        how = f"The medians of {asked.seconds:g} s for each executor and size"
+        report.write(asked.markdown, report.EXECUTION, how, [measured])
 
 
 if __name__ == "__main__":

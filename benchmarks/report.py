@@ -15,8 +15,9 @@ from benchmarks.servers import OURS
 LOAD = "load: the share of a core that the load generator took; near 100% it would be the bottleneck."
 
 
-BEGIN, END = "<!-- written by make bench -->", "<!-- until here -->"
-"""The comments around the tables of docs/performance.md."""
+TABLES = "<!-- written by benchmarks.compare -->", "<!-- end of benchmarks.compare -->"
+EXECUTION = "<!-- written by benchmarks.execution -->", "<!-- end of benchmarks.execution -->"
+"""The comments around what a benchmark writes into docs/performance.md."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,11 @@ def markdown(title: str, measured: Mapping[str, Measured]) -> str:
     return "\n".join([f"### {title}", "", *(f"| {' | '.join(row)} |" for row in rows), ""])
 
 
-def write(page: Path, how: str, tables: Sequence[str]) -> None:
-    """Replace the tables of a page: what stands between its two comments."""
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    content = "\n".join(["", f"{machine()}. {how}.", "", *tables])
+def write(page: Path, marks: tuple[str, str], how: str, tables: Sequence[str]) -> None:
+    """Replace the tables of a page: what stands between two comments."""
+    before, begin, rest = page.read_text().partition(marks[0])
+    _, end, after = rest.partition(marks[1])
+    content = "\n".join(["", f"{machine()}. {how}.", "", *(f"{table.strip()}\n" for table in tables)])
     page.write_text(f"{before}{begin}\n{content}\n{end}{after}")
 
 

@@ -137,13 +137,14 @@ def test_another_checkout_runs_its_own_code(prepared: Setup, plan: Plan) -> None
 
 def test_the_tables_of_the_page_are_replaced(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
-    page.write_text(f"Before.\n{report.BEGIN}\nold\n{report.END}\nAfter.\n")
+    begin, end = report.TABLES
+    page.write_text(f"Before.\n{begin}\nold\n{end}\nAfter.\n")
     for table in ("one", "two"):
-        report.write(page, "How", [table])
+        report.write(page, report.TABLES, "How", [table])
 
     text = page.read_text()
-    assert text.startswith(f"Before.\n{report.BEGIN}\n")
-    assert text.endswith(f"two\n{report.END}\nAfter.\n")
+    assert text.startswith(f"Before.\n{begin}\n")
+    assert text.endswith(f"two\n\n{end}\nAfter.\n")
     assert "one" not in text
     assert "old" not in text
 
@@ -151,7 +152,8 @@ def test_the_tables_of_the_page_are_replaced(tmp_path: Path) -> None:
 def test_the_page_has_the_comments_around_its_tables() -> None:
     text = (ROOT / "docs/performance.md").read_text()
 
-    assert text.index(report.BEGIN) < text.index(report.END)
+    places = [text.index(mark) for mark in (*report.TABLES, *report.EXECUTION)]
+    assert places == sorted(places)
 
 
 def test_the_schema_of_the_peers_is_a_part_of_ours() -> None:
