@@ -1,1 +1,1 @@
-"""Benchmarks: the cost of a hot ensure, compared with two baselines and profiled by category."""
+"""Benchmarks: our server compared with peers, and profiled by category."""

@@ -36,8 +36,12 @@ def main() -> None:
             print(f"{report.machine()}\n{plan}\n{report.LOAD}\n")
             tables = []
             for name in asked.workload or NAMES:
+                able = able_to(name, running)
+                if not able:
+                    print(f"{name}: none of these servers can serve it\n")
+                    continue
                 title = fanout.title(plan.subscribers) if name == fanout.NAME else WORKLOADS[name].title
-                measured = measure(name, running, plan)
+                measured = measure(name, able, plan)
                 print(report.text(name, title, measured), flush=True)
                 tables.append(report.markdown(title, measured))
     except (CannotStart, WrongAnswer) as error:
@@ -46,14 +50,16 @@ def main() -> None:
         report.write(asked.markdown, report.TABLES, str(plan), tables)
 
 
-def measure(name: str, running: Sequence[Server], plan: Plan) -> Mapping[str, Measured]:
-    """Measure a workload on all servers that can serve it."""
+def able_to(name: str, running: Sequence[Server]) -> Sequence[Server]:
+    """Return the servers that can serve a workload."""
     if name == fanout.NAME:
-        return fanout.measure([server for server in running if server.kind.subscriptions], plan)
-    workload = WORKLOADS[name]
-    return rounds.measure(
-        workload, [server for server in running if server.kind.graphql or workload.without_graphql], plan
-    )
+        return [server for server in running if server.kind.subscriptions]
+    return [server for server in running if server.kind.graphql or WORKLOADS[name].without_graphql]
+
+
+def measure(name: str, able: Sequence[Server], plan: Plan) -> Mapping[str, Measured]:
+    """Measure a workload on servers that can serve it."""
+    return fanout.measure(able, plan) if name == fanout.NAME else rounds.measure(WORKLOADS[name], able, plan)
 
 
 def chosen(names: Sequence[str], checkouts: Sequence[str]) -> Sequence[Kind]:
@@ -71,6 +77,8 @@ def chosen(names: Sequence[str], checkouts: Sequence[str]) -> Sequence[Kind]:
         else:
             print("No Node.js with npm here: the servers in Python only.", file=sys.stderr)
             kinds = [kind for kind in kinds if not servers.needs_node(kind)]
+    if not kinds:
+        raise CannotStart("there is no server left to measure")
     return kinds
 
 

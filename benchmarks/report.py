@@ -76,7 +76,7 @@ def _ratio(each: Measured, ours: Measured | None) -> tuple[str, str]:
 
 def text(name: str, title: str, measured: Mapping[str, Measured]) -> str:
     """Return the table of a workload for a terminal."""
-    widths = (18, *(max(len(column), 9) + 2 for column in HEAD))
+    widths = (18, *(max(len(column), 11) + 2 for column in HEAD))
     rows = [(name, *HEAD), *lines(measured)]
     table = (
         "".join(

@@ -77,7 +77,7 @@ def peers(prepared: Setup) -> Iterator[Sequence[Server]]:
 def test_the_servers_in_python_give_equal_answers_in_every_workload(
     name: str, in_python: Sequence[Server], plan: Plan
 ) -> None:
-    measured = compare.measure(name, in_python, plan)
+    measured = compare.measure(name, compare.able_to(name, in_python), plan)
 
     assert {servers.OURS, "marginalia-sqlite"} <= measured.keys() <= {kind.name for kind in PYTHON}
     assert all(sample.round.requests > 0 for each in measured.values() for sample in each.samples)
@@ -130,7 +130,18 @@ def test_a_server_that_cannot_start_is_named(prepared: Setup, tmp_path: Path) ->
         compare.chosen(["nginx"], [])
 
 
-def test_another_checkout_runs_its_own_code(prepared: Setup, plan: Plan) -> None:
+def test_without_node_the_servers_in_python_are_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(servers, "has_node", lambda: False)
+
+    assert compare.chosen([], []) == PYTHON
+    assert "No Node.js" in capsys.readouterr().err
+    with pytest.raises(CannotStart, match="no server left"):
+        compare.chosen(["yoga"], [])
+
+
+def test_another_checkout_is_measured(prepared: Setup, plan: Plan) -> None:
     with servers.running(servers.checkout("before", str(ROOT)), prepared) as server:
         assert compare.measure("ensure", [server], plan).keys() == {"before"}
 
