@@ -27,7 +27,8 @@ from benchmarks.workloads import DOCUMENT
 from engine.complexity import Limits
 from engine.execution import ExecutionLimits, execute
 from engine.operation_cache import OperationCache
-from engine.plan import ATTRIBUTE, BATCH
+from engine.plan import BATCH
+from engine.selection import ATTRIBUTE
 
 SIZES = (20, 200, 2_000)
 """The numbers of sections in the document."""
@@ -101,7 +102,7 @@ async def with_engine(size: int, seconds: float) -> Timing:
     rows, limits, variables = document(size), ExecutionLimits(seconds=60), {"id": "doc_1", "first": size}
 
     async def run() -> Any:
-        return (await execute(operation, variables, rows, limits)).data
+        return (await execute(operation, variables, lambda _selection: rows, limits)).data
 
     return await _measured(run, seconds)
 
