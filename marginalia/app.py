@@ -19,7 +19,7 @@ from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from engine.operation_cache import OperationCache
 from engine.persisted_operations import PersistedOperations
-from marginalia import explorer
+from marginalia import explorer, file_limits
 from marginalia.authentication.local import local_owner
 from marginalia.manifest import read_manifest
 from marginalia.observability import log_config, tracing
@@ -28,6 +28,7 @@ from marginalia.observability.health import Readiness, livez
 from marginalia.observability.metrics import Metrics
 from marginalia.settings import Settings, read_settings
 from marginalia.startup import Preparation
+from marginalia.transports.connection_limit import ConnectionLimit, throttle_accept_errors
 from marginalia.transports.hosts import HostMiddleware
 from marginalia.transports.http import GraphQLView, HttpOptions, Identify
 from marginalia.transports.origins import AllowedOrigins, CrossOriginMiddleware, OriginRefusals
@@ -50,7 +51,8 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     preparation, ending = Preparation(database), asyncio.Event()
     chat_feed = ChatFeed(database, settings.event_seconds)
     operations = _operations(settings)
-    metrics, spans = Metrics(operations, database, chat_feed), tracing.from_environment()
+    connection_limit = ConnectionLimit(file_limits.room_for_connections(settings.max_connections, settings.pool_size))
+    metrics, spans = Metrics(operations, database, chat_feed, connection_limit), tracing.from_environment()
     observers = [access_log, *([metrics.watch] if settings.metrics else []), *([spans.watch] if spans else [])]
     runner = _runner(settings, operations, database, chat_feed, observers)
     budget = UploadBudget(UPLOADS_AT_ONCE * max(settings.max_body_bytes, LARGEST_UPLOAD))
@@ -108,6 +110,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     app.state.ending = ending
     app.state.preparation = preparation
     app.state.uploads = budget
+    app.state.connection_limit = connection_limit
     return app
 
 
@@ -172,10 +175,11 @@ def _ending_with_the_process(app: Starlette) -> Lifespan[Starlette]:
 
         for number in handlers:
             signal.signal(number, end)
+        throttle_accept_errors(loop)
         async with serving(app):
             _log.info("process started", process_id=os.getpid())
             # For the connection protocols: they see nothing else of the application.
-            yield {"ending": app.state.ending, "uploads": app.state.uploads}
+            yield {name: getattr(app.state, name) for name in ("ending", "uploads", "connection_limit")}
         _log.info("process ended", process_id=os.getpid())
 
     return cast(Lifespan[Starlette], lifespan)

@@ -11,8 +11,10 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
+from marginalia import file_limits
 from marginalia.transports.hosts import LOOPBACK
-from marginalia.transports.uvicorn_protocols import KEEP_ALIVE_S, HttpConnection, SocketConnection
+from marginalia.transports.http_connection import KEEP_ALIVE_S, HttpConnection
+from marginalia.transports.socket_connection import SocketConnection
 from marginalia.transports.websocket import SocketLimits
 
 SHUTDOWN_GRACE_S = 10
@@ -67,6 +69,7 @@ def run(
     connections are queued, before the first request can be answered. `application` names the application factory for
     this process and the workers.
     """
+    file_limits.raise_to_hard_limit()
     config = uvicorn.Config(
         application,
         factory=True,
@@ -74,6 +77,7 @@ def run(
         reload=reload,
         log_config=None,
         access_log=False,  # the URL of a GET holds the query, and with it users' texts
+        loop="auto",  # uvloop, where the platform has it
         proxy_headers=False,
         server_header=False,
         http=HttpConnection,

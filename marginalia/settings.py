@@ -22,8 +22,9 @@ from engine.persisted_operations import Trust
 from marginalia import files
 from marginalia.files import UnreadableFile
 from marginalia.transports import origins
+from marginalia.transports.connection_limit import MAX_CONNECTIONS
+from marginalia.transports.http_connection import KEEP_ALIVE_S
 from marginalia.transports.uploads import LARGEST_UPLOAD
-from marginalia.transports.uvicorn_protocols import KEEP_ALIVE_S
 from marginalia.transports.websocket import SocketLimits
 
 ENV_FILE = Path(".env")
@@ -134,6 +135,13 @@ class Settings(BaseSettings):
         gt=0,
         le=600,
         description="The timeout for the connection_init message of a WebSocket, in seconds.",
+    )
+    max_connections: int = Field(
+        default=MAX_CONNECTIONS,
+        ge=1,
+        le=1_000_000,
+        description="The maximum number of connections of a process, HTTP and WebSockets together; "
+        "fewer if the limit of open files has no room for them.",
     )
     keep_alive_seconds: int = Field(
         default=KEEP_ALIVE_S,

@@ -15,6 +15,7 @@ from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from engine.operation_cache import OperationCache
 from marginalia.observability import metrics_workers
+from marginalia.transports.connection_limit import ConnectionLimit
 from marginalia.transports.runner import OperationRecord
 
 PUBLISH_INTERVAL_S = 1.0
@@ -27,9 +28,11 @@ _STATEMENTS = (0, 1, 2, 3, 5, 10, 20, 50, 100)
 class Metrics:
     """The metrics of one application."""
 
-    def __init__(self, operations: OperationCache, database: Database, chat_feed: ChatFeed) -> None:
+    def __init__(
+        self, operations: OperationCache, database: Database, chat_feed: ChatFeed, connection_limit: ConnectionLimit
+    ) -> None:
         self._registry = CollectorRegistry()
-        self._sampled = _Sampled(self._registry, operations, database, chat_feed)
+        self._sampled = _Sampled(self._registry, operations, database, chat_feed, connection_limit)
         self._operations = Counter(
             "marginalia_operations",
             "Operations that ended, including refused ones.",
@@ -142,11 +145,17 @@ class _Sampled:
     """Metrics that are sampled from other objects."""
 
     def __init__(
-        self, registry: CollectorRegistry, operations: OperationCache, database: Database, chat_feed: ChatFeed
+        self,
+        registry: CollectorRegistry,
+        operations: OperationCache,
+        database: Database,
+        chat_feed: ChatFeed,
+        connection_limit: ConnectionLimit,
     ) -> None:
         self._operations = operations
         self._database = database
         self._chat_feed = chat_feed
+        self._connection_limit = connection_limit
         self._texts = Counter(
             "marginalia_operation_cache_lookups",
             "Lookups of operation texts in the operation cache.",
@@ -160,13 +169,18 @@ class _Sampled:
             registry, "marginalia_subscribers", "Established subscriptions to the chats of a document."
         )
         self._tasks = _gauge(registry, "marginalia_asyncio_tasks", "Asyncio tasks that have not ended.")
-        self._counted = {"hit": 0, "miss": 0}
+        self._refused = Counter(
+            "marginalia_connections_refused", "Connections refused because there were too many.", registry=registry
+        )
+        self._counted = {"hit": 0, "miss": 0, "refused": 0}
 
     def sample(self) -> None:
         """Sample the current values."""
         for result, count in (("hit", self._operations.hits), ("miss", self._operations.misses)):
             self._texts.labels(result).inc(count - self._counted[result])
             self._counted[result] = count
+        self._refused.inc(self._connection_limit.refused - self._counted["refused"])
+        self._counted["refused"] = self._connection_limit.refused
         for pool, connections in self._database.in_use.items():
             self._connections.labels(pool).set(connections)
         self._subscribers.set(self._chat_feed.subscribers)

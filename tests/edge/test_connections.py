@@ -16,7 +16,8 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
 from websockets.frames import Opcode
 
-from marginalia.transports.uvicorn_protocols import HttpConnection, SocketConnection
+from marginalia.transports.http_connection import HttpConnection
+from marginalia.transports.socket_connection import SocketConnection
 from tests.api import operations
 from tests.edge.sockets import LARGE, SECONDS, deaf, frame, socket, until_ended
 from tests.support.client import Client

@@ -15,7 +15,7 @@ from websockets.frames import Frame, Opcode
 from engine.complexity import Limits
 from marginalia import app
 from marginalia.settings import Settings
-from marginalia.transports import uvicorn_protocols
+from marginalia.transports import socket_connection
 from marginalia.transports.request import MOST_BESIDE_TEXTS
 from marginalia.transports.uploads import LARGEST_UPLOAD, SMALL_UPLOAD, BodyReader, UploadBudget, UploadsExhausted
 from services.limits import CONTENT_LENGTH, MARKDOWN_LENGTH, MESSAGE_LENGTH, TITLE_LENGTH
@@ -247,8 +247,8 @@ TEXT = json.dumps("x" * 300_000).encode()
 async def test_a_socket_that_takes_too_much_memory_or_time_for_a_message_ends(
     monkeypatch: pytest.MonkeyPatch, pieces: list[Frame], budget: int, code: int
 ) -> None:
-    monkeypatch.setattr(uvicorn_protocols, "MAX_FRAGMENTS", 100)
-    monkeypatch.setattr(uvicorn_protocols, "UPLOAD_TIMEOUT_S", 0.2 if code == 1008 else 600.0)
+    monkeypatch.setattr(socket_connection, "MAX_FRAGMENTS", 100)
+    monkeypatch.setattr(socket_connection, "UPLOAD_TIMEOUT_S", 0.2 if code == 1008 else 600.0)
     uploads = UploadBudget(budget)
     async with serving(Telling(), uploads=uploads) as (address, state), socket(address, init=False) as ours:
         ours.connection.transport.write(b"".join(piece.serialize(mask=True) for piece in pieces))

@@ -1,47 +1,24 @@
-"""uvicorn's protocols, with fixes for what they lack; `tests/upstream/test_upstream.py` shows each gap."""
+"""WebSocket connections: uvicorn's protocol, with fixes for what it lacks.
+
+`tests/upstream/test_sockets.py` shows each gap.
+"""
 
 import asyncio
 import logging
-import math
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode
 
+from marginalia.transports.shutdown import end_with_the_others
 from marginalia.transports.uploads import LARGEST_UPLOAD, UPLOAD_TIMEOUT_S, UploadBudget, UploadsExhausted
-
-WRITE_STALL_TIMEOUT_S = 2.0
-"""During shutdown: how long a client may read nothing of its pending data before the connection is cut."""
-
-LATE_SHUTDOWN_DELAY_S = 0.1
-"""How long after its start a connection made during shutdown is told to end."""
-
-KEEP_ALIVE_S = 90
-"""The keep-alive timeout: longer than that of proxies and client connection pools, mostly 60 to 75 s.
-
-The server must not close first: a request in flight at that moment would be lost.
-"""
+from marginalia.transports.watchdog import Watchdog, WriteStall
 
 MAX_FRAGMENTS = 20_000
 """The maximum number of fragments in a message; each takes memory of its own."""
 
 _log = logging.getLogger("marginalia.connections")
-
-
-class HttpConnection(H11Protocol):
-    """An HTTP connection."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the connection, and let it end if the server is shutting down."""
-        super().connection_made(transport)  # type: ignore[arg-type] # uvicorn asks for more than asyncio promises
-        _end_with_the_others(self)
-
-    def shutdown(self) -> None:
-        """End after the current response, or cut the connection if the client does not read it."""
-        super().shutdown()
-        _cut_when_stuck(self.loop, self.transport)
 
 
 class SocketConnection(WebSocketsSansIOProtocol):
@@ -54,7 +31,8 @@ class SocketConnection(WebSocketsSansIOProtocol):
         self._budget: UploadBudget = self.app_state.get("uploads") or UploadBudget(LARGEST_UPLOAD)
         self._held = self._unread = 0
         self._upload_timer: asyncio.TimerHandle | None = None
-        _end_with_the_others(self)
+        self._stall = WriteStall(self.transport, Watchdog.of(self.app_state, self.loop, self.connections).now)
+        end_with_the_others(self, self.app_state, self.loop)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the connection, and release its memory budget."""
@@ -87,6 +65,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
     async def receive(self) -> Any:
         """Return the next message. It no longer counts as memory, because the application decodes it at once."""
         message = await super().receive()
+        self._hold_reading()
         if self.queue.empty():
             self._unread = 0
             if not (self.close_sent or self.disconnected):
@@ -111,7 +90,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
 
     def _upload_timeout(self) -> None:
         self._upload_timer = None
-        if self.read_paused:  # the delay is ours: reading is paused
+        if self.read_paused or not self.writable.is_set():  # the delay is ours: reading is paused
             self._upload_timer = self.loop.call_later(UPLOAD_TIMEOUT_S, self._upload_timeout)
         elif not self.close_sent and not self.transport.is_closing():
             self._fail(CloseCode.POLICY_VIOLATION, "The rest of a message did not arrive in time")
@@ -135,27 +114,36 @@ class SocketConnection(WebSocketsSansIOProtocol):
         if self.close_sent or self.transport.is_closing():
             raise ClientDisconnected
         await super().send(message)
+        self._hold_reading()
         if self.close_sent:
             self.handshake_complete = True  # uvicorn omits this if an HTTP response rejects the handshake
 
-    def send_keepalive_ping(self) -> None:
-        """Ping the client. After the close, wait a little longer for it to read the pending data."""
-        if self.close_sent or self.transport.is_closing():
-            self.pong_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
-        else:
-            super().send_keepalive_ping()
+    def pause_writing(self) -> None:
+        """Stop writing, and reading with it: pings would fill the memory with pongs that nobody reads."""
+        super().pause_writing()
+        self._stall.pause_writing()
+        self._hold_reading()
 
-    def keepalive_timeout(self) -> None:
-        """Drop a client that does not answer pings, with its pending data."""
-        super().keepalive_timeout()
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()
+    def resume_writing(self) -> None:
+        """Write again, and read again."""
+        super().resume_writing()
+        self._stall.resume_writing()
+        if not (self.read_paused or self.transport.is_closing()):
+            self.transport.resume_reading()
+
+    def _hold_reading(self) -> None:
+        if not self.writable.is_set():
+            self.transport.pause_reading()
 
     def shutdown(self) -> None:
         """Send the client a close frame, and wait only as long as it keeps reading."""
         if not self.transport.is_closing():
             super().shutdown()
-        _cut_when_stuck(self.loop, self.transport)
+        self._stall.is_ending = True
+
+    def check(self, now: float) -> None:
+        """Cut the connection if its client does not read."""
+        self._stall.check(now)
 
 
 def _is_utf_8(data: bytes) -> bool:
@@ -164,23 +152,3 @@ def _is_utf_8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _end_with_the_others(connection: HttpConnection | SocketConnection) -> None:
-    """End a connection that was made during shutdown: uvicorn has already told the others to end, and does so once."""
-
-    def end() -> None:
-        if connection in connection.connections:  # it may be gone, or upgraded to a WebSocket
-            connection.shutdown()
-
-    if "ending" in connection.app_state and connection.app_state["ending"].is_set():
-        connection.loop.call_later(LATE_SHUTDOWN_DELAY_S, end)
-
-
-def _cut_when_stuck(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, before: float = math.inf) -> None:
-    """Check the pending data at intervals, and cut the connection when the client has read none of it."""
-    left = transport.get_write_buffer_size()
-    if left and left >= before:
-        transport.abort()
-    elif left or not transport.is_closing():
-        loop.call_later(WRITE_STALL_TIMEOUT_S, _cut_when_stuck, loop, transport, left or math.inf)
