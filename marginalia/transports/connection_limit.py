@@ -11,6 +11,7 @@ MAX_CONNECTIONS = 5_000
 """The default. An idle connection takes some ten kilobytes, and one with a subscription a few times as much."""
 
 _OUT_OF_FILES = "socket.accept() out of system resource"
+_RETRY = "BaseSelectorEventLoop._start_serving"
 
 _log = structlog.stdlib.get_logger("marginalia.serving")
 
@@ -41,7 +42,10 @@ def throttle_accept_errors(loop: asyncio.AbstractEventLoop) -> None:
     throttle = Throttle()
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if context.get("message") != _OUT_OF_FILES:
+        message = context.get("message", "")
+        if _RETRY in message and isinstance(context.get("exception"), ValueError):
+            return  # it has as many retries waiting, and the socket is closed meanwhile
+        if message != _OUT_OF_FILES:
             loop.default_exception_handler(context)
         elif count := throttle.count():
             _log.error("cannot accept connections", count=count, reason=str(context.get("exception")))

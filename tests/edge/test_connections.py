@@ -2,80 +2,24 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
 from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.server import ServerState
 from websockets.frames import Opcode
 
-from marginalia.transports.http_connection import HttpConnection
 from marginalia.transports.socket_connection import SocketConnection
 from tests.api import operations
+from tests.edge.protocols import Telling, serving, until
+from tests.edge.protocols import anyio_backend as anyio_backend
+from tests.edge.protocols import in_a_hurry as in_a_hurry
 from tests.edge.sockets import LARGE, SECONDS, deaf, frame, socket, until_ended
 from tests.support.client import Client
 from tests.support.processes import running_process
 
-MUCH = "x" * 20_000_000
-"""More than the way to a client holds."""
 
-
-class Hasty(SocketConnection):
-    """A connection that does not wait long after its end."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.close_timeout = 0.1
-
-
-class Telling:
-    """An application that tells those who introduce themselves much, and is at its end when they are gone."""
-
-    def __init__(self) -> None:
-        self.told = asyncio.Event()
-        self.over = asyncio.Event()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        websocket = WebSocket(scope, receive, send)
-        await websocket.accept()
-        await websocket.receive_text()
-        await websocket.send_text(MUCH)
-        self.told.set()
-        while (await websocket.receive())["type"] != "websocket.disconnect":
-            pass
-        self.over.set()
-
-
-@asynccontextmanager
-async def serving(app: Telling, **state: Any) -> AsyncIterator[tuple[str, ServerState]]:
-    """Serve an application with connections of ours that are in a hurry; give the address and the connections."""
-    config = uvicorn.Config(
-        app,
-        http=HttpConnection,
-        ws=Hasty,
-        ws_ping_interval=0.1,
-        ws_ping_timeout=0.1,
-        ws_per_message_deflate=False,
-        log_config=None,
-        lifespan="off",
-    )
-    config.load()
-    shared = ServerState()
-    listening = await asyncio.get_running_loop().create_server(
-        lambda: HttpConnection(config=config, server_state=shared, app_state=state), "127.0.0.1", 0
-    )
-    async with listening:
-        host, port = listening.sockets[0].getsockname()
-        yield f"http://{host}:{port}", shared
-
-
+@pytest.mark.usefixtures("in_a_hurry")
 @pytest.mark.parametrize(
     "last",
     [
@@ -91,8 +35,7 @@ async def test_a_client_that_does_not_read_is_left(last: bytes) -> None:
             await app.told.wait()
             await write(last)
             await app.over.wait()
-            while state.connections:  # noqa: ASYNC110 - nobody tells us
-                await asyncio.sleep(0.02)
+        await until(lambda: not state.connections)
 
 
 async def test_nothing_is_written_to_a_client_that_left() -> None:
@@ -112,9 +55,10 @@ async def test_the_end_of_the_server_is_not_kept_by_a_client_that_said_farewell_
         async with asyncio.timeout(SECONDS):
             await app.told.wait()
             await write(frame(b"\x03\xe8", Opcode.CLOSE))
-            await app.over.wait()
             for connection in list(state.connections):
                 connection.shutdown()
+            await app.over.wait()
+        await until(lambda: not state.connections)
 
 
 async def test_a_connection_that_is_made_when_all_others_were_asked_to_end_ends_too() -> None:

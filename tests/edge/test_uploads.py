@@ -21,8 +21,8 @@ from marginalia.transports.uploads import LARGEST_UPLOAD, SMALL_UPLOAD, BodyRead
 from services.limits import CONTENT_LENGTH, MARKDOWN_LENGTH, MESSAGE_LENGTH, TITLE_LENGTH
 from tests.api import operations
 from tests.conftest import Serve
-from tests.edge.sockets import SECONDS, Socket, deaf, socket
-from tests.edge.test_connections import Telling, serving
+from tests.edge.protocols import Telling, serving, until
+from tests.edge.sockets import Socket, deaf, socket
 from tests.support.client import Client, Served
 from tests.support.processes import Server, running_process
 
@@ -273,12 +273,6 @@ async def test_a_client_that_vanishes_within_a_message_holds_nothing() -> None:
             await until(lambda: uploads.held > 0)
         await until(lambda: not state.connections)
     assert uploads.held == 0
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not condition():  # noqa: ASYNC110 - nobody tells us
-            await asyncio.sleep(0.01)
 
 
 async def test_a_message_is_long_for_its_texts(server: Server) -> None:
