@@ -1,6 +1,6 @@
 """WebSocket connections: uvicorn's protocol, with fixes for what it lacks.
 
-`tests/upstream/test_sockets.py` shows each gap.
+`tests/upstream/test_upstream.py` shows each gap.
 """
 
 import asyncio

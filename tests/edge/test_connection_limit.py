@@ -5,6 +5,7 @@ import json
 import resource
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,7 +16,6 @@ import httpx
 import pytest
 
 from marginalia import file_limits
-from marginalia.observability import throttle
 from marginalia.observability.throttle import Throttle
 from marginalia.transports import connection_limit
 from marginalia.transports.connection_limit import ConnectionLimit, throttle_accept_errors
@@ -64,7 +64,7 @@ async def test_a_socket_counts_as_one_connection() -> None:
 
 def test_what_happens_often_is_logged_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(throttle.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     throttled = Throttle()
     counts = [throttled.count() for _ in range(5_000)]
     assert (counts[0], sum(counts)) == (1, 1)
@@ -105,7 +105,7 @@ async def test_the_metrics_count_refused_connections(serve: Serve) -> None:
 def test_the_limit_of_open_files_has_room_for_all_connections(
     monkeypatch: pytest.MonkeyPatch, soft: int, most: int, room: int
 ) -> None:
-    monkeypatch.setattr(file_limits.resource, "getrlimit", lambda _: (soft, soft))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
     assert file_limits.room_for_connections(most, pool_size=10) == room
 
 
@@ -113,8 +113,8 @@ def test_a_file_limit_that_cannot_be_raised_is_logged(monkeypatch: pytest.Monkey
     def refuse(_which: int, _limits: Any) -> None:
         raise ValueError("not allowed to raise maximum limit")
 
-    monkeypatch.setattr(file_limits.resource, "getrlimit", lambda _: (256, 1_024))
-    monkeypatch.setattr(file_limits.resource, "setrlimit", refuse)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 1_024))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
     file_limits.raise_to_hard_limit()
     (line,) = log.complaints()
     assert (line["event"], line["soft"], line["hard"]) == ("file limit not raised", 256, 1_024)
@@ -176,5 +176,6 @@ def test_a_server_outlives_more_connections_than_it_has_files(tmp_path: Path, lo
     loud = [line for line in lines if line["level"] != "info"]
     assert len(loud) < 30
     assert {line["event"] for line in loud} <= {"connections refused", "cannot accept connections"}
-    if reserved > 0:
-        assert {line["event"] for line in loud} == {"connections refused"}
+    # asyncio accepts thousands before the first is refused; uvloop closes those without a file, and says nothing.
+    told = "connections refused" if reserved > 0 else "cannot accept connections"
+    assert told in {line["event"] for line in loud} or (loop, reserved > 0) == ("uvloop", False)

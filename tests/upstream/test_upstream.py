@@ -25,6 +25,7 @@ from engine.operation_cache import OperationCache, Refused
 from schema.build import build_schema
 from tests.edge.conftest import Log
 from tests.edge.sockets import frame, handshake
+from tests.upstream.wire import Wire
 
 SCHEMA = build_schema()._schema
 
@@ -106,38 +107,6 @@ async def test_strawberrys_depth_limiter_breaks_on_an_unknown_fragment() -> None
 
 def test_strawberry_frames_events_with_crlf() -> None:
     assert "\r\n" in SSETransport().encode_next({"data": {}}, lambda _: "{}")
-
-
-class Wire(asyncio.Transport):
-    """A connection to a client that takes nothing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.closed = self.aborted = False
-
-    def write(self, data: Any) -> None:
-        """Keep it."""
-        self.written += data
-
-    def get_write_buffer_size(self) -> int:
-        """Tell how much was not taken: all of it."""
-        return len(self.written)
-
-    def is_closing(self) -> bool:
-        """Tell whether it was closed."""
-        return self.closed
-
-    def close(self) -> None:
-        """Wait until all is taken."""
-        self.closed = True
-
-    def abort(self) -> None:
-        """Do not wait."""
-        self.closed = self.aborted = True
-
-    def pause_reading(self) -> None:
-        """Do nothing: it is the test that gives what is read."""
 
 
 Connected = tuple[WebSocketsSansIOProtocol, Wire]
@@ -222,6 +191,14 @@ async def test_uvicorn_cannot_end_while_a_client_that_said_farewell_does_not_rea
     protocol.data_received(FAREWELL)
     with pytest.raises(InvalidState):
         protocol.shutdown()
+
+
+async def test_uvicorn_reads_on_while_nobody_reads_its_pongs(opened: Connected) -> None:
+    protocol, wire = opened
+    protocol.pause_writing()
+    protocol.data_received(frame(b"x" * 125, Opcode.PING) * 1_000)
+    assert len(wire.written) > 100_000
+    assert wire.is_reading()
 
 
 async def test_uvicorn_goes_on_writing_to_a_client_that_left(opened: Connected) -> None:
