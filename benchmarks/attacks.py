@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from benchmarks.setup import ENSURE
+from benchmarks.workloads import ENSURE
 from tests.api import operations
 from tests.support import processes
 from tests.support.client import Client

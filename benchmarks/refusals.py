@@ -3,7 +3,8 @@
 import time
 
 from engine.complexity import Limits
-from engine.operation_cache import OperationCache, Refused, hold_to_cost
+from engine.operation_cache import OperationCache
+from engine.prepared_operation import Refused, hold_to_cost
 from schema.build import RULES, build_schema
 from tests.edge.big_operations import HOSTILE
 

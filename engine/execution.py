@@ -11,7 +11,6 @@ from graphql import (
     OperationType,
     VariableDefinitionNode,
     VariableValues,
-    get_variable_values,
 )
 from graphql.error import located_error
 
@@ -19,8 +18,8 @@ from engine import errors
 from engine.complexity import Limits
 from engine.errors import Describe, nothing_expected
 from engine.executor import execute_serially, execute_together
-from engine.operation_cache import PreparedOperation, Refused, client_error
 from engine.plan import Plan
+from engine.prepared_operation import PreparedOperation, Refused, client_error
 from engine.run import Run
 from engine.selection import Selection
 
@@ -99,13 +98,7 @@ async def subscribe(
 
 
 def _coerced(operation: PreparedOperation, variables: Mapping[str, Any], bounds: ExecutionLimits) -> VariableValues:
-    coerced = get_variable_values(
-        operation.schema,
-        operation.node.variable_definitions or (),
-        dict(variables),
-        max_errors=bounds.errors,
-        hide_suggestions=bounds.hide_suggestions,
-    )
+    coerced = operation.variables.coerced(variables, bounds.errors, hide_suggestions=bounds.hide_suggestions)
     if isinstance(coerced, list):
         if bounds.hide_schema:
             coerced = [_without_types(error) for error in coerced]

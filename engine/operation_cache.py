@@ -5,8 +5,6 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -15,12 +13,10 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
-    OperationType,
     Source,
     SourceLocation,
     Token,
     TokenKind,
-    VariableValues,
     parse,
     validate,
 )
@@ -33,14 +29,9 @@ from engine.complexity import (
     PageSizes,
     TooManySelections,
     excesses,
-    size,
 )
-from engine.directives import choosing
-from engine.plan import Plan
+from engine.prepared_operation import PreparedOperation, Refused, client_error, excess_error, refused
 from engine.validation import Rule, disclosed, validation_rules
-
-KEPT_PLANS = 16
-"""The number of plans kept for an operation: each combination of its directives has its own."""
 
 KEPT_CHARACTERS = 5_000_000
 """The capacity of the cache, in characters."""
@@ -51,103 +42,8 @@ KEPT_BESIDE = 500
 KEPT_FOR_TOKEN = 40
 """The size of a token, in characters: a parsed document takes more memory than its text."""
 
-KEPT_COSTS = 32
-"""The number of costs cached for an operation, one for each combination of page sizes."""
-
 COMPARISONS = 25_000
 """The budget for the validation of overlapping fields, in comparisons; ordinary operations need hundreds."""
-
-
-class Refused(Exception):
-    """The operation was refused before its execution."""
-
-    def __init__(self, *errors: GraphQLError) -> None:
-        super().__init__(errors)
-        self.errors = errors
-
-    @property
-    def code(self) -> str:
-        """The code of the first error."""
-        return str((self.errors[0].extensions or {}).get("code"))
-
-
-def refused(code: str, message: str, **extensions: Any) -> Refused:
-    """Return a refusal with one error and a stable code."""
-    return Refused(GraphQLError(message, extensions={"code": code, **extensions}))
-
-
-def client_error(error: GraphQLError, code: str) -> GraphQLError:
-    """Return an error that graphql-core found in a request, with its code.
-
-    If Python failed to parse a value, such as an integer of five thousand digits, the error would quote all of it.
-    """
-    cause = error.original_error
-    while isinstance(cause, GraphQLError):
-        cause = cause.original_error
-    message = "A value does not match its type" if cause else error.message
-    # Located by positions, not by nodes: the cache keeps the error, but not its syntax tree.
-    return GraphQLError(message, source=error.source, positions=error.positions, extensions={"code": code})
-
-
-@dataclass(frozen=True)
-class PreparedOperation:
-    """A valid operation within the limits, ready for any number of executions."""
-
-    schema: GraphQLSchema
-    document: DocumentNode
-    node: OperationDefinitionNode
-    sizes: tuple[str, ...]
-    """The variables that specify page sizes."""
-    limits: Limits
-    reads_data: bool
-    """Whether the operation selects more than introspection."""
-    fragments: Mapping[str, FragmentDefinitionNode] = field(default_factory=dict)
-    _costs: dict[tuple[Any, ...], int] = field(default_factory=dict, repr=False)
-    _plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict, repr=False)
-
-    @property
-    def kind(self) -> OperationType:
-        """Query, mutation or subscription."""
-        return self.node.operation
-
-    @property
-    def name(self) -> str | None:
-        """The name of the operation; None if it is anonymous."""
-        return self.node.name.value if self.node.name else None
-
-    @cached_property
-    def _choosing(self) -> tuple[str, ...]:
-        return choosing(self.node, self.fragments)
-
-    def plan(self, variables: VariableValues) -> Plan:
-        """Return the plan for these variables: one for each combination of those that stand in directives.
-
-        Raises `Refused` where one of these is null.
-        """
-        chosen = tuple(variables.coerced.get(name) for name in self._choosing)
-        plan = self._plans.get(chosen)
-        if plan is None:
-            choices = {name: value for name, value in zip(self._choosing, chosen, strict=True) if value is not None}
-            if len(choices) < len(chosen):
-                raise refused("BAD_USER_INPUT", "The variable of @skip or @include must not be null")
-            plan = Plan(self.schema, self.node, self.fragments, choices)
-            if len(self._plans) < KEPT_PLANS:
-                self._plans[chosen] = plan
-        return plan
-
-    def cost(self, variables: Mapping[str, Any]) -> int:
-        """Return the cost of the operation with these variables."""
-        # As in `PageSizes`: null differs from absent, for which the default applies.
-        given = tuple(
-            size(variables[name], self.limits.largest_page) if name in variables else _ABSENT for name in self.sizes
-        )
-        cost = self._costs.get(given)
-        if cost is None:
-            sizes = PageSizes(self.node.variable_definitions or (), variables, self.limits.largest_page)
-            cost = ComplexityAnalyzer(self.schema, self.document, self.limits).operation(self.node, sizes).cost
-            if len(self._costs) < KEPT_COSTS:
-                self._costs[given] = cost
-        return cost
 
 
 @dataclass(frozen=True)
@@ -199,7 +95,9 @@ class OperationCache:
         if known is None:
             if len(text) > self.limits.characters:  # not cached: it would evict others
                 raise Refused(
-                    _excess(LimitExceeded("MAX_CHARACTERS_EXCEEDED", "characters", len(text), self.limits.characters))
+                    excess_error(
+                        LimitExceeded("MAX_CHARACTERS_EXCEEDED", "characters", len(text), self.limits.characters)
+                    )
                 )
             self.misses += 1
             known = self._keep(text, self._read(text))
@@ -249,11 +147,11 @@ class OperationCache:
             error.extensions = {"code": _code_of_syntax(error.message)}
             raise Refused(error) from None
         if (lines := len(source.starts)) > limits.lines:
-            raise Refused(_excess(LimitExceeded("MAX_LINES_EXCEEDED", "lines", lines, limits.lines)))
+            raise Refused(excess_error(LimitExceeded("MAX_LINES_EXCEEDED", "lines", lines, limits.lines)))
         names = (token.value or "" for token in _tokens(document) if token.kind is TokenKind.NAME)
         if (longest := max(map(len, names), default=0)) > limits.name:
             raise Refused(
-                _excess(LimitExceeded("MAX_NAME_LENGTH_EXCEEDED", "characters of a name", longest, limits.name))
+                excess_error(LimitExceeded("MAX_NAME_LENGTH_EXCEEDED", "characters of a name", longest, limits.name))
             )
         return document
 
@@ -263,7 +161,7 @@ class OperationCache:
         others = len(document.definitions) - 1
         if others > self.limits.fragments:
             raise Refused(
-                _excess(LimitExceeded("MAX_FRAGMENTS_EXCEEDED", "definitions", others, self.limits.fragments))
+                excess_error(LimitExceeded("MAX_FRAGMENTS_EXCEEDED", "definitions", others, self.limits.fragments))
             )
         fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
         measuring = ComplexityAnalyzer(self._schema, document, self.limits)
@@ -282,9 +180,11 @@ class OperationCache:
                 found.extend(excesses(measured, self.limits))
         except TooManySelections:
             most = self.limits.selections
-            raise Refused(_excess(LimitExceeded("MAX_SELECTIONS_EXCEEDED", "selections", most + 1, most))) from None
+            raise Refused(
+                excess_error(LimitExceeded("MAX_SELECTIONS_EXCEEDED", "selections", most + 1, most))
+            ) from None
         if found:
-            raise Refused(*(_excess(excess) for excess in dict.fromkeys(found)))
+            raise Refused(*(excess_error(excess) for excess in dict.fromkeys(found)))
         return operations
 
     def _validate(self, document: DocumentNode) -> None:
@@ -293,29 +193,6 @@ class OperationCache:
         )
         if errors:
             raise Refused(*(client_error(error, "GRAPHQL_VALIDATION_FAILED") for error in disclosed(errors)))
-
-
-def hold_to_cost(operation: PreparedOperation, variables: Mapping[str, Any], limits: Limits) -> int:
-    """Return the cost of an operation with these variables. Raises `Refused` if the cost exceeds the limit.
-
-    A list that is longer than the largest page is refused here, before any of its entries is processed.
-    """
-    for name in operation.sizes:
-        if isinstance(given := variables.get(name), list) and len(given) > limits.largest_page:
-            raise refused(
-                "BAD_USER_INPUT", f"A list has {len(given):,} entries; at most {limits.largest_page} are allowed"
-            )
-    cost = operation.cost(variables)
-    if cost > limits.cost:
-        raise Refused(_excess(LimitExceeded("MAX_COST_EXCEEDED", "cost", cost, limits.cost)))
-    return cost
-
-
-def _excess(excess: LimitExceeded) -> GraphQLError:
-    return GraphQLError(
-        f"The operation is too large: {excess.what} {excess.requested:,}, limit {excess.limit:,}",
-        extensions={"code": excess.code, "requested": excess.requested, "limit": excess.limit},
-    )
 
 
 class _Lines(Source):
@@ -349,7 +226,5 @@ def _code_of_syntax(message: str) -> str:
             return code
     return "GRAPHQL_PARSE_FAILED"
 
-
-_ABSENT = object()
 
 _END_OF_LINE = re.compile(r"\r\n|[\n\r]")

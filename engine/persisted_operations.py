@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import structlog
 
-from engine.operation_cache import refused
+from engine.prepared_operation import refused
 from engine.request import GraphQLRequest
 
 REGISTERED_CHARACTERS = 1_000_000

@@ -144,6 +144,9 @@ class FieldPlan:
         arguments = self._arguments.of(run.variables)
         if self._batch is not None:
             return self._batch(Info(run, self), parents, **arguments)
+        if len(parents) == 1:  # as at the root: no task is needed
+            result = self._resolve(parents[0], cast(Any, Info(run, self)), **arguments)
+            return _in_list(result) if hasattr(result, "__await__") else [result]
         results = [self._one(run, parent, arguments) for parent in parents]
         return _gathered(results) if any(hasattr(result, "__await__") for result in results) else results
 
@@ -314,6 +317,10 @@ class Plan:
         if not self.schema.is_sub_type(kind, found):
             raise GraphQLError(f"Runtime Object type '{found}' is not a possible type for '{kind}'.")
         return name
+
+
+async def _in_list(result: Awaitable[Any]) -> list[Any]:
+    return [await result]
 
 
 async def _gathered(results: list[Any]) -> list[Any]:

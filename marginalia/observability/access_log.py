@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from marginalia.observability import log_config
 from marginalia.transports.runner import OperationRecord
@@ -11,12 +10,10 @@ from marginalia.transports.runner import OperationRecord
 _log = logging.getLogger("marginalia.access")
 
 
-@contextmanager
-def access_log(run: OperationRecord) -> Iterator[None]:
-    """Log one line per operation: its name, outcome and cost. Nothing that the client sent with it is logged."""
-    try:
-        yield
-    finally:
+def access_log(run: OperationRecord) -> Callable[[], None]:
+    """Log one line at the end of an operation: its name, outcome and cost, and nothing that the client sent with it."""
+
+    def end() -> None:
         log_config.log_event(
             _log,
             "operation",
@@ -28,3 +25,5 @@ def access_log(run: OperationRecord) -> Iterator[None]:
             statements=run.query_stats.statements,
             ms=round((time.perf_counter() - run.started) * 1000, 1),
         )
+
+    return end

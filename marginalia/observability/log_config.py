@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from io import StringIO
 from typing import Any, TextIO
 
+import orjson
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
@@ -76,7 +77,7 @@ class _JsonLines(structlog.stdlib.ProcessorFormatter):
         fields = getattr(record, "fields", None)
         if fields is None:
             return super().format(record)
-        return _as_json(
+        return orjson.dumps(
             {
                 **fields,
                 "event": record.msg,
@@ -85,7 +86,7 @@ class _JsonLines(structlog.stdlib.ProcessorFormatter):
                 "level": "info",
                 "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
             }
-        )
+        ).decode()
 
 
 def _printable(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -69,17 +69,13 @@ class Metrics:
         self._ended: dict[tuple[str, str, str, str], Counter] = {}
         self._kinds: dict[str, tuple[Gauge, Histogram, Histogram]] = {}
 
-    def watch(self, run: OperationRecord) -> AbstractContextManager[None]:
+    def watch(self, run: OperationRecord) -> Callable[[], None]:
         """Count and measure an operation."""
-        return self._watched(run, run.kind or "unknown")
-
-    @contextmanager
-    def _watched(self, run: OperationRecord, kind: str) -> Iterator[None]:
+        kind = run.kind or "unknown"
         running, seconds, statements = self._of(kind)
         running.inc()
-        try:
-            yield
-        finally:
+
+        def end() -> None:
             running.dec()
             self._count(_name(run), kind, run.transport, run.outcome)
             if kind != "subscription" and run.outcome != "refused":
@@ -89,6 +85,8 @@ class Metrics:
                 self._retries.labels(kind).inc(run.query_stats.retries)
             if run.query_stats.unavailable:
                 self._unavailable.labels(kind).inc(run.query_stats.unavailable)
+
+        return end
 
     def page(self) -> Callable[[Request], Awaitable[Response]]:
         """Return the endpoint that Prometheus scrapes."""

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Thread
 
@@ -60,8 +60,11 @@ def from_environment() -> Tracing | None:
                 span.set_status(StatusCode.ERROR)
                 span.set_attribute("error.type", run.code or run.outcome)
 
-    def watch(run: OperationRecord) -> AbstractContextManager[None]:
-        return traced(run)
+    def watch(run: OperationRecord) -> Callable[[], None]:
+        tracing = traced(run)
+        tracing.__enter__()
+
+        return lambda: tracing.__exit__(None, None, None)
 
     def end() -> None:
         # A daemon thread, which the process does not wait for: the exporter retries an unreachable endpoint for ten

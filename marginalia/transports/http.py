@@ -86,7 +86,7 @@ class _Exchange:
         return self.accepted.single or content_negotiation.JSON
 
     async def respond(self, status: int, body: Mapping[str, object]) -> None:
-        content = request.encode(body).encode() + b"\n"  # on a terminal, the prompt then starts on a new line
+        content = request.encode(body) + b"\n"  # on a terminal, the prompt then starts on a new line
         fields = {
             "Content-Type": f"{self.form}; charset=utf-8",
             "Content-Length": str(len(content)),

@@ -3,7 +3,10 @@
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NoReturn
+
+import orjson
 
 from engine.request import GraphQLRequest
 
@@ -60,14 +63,20 @@ def decode(data: str | bytes | bytearray) -> object:
         # Invalid UTF-8 is detected below.
         _hold_to_texts(data.encode("utf-8", "replace") if isinstance(data, str) else data)
     try:
+        if not _LONG_NUMBER.search(data.encode("utf-8", "replace") if isinstance(data, str) else data):
+            with suppress(orjson.JSONDecodeError):  # it refuses unpaired surrogates, which JSON allows
+                return orjson.loads(data)
         return _DECODER.decode(data if isinstance(data, str) else data.decode())
     except (ValueError, RecursionError):
         raise InvalidJSON("This is not JSON") from None
 
 
-def encode(data: object) -> str:
-    """Encode JSON in ASCII: an answer may quote an unpaired surrogate, which UTF-8 cannot encode."""
-    return _ENCODER.encode(data)
+def encode(data: object) -> bytes:
+    """Encode JSON in UTF-8, or in ASCII if it quotes an unpaired surrogate, which UTF-8 cannot encode."""
+    try:
+        return orjson.dumps(data)
+    except TypeError:  # a surrogate, an integer of more than 64 bits, or deep nesting
+        return _ENCODER.encode(data).encode()
 
 
 def _hold_to_texts(data: bytes | bytearray) -> None:
@@ -97,6 +106,9 @@ def _no_constant(name: str) -> NoReturn:
 
 # A JSON string, or an unterminated rest; possessive, so it never backtracks.
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
+
+# orjson reads an integer of more than 64 bits as a float, and a float that is too large as an error.
+_LONG_NUMBER = re.compile(rb"\d{18}")
 
 # Created once: the module's functions would create one per request.
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)

@@ -4,9 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
-    AbstractContextManager,
     AsyncExitStack,
-    ExitStack,
     asynccontextmanager,
     contextmanager,
 )
@@ -23,8 +21,9 @@ from db.principals import Principal
 from db.store import Store
 from engine import errors, execution
 from engine.execution import ExecutionLimits, MakeContext, Result
-from engine.operation_cache import OperationCache, PreparedOperation, Refused, hold_to_cost
+from engine.operation_cache import OperationCache
 from engine.persisted_operations import PersistedOperations
+from engine.prepared_operation import PreparedOperation, Refused, hold_to_cost
 from engine.request import GraphQLRequest
 from engine.selection import Selection
 from marginalia.transports.errors import describe
@@ -66,8 +65,8 @@ class OperationRecord:
         return self.operation.kind.value if self.operation else None
 
 
-Observer = Callable[[OperationRecord], AbstractContextManager[None]]
-"""Observes an execution from its beginning to its end."""
+Observer = Callable[[OperationRecord], Callable[[], None]]
+"""Called when an execution begins; returns what is called when it ends."""
 
 
 @dataclass(frozen=True)
@@ -221,10 +220,13 @@ class Runner:
 
     @contextmanager
     def _observed(self, run: OperationRecord) -> Iterator[OperationRecord]:
-        with ExitStack() as observing, collect_query_stats() as run.query_stats:
-            for observe in self._observers:
-                observing.enter_context(observe(run))
-            yield run
+        with collect_query_stats() as run.query_stats:
+            ends = [observe(run) for observe in self._observers]
+            try:
+                yield run
+            finally:
+                for end in reversed(ends):
+                    end()
 
 
 def _run_of(ready: PreparedRequest, transport: str) -> OperationRecord:

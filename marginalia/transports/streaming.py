@@ -37,7 +37,7 @@ class Events:
 
     def answer(self, body: Mapping[str, Any]) -> bytes:
         """Frame a response as an event."""
-        return f"event: next\ndata: {encode(body)}\n\n".encode()
+        return b"event: next\ndata: " + encode(body) + b"\n\n"
 
 
 class Parts:
@@ -51,7 +51,7 @@ class Parts:
     def answer(self, body: Mapping[str, Any]) -> bytes:
         """Frame a response as a part, and open the next part: only then does a client see that this one is complete."""
         payload = encode({"payload": body})
-        return f"\r\nContent-Type: application/json\r\n\r\n{payload}\r\n--graphql".encode()
+        return b"\r\nContent-Type: application/json\r\n\r\n" + payload + b"\r\n--graphql"
 
 
 FRAMINGS: Mapping[str, Framing] = {content_negotiation.EVENTS: Events(), content_negotiation.MULTIPART: Parts()}

@@ -68,11 +68,12 @@ class BodyReader:
     async def read(self, receive: Receive) -> bytearray:
         """Return a whole body. Raises `UploadTooLarge`, `UploadsExhausted`, `UploadTimeout` and `ClientDisconnect`."""
         body, held = bytearray(), 0
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + UPLOAD_TIMEOUT_S
         try:
-            async with asyncio.timeout(UPLOAD_TIMEOUT_S):
+            async with asyncio.timeout(PIECE_TIMEOUT_S) as timeout:
                 while True:
-                    async with asyncio.timeout(PIECE_TIMEOUT_S):
-                        message = await receive()
+                    message = await receive()
                     if message["type"] == "http.disconnect":
                         raise ClientDisconnect
                     piece = message.get("body", b"")
@@ -83,6 +84,7 @@ class BodyReader:
                     if not message.get("more_body", False):
                         # The caller decodes it before any other task runs, so it no longer counts.
                         return body
+                    timeout.reschedule(min(loop.time() + PIECE_TIMEOUT_S, give_up_at))
         except TimeoutError:
             raise UploadTimeout from None
         finally:

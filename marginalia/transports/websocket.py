@@ -213,7 +213,7 @@ class _Socket:
         return operation
 
     async def _send(self, message: dict[str, Any]) -> None:
-        await self._websocket.send_text(request.encode(message))
+        await self._websocket.send_text(request.encode(message).decode())
 
     async def _close(self, code: int, reason: str) -> None:
         _log.info("socket closed", code=code)

@@ -13,7 +13,8 @@ from db.store import Store
 from engine import execution
 from engine.complexity import Limits
 from engine.execution import ExecutionLimits
-from engine.operation_cache import OperationCache, Refused
+from engine.operation_cache import OperationCache
+from engine.prepared_operation import Refused
 from marginalia.authentication.local import LOCAL_OWNER
 from marginalia.transports.errors import describe
 from resolvers.context import Context

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.operation_cache import OperationCache, PreparedOperation
+from engine.operation_cache import OperationCache
+from engine.prepared_operation import PreparedOperation
 from marginalia.observability import log_config
 from tests.edge.fields import World, make_world
 from tests.support.client import Client

@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 
 from db.models import Placement
 from engine.complexity import Limits
-from engine.operation_cache import KEPT_CHARACTERS, OperationCache, Refused
+from engine.operation_cache import KEPT_CHARACTERS, OperationCache
+from engine.prepared_operation import Refused
 from schema.build import RULES, build_schema
 from tests.api import operations
 from tests.conftest import Serve

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.operation_cache import Refused
 from engine.persisted_operations import REGISTERED_CHARACTERS, BadManifest, PersistedOperations
+from engine.prepared_operation import Refused
 from engine.request import GraphQLRequest
 from marginalia.manifest import read_manifest
 from tests.conftest import Serve

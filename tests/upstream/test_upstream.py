@@ -21,7 +21,8 @@ from websockets.exceptions import InvalidState
 from websockets.frames import Opcode
 
 from engine.complexity import Limits
-from engine.operation_cache import OperationCache, Refused
+from engine.operation_cache import OperationCache
+from engine.prepared_operation import Refused
 from schema.build import build_schema
 from tests.edge.conftest import Log
 from tests.edge.sockets import frame, handshake
