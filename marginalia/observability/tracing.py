@@ -64,7 +64,10 @@ def from_environment() -> Tracing | None:
         tracing = traced(run)
         tracing.__enter__()
 
-        return lambda: tracing.__exit__(None, None, None)
+        def end() -> None:
+            tracing.__exit__(None, None, None)
+
+        return end
 
     def end() -> None:
         # A daemon thread, which the process does not wait for: the exporter retries an unreachable endpoint for ten
