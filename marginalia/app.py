@@ -177,7 +177,7 @@ def _ending_with_the_process(app: Starlette) -> Lifespan[Starlette]:
             signal.signal(number, end)
         throttle_accept_errors(loop)
         async with serving(app):
-            _log.info("process started", process_id=os.getpid(), max_connections=app.state.connection_limit.most)
+            _log.info("process started", max_connections=app.state.connection_limit.most, process_id=os.getpid())
             # For the connection protocols: they see nothing else of the application.
             yield {name: getattr(app.state, name) for name in ("ending", "uploads", "connection_limit")}
         _log.info("process ended", process_id=os.getpid())
