@@ -92,6 +92,8 @@ def run(
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         if not server.should_exit:
+            # Python drops the exception if the signal arrives in a finalizer. Then the server ends once it has started.
+            server.should_exit = True
             sys.exit(0)
         # Otherwise the server has ended already: uvicorn re-raises the caught signal, which would count as a crash.
 

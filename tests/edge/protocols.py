@@ -59,6 +59,16 @@ class Telling:
         self.over.set()
 
 
+class Listening:
+    """An application that listens, and says nothing, until its client leaves."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        websocket = WebSocket(scope, receive, send)
+        await websocket.accept()
+        while (await websocket.receive())["type"] != "websocket.disconnect":
+            pass
+
+
 @asynccontextmanager
 async def serving(app: App, *, keep_alive: int = 90, **state: Any) -> AsyncIterator[tuple[str, ServerState]]:
     """Serve an application with connections of ours; give the address and the connections."""

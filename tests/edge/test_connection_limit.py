@@ -21,10 +21,10 @@ from marginalia.transports import connection_limit
 from marginalia.transports.connection_limit import ConnectionLimit, throttle_accept_errors
 from tests.conftest import Serve
 from tests.edge.conftest import Log
-from tests.edge.protocols import answers, connected, serving
+from tests.edge.protocols import Listening, answers, connected, serving
 from tests.edge.protocols import anyio_backend as anyio_backend
 from tests.edge.sockets import SECONDS, handshake
-from tests.edge.test_slow_clients import REQUEST, Echo, greet
+from tests.edge.test_slow_clients import REQUEST, greet
 from tests.support.processes import COMMAND, Server, environment, running, running_process
 
 FILES = 300
@@ -54,7 +54,7 @@ async def test_a_connection_too_many_is_refused_without_being_read(log: Log) -> 
 
 async def test_a_socket_counts_as_one_connection() -> None:
     async with (
-        serving(Echo(), connection_limit=ConnectionLimit(1)) as (address, _),
+        serving(Listening(), connection_limit=ConnectionLimit(1)) as (address, _),
         connected(address) as (reader, ours),
     ):
         ours.write(handshake(address))

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
 from websockets.frames import Opcode
 
 from marginalia.transports import http_requests, uploads, watchdog
 from marginalia.transports.watchdog import Watchdog, WriteStall
 from marginalia.transports.websocket import SocketLimits
 from tests.edge.conftest import Log
-from tests.edge.protocols import MUCH, connected, serving, until
+from tests.edge.protocols import MUCH, Listening, connected, serving, until
 from tests.edge.protocols import anyio_backend as anyio_backend
 from tests.edge.protocols import in_a_hurry as in_a_hurry
 from tests.edge.sockets import SECONDS, Write, deaf, frame, handshake
@@ -35,16 +34,6 @@ async def tell_much(scope: Scope, receive: Receive, send: Send) -> None:
     for _ in range(pieces):
         await send({"type": "http.response.body", "body": b"x" * (len(MUCH) // pieces), "more_body": True})
     await send({"type": "http.response.body", "body": b""})
-
-
-class Echo:
-    """An application that answers no message, until its client leaves."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        websocket = WebSocket(scope, receive, send)
-        await websocket.accept()
-        while (await websocket.receive())["type"] != "websocket.disconnect":
-            pass
 
 
 def test_the_times_are_those_that_are_documented() -> None:
@@ -147,7 +136,7 @@ async def test_a_reader_that_takes_little_by_little_is_served(monkeypatch: pytes
 
 async def test_pings_whose_pongs_nobody_reads_are_not_read_either() -> None:
     ping = frame(b"x" * 125, Opcode.PING) * 1_000
-    async with serving(Echo()) as (address, state), deaf(address) as write:
+    async with serving(Listening()) as (address, state), deaf(address) as write:
         with pytest.raises(TimeoutError):
             await _write_on(write, ping)
         (connection,) = state.connections
@@ -159,7 +148,7 @@ async def test_pings_whose_pongs_nobody_reads_are_not_read_either() -> None:
 async def test_a_socket_goes_on_when_its_pongs_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "WRITE_STALL_TIMEOUT_S", 60.0)
     count = 20_000
-    async with serving(Echo()) as (address, _), connected(address) as (reader, writer):
+    async with serving(Listening()) as (address, _), connected(address) as (reader, writer):
         writer.write(handshake(address))
         await reader.readuntil(b"\r\n\r\n")
         writing = asyncio.create_task(_write(writer, frame(b"x" * 125, Opcode.PING), count))

@@ -21,7 +21,7 @@ from marginalia.transports.uploads import LARGEST_UPLOAD, SMALL_UPLOAD, BodyRead
 from services.limits import CONTENT_LENGTH, MARKDOWN_LENGTH, MESSAGE_LENGTH, TITLE_LENGTH
 from tests.api import operations
 from tests.conftest import Serve
-from tests.edge.protocols import Telling, serving, until
+from tests.edge.protocols import Listening, Telling, serving, until
 from tests.edge.sockets import Socket, deaf, socket
 from tests.support.client import Client, Served
 from tests.support.processes import Server, running_process
@@ -267,7 +267,7 @@ async def test_messages_within_their_room_are_taken_one_after_the_other(server: 
 
 async def test_a_client_that_vanishes_within_a_message_holds_nothing() -> None:
     uploads = UploadBudget(1_000_000)
-    async with serving(Telling(), uploads=uploads) as (address, state):
+    async with serving(Listening(), uploads=uploads) as (address, state):
         async with deaf(address) as write:
             await write(Frame(Opcode.TEXT, TEXT).serialize(mask=True)[:-10])
             await until(lambda: uploads.held > 0)
