@@ -13,6 +13,7 @@ import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType, build_schema, parse, validate
 
 from benchmarks import (
+    attacks,
     bulk,
     compare,
     execution,
@@ -235,3 +236,11 @@ def test_a_stack_belongs_to_the_innermost_place_that_has_a_step() -> None:
     ).startswith("HTTP")
     assert frame_categories.category([loop, (f"{packages}/uvicorn/server.py", "run")]) == frame_categories.EVENT_LOOP
     assert frame_categories.category([("somewhere.py", "else")]) == frame_categories.OTHER
+
+
+def test_attacks_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    attacks.run(ROOT, seconds=0.5, names=list(attacks.ATTACKS))
+
+    lines = capsys.readouterr().out.splitlines()[3:]
+    assert [line[:26].strip() for line in lines] == list(attacks.ATTACKS)
+    assert [line.split()[-5] for line in lines] == ["0"] * len(lines), "no request of the other client failed"
