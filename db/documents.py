@@ -43,8 +43,10 @@ class SectionEdge(Edge[Section]):
     __slots__ = ("position",)
 
     def __init__(self, node: Section, placement: Placement) -> None:
-        super().__init__(node, READING_ORDER, (placement.position, placement.section_id))
+        self.node = node
         self.position = placement.position
+        self._order = READING_ORDER
+        self._key = (placement.position, placement.section_id)
 
 
 def _in_workspace(_dialect: str, _selected: Selection | None) -> Origin:
