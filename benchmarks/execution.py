@@ -25,10 +25,9 @@ from benchmarks.load import WrongAnswer
 from benchmarks.servers import PEERS
 from benchmarks.workloads import DOCUMENT
 from engine.complexity import Limits
+from engine.declarations import ATTRIBUTE, BATCH
 from engine.execution import ExecutionLimits, execute
 from engine.operation_cache import OperationCache
-from engine.plan import BATCH
-from engine.selection import ATTRIBUTE
 
 SIZES = (20, 200, 2_000)
 """The numbers of sections in the document."""

@@ -179,6 +179,10 @@ class Abstract:
                 completed[index] = row
         return completed
 
+    def plans(self) -> "Sequence[ObjectPlan]":
+        """Return the plans of all possible types."""
+        return [self._plan(name).plan for name in self._possible]
+
     def _known_base(self, cls: type) -> str | None:
         for base in cls.__mro__:
             if base in self._known:

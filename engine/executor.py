@@ -29,11 +29,11 @@ async def execute_together(plan: ObjectPlan, run: Run) -> Outcome:
 async def execute_serially(plan: ObjectPlan, run: Run) -> Outcome:
     """Run each root field to its end before the next one begins, as mutations are; a null at the root ends the run."""
     (data,) = plan.rows(run, [run.root])
-    steps, run.ready = {step.field.key: step for step in run.ready}, []
+    steps, run.ready = run.ready, {}
     errors: list[GraphQLError] = []
     for field in plan.fields:
-        if field.key in steps:
-            run.ready.append(steps[field.key])
+        if field in steps:
+            run.ready[field] = steps[field]
             await run.drain()
         if run.failed:
             settling = Settling(run)

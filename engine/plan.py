@@ -32,17 +32,11 @@ from graphql.pyutils import inspect
 
 from engine.arguments import Arguments
 from engine.completion import Abstract, Column, Completer, Leaf, ListOf, NonNull, Object
+from engine.declarations import ATTRIBUTE, BATCH, CLASSES
 from engine.directives import Choices, is_included
 from engine.rows import Rows, rows_of
 from engine.run import Run
-from engine.selection import ATTRIBUTE, CLASSES, Selection, selection
-
-BATCH = "engine.batch"
-"""The key, in the extensions of a field, of a resolver that is called once with all parents of a level.
-
-It is called as `resolver(info, parents, **arguments)` and returns one result for each parent, or an awaitable of them.
-An exception among the results is an error of that parent's field.
-"""
+from engine.selection import Selection, selection
 
 
 class Info:
@@ -127,6 +121,11 @@ class FieldPlan:
         self._resolve = definition.resolve or default_field_resolver
         self._arguments = Arguments(definition, nodes[0])
 
+    @property
+    def is_batched(self) -> bool:
+        """Whether its resolver takes all parents of a level."""
+        return self._batch is not None
+
     def __str__(self) -> str:
         return f"{self.parent.name}.{self.name}"
 
@@ -138,6 +137,12 @@ class FieldPlan:
     def complete(self, run: Run, values: Column) -> list[Any]:
         """Return the values as the response holds them."""
         return self.completer.complete(run, values)
+
+    def fill(self, run: Run, rows: Sequence[dict[str, Any]], results: Column) -> None:
+        """Complete results of the field, and put them into the rows of their parents."""
+        key = self.key
+        for row, value in zip(rows, self.complete(run, results), strict=True):
+            row[key] = value
 
     def call(self, run: Run, parents: Sequence[Any]) -> Any:
         """Return one result for each parent, or an awaitable of them. Raises whatever the resolver raises."""

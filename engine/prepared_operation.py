@@ -85,7 +85,8 @@ class PreparedOperation:
         return self.node.name.value if self.node.name else None
 
     @cached_property
-    def _choosing(self) -> tuple[str, ...]:
+    def choices(self) -> tuple[str, ...]:
+        """The variables on which it depends what the operation selects."""
         return choosing(self.node, self.fragments)
 
     @cached_property
@@ -98,10 +99,10 @@ class PreparedOperation:
 
         Raises `Refused` where one of these is null.
         """
-        chosen = tuple(variables.coerced.get(name) for name in self._choosing)
+        chosen = tuple(variables.coerced.get(name) for name in self.choices)
         plan = self._plans.get(chosen)
         if plan is None:
-            choices = {name: value for name, value in zip(self._choosing, chosen, strict=True) if value is not None}
+            choices = {name: value for name, value in zip(self.choices, chosen, strict=True) if value is not None}
             if len(choices) < len(chosen):
                 raise refused("BAD_USER_INPUT", "The variable of @skip or @include must not be null")
             plan = Plan(self.schema, self.node, self.fragments, choices)

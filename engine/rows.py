@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine.completion import Leaf, NonNull
-from engine.run import Run, Step
+from engine.run import Run
 
 if TYPE_CHECKING:
     from engine.plan import FieldPlan
@@ -34,9 +34,9 @@ def rows_of(type_name: str, fields: Sequence["FieldPlan"]) -> Rows:
         except Exception:  # an attribute cannot be read: find out which one, and let the others be
             made = [_one_by_one(run, type_name, fields, value) for value in values]
         for field in attributes:
-            Step(field, values, made).fill(run, [_read(value, field.attribute) for value in values])
+            field.fill(run, made, [_read(value, field.attribute) for value in values])
         for field in resolved:
-            run.ready.append(Step(field, values, made))
+            run.later(field, values, made)
         return made
 
     return rows
@@ -91,4 +91,13 @@ def _leaf(field: "FieldPlan") -> Leaf | None:
 
 def _one(field: "FieldPlan") -> Callable[[Run, Any], Any]:
     """Return what completes one value of a leaf."""
-    return lambda run, value: field.complete(run, [value])[0]
+    completer = field.completer
+    if isinstance(completer, Leaf):
+        return completer.one
+    leaf, fail = completer.inner, completer.fail  # type: ignore[attr-defined] # a leaf that allows no null
+
+    def one(run: Run, value: Any) -> Any:
+        completed = leaf.one(run, value)
+        return fail(run) if completed is None else completed
+
+    return one

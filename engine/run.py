@@ -1,6 +1,7 @@
 """A run: one execution of a plan, level by level."""
 
-from asyncio import gather
+import asyncio
+import time
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,13 @@ from graphql import VariableValues
 
 if TYPE_CHECKING:
     from engine.plan import FieldPlan, ObjectPlan
+
+
+SLICE = 16
+"""The number of parents whose results are completed at once."""
+
+MAX_HOLD_S = 0.01
+"""How long a run may hold the event loop before it lets others run."""
 
 
 class Failed:
@@ -24,67 +32,87 @@ class Step:
 
     __slots__ = ("field", "parents", "rows")
 
-    def __init__(self, field: "FieldPlan", parents: Sequence[Any], rows: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, field: "FieldPlan", parents: list[Any], rows: list[dict[str, Any]]) -> None:
         self.field = field
         self.parents = parents
         self.rows = rows
 
-    def fill(self, run: "Run", results: Any) -> None:
-        """Complete what the resolver returned, one result for each parent, and put it into the rows."""
-        if isinstance(results, Exception):
-            results = [results] * len(self.rows)
-        elif len(results) != len(self.rows):
-            wrong = TypeError(f"{self.field} returned {len(results)} results for {len(self.rows)} parents")
-            results = [wrong] * len(self.rows)
-        key = self.field.key
-        for row, value in zip(self.rows, self.field.complete(run, results), strict=True):
-            row[key] = value
+    def results(self, returned: Any) -> Sequence[Any]:
+        """Return one result for each parent, from what the resolver returned or raised."""
+        if isinstance(returned, Exception):
+            return [returned] * len(self.rows)
+        if len(returned) != len(self.rows):
+            wrong = TypeError(f"{self.field} returned {len(returned)} results for {len(self.rows)} parents")
+            return [wrong] * len(self.rows)
+        results: Sequence[Any] = returned
+        return results
 
 
 class Run:
     """What one execution knows: its inputs, the steps that are ready, and whether anything has failed."""
 
-    __slots__ = ("context", "failed", "kinds", "ready", "root", "variables")
+    __slots__ = ("_resumed", "context", "failed", "kinds", "ready", "root", "variables")
 
     def __init__(self, variables: VariableValues, context: object, root: object = None) -> None:
         self.variables = variables
         self.context = context
         self.root = root
         self.failed = False
-        self.ready: list[Step] = []
+        self.ready: dict[FieldPlan, Step] = {}
         self.kinds: list[tuple[Sequence[Any], ObjectPlan]] = []
         """Rows whose type was found out at run time, with their plans."""
+        self._resumed = time.perf_counter()
 
     def fail(self, error: Exception) -> Failed:
         """Mark a place as failed."""
         self.failed = True
         return Failed(error)
 
+    def later(self, field: "FieldPlan", parents: Sequence[Any], rows: Sequence[dict[str, Any]]) -> None:
+        """Resolve a field of the next level, together with the other parents for which it is asked."""
+        step = self.ready.get(field)
+        if step is None:
+            self.ready[field] = Step(field, list(parents), list(rows))
+        else:
+            step.parents += parents
+            step.rows += rows
+
     async def drain(self) -> None:
         """Take the steps of one level after the other, those of a level at the same time, until none is left."""
         while self.ready:
-            level, self.ready = self.ready, []
+            level, self.ready = self.ready, {}
             waiting: list[tuple[Step, Awaitable[Any]]] = []
-            for step in level:
+            for step in level.values():
                 try:
-                    results = step.field.call(self, step.parents)
+                    returned = step.field.call(self, step.parents)
                 except Exception as error:
-                    step.fill(self, error)
+                    await self._complete(step, error)
                     continue
-                if hasattr(results, "__await__"):
-                    waiting.append((step, results))
+                if hasattr(returned, "__await__"):
+                    waiting.append((step, returned))
                 else:
-                    step.fill(self, results)
+                    await self._complete(step, returned)
             if len(waiting) == 1:  # as in most operations: no task is needed
                 step, awaitable = waiting[0]
                 try:
-                    results = await awaitable
+                    returned = await awaitable
                 except Exception as error:
-                    results = error
-                step.fill(self, results)
+                    returned = error
+                await self._complete(step, returned)
             elif waiting:
-                answers = await gather(*(awaitable for _, awaitable in waiting), return_exceptions=True)
-                for (step, _), results in zip(waiting, answers, strict=True):
-                    if isinstance(results, BaseException) and not isinstance(results, Exception):
-                        raise results
-                    step.fill(self, results)
+                answers = await asyncio.gather(*(awaitable for _, awaitable in waiting), return_exceptions=True)
+                for (step, _), returned in zip(waiting, answers, strict=True):
+                    if isinstance(returned, BaseException) and not isinstance(returned, Exception):
+                        raise returned
+                    await self._complete(step, returned)
+
+    async def _complete(self, step: Step, returned: Any) -> None:
+        """Put the results of a step into its rows, and let others run if that takes long."""
+        results, rows = step.results(returned), step.rows
+        self._resumed = time.perf_counter()
+        for start in range(0, len(rows), SLICE):
+            some = rows[start : start + SLICE]
+            step.field.fill(self, some, results[start : start + SLICE])
+            if time.perf_counter() - self._resumed > MAX_HOLD_S:
+                await asyncio.sleep(0)
+                self._resumed = time.perf_counter()

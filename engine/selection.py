@@ -6,17 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLObjectType, SelectionSetNode, get_named_type, is_abstract_type, is_object_type
 
+from engine.declarations import ATTRIBUTE, CLASSES, READS
+
 if TYPE_CHECKING:
     from engine.plan import Plan
-
-ATTRIBUTE = "engine.attribute"
-"""The key, in the extensions of a field, of the attribute that it reads; such a field has no arguments."""
-
-READS = "engine.reads"
-"""The key, in the extensions of a field with a resolver, of the attributes that the resolver reads of its parents."""
-
-CLASSES = "engine.classes"
-"""The key, in the extensions of an object type, of the classes whose instances it shows."""
 
 Selection = Mapping[type, frozenset[str]]
 """For each class, the attributes that an operation reads of its instances, wherever it meets them."""

@@ -37,7 +37,7 @@ from marginalia.transports.runner import Observer, Runner
 from marginalia.transports.security_headers import SecurityHeaders
 from marginalia.transports.uploads import LARGEST_UPLOAD, UPLOADS_AT_ONCE, UploadBudget
 from marginalia.transports.websocket import SocketLimits, SocketView
-from schema.build import RULES, build_schema
+from schema.build import RULES, graphql_schema
 
 _log = structlog.stdlib.get_logger("marginalia.app")
 
@@ -116,7 +116,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
 
 def _operations(settings: Settings) -> OperationCache:
     return OperationCache(
-        build_schema()._schema,
+        graphql_schema(),
         settings.limits,
         RULES,
         introspection=settings.introspection,

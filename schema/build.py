@@ -8,6 +8,7 @@ import strawberry
 from graphql import (
     GraphQLField,
     GraphQLObjectType,
+    GraphQLSchema,
     GraphQLUnionType,
     Undefined,
     is_input_object_type,
@@ -19,8 +20,7 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.union import StrawberryUnion
 
 from engine.complexity import COST
-from engine.plan import BATCH
-from engine.selection import ATTRIBUTE, CLASSES, READS
+from engine.declarations import ATTRIBUTE, BATCH, CLASSES, READS
 from resolvers.arguments import Prefixed
 from schema.roots import Mutation, Query, Subscription
 from schema.scalars import SCALARS
@@ -58,6 +58,11 @@ def build_schema() -> strawberry.Schema:
         elif isinstance(kind, GraphQLUnionType):
             _list_success_first(schema, kind)
     return schema
+
+
+def graphql_schema() -> GraphQLSchema:
+    """Return the schema as graphql-core has it: `python -m engine explain schema.build:graphql_schema FILE`."""
+    return build_schema()._schema
 
 
 def sdl() -> str:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 import strawberry
 
 from engine.complexity import COST
-from engine.selection import READS
+from engine.declarations import READS
 
 E = TypeVar("E", bound=Enum)
 

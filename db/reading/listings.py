@@ -1,5 +1,6 @@
 """Listings: the connections that are read, one page of one list, or of many parents in one statement."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from db.models import Base
 from db.reading.paging import Column, Connection, Edge, Order, Page, connection
 from db.reading.rows import Part, Selection, part, selected_of
 from db.reading.sql_arrays import rowid, unindexed, unnested
-from db.reading.statements import statement
+from db.reading.statements import ROWS_AT_ONCE, statement
 
 T = TypeVar("T", covariant=True)
 Query = Select[*tuple[Any, ...]]
@@ -68,8 +69,10 @@ class Listing(Generic[T]):
         """
         rows = await self._rows(database, page, selected, workspace=workspace_id, keys=parents)
         kinds, edges = len(self.kinds), defaultdict(list)
-        for row in rows:
+        for number, row in enumerate(rows, 1):
             edges[row[kinds]].append(self.edge(*row[:kinds], row[kinds + 1 :]))
+            if number % ROWS_AT_ONCE == 0:
+                await asyncio.sleep(0)
         return {key: connection(edges[key], page) for key in parents}
 
     async def _rows(

@@ -1,5 +1,6 @@
 """Statements: SELECTs that are compiled once and read light rows."""
 
+import asyncio
 from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
@@ -14,6 +15,10 @@ WORKSPACE: BindParameter[str] = BindParameter("workspace", type_=Text())
 
 KEPT_STATEMENTS = 500
 """How many compiled statements a process keeps: operations that select other columns have statements of their own."""
+
+
+ROWS_AT_ONCE = 1_000
+"""How many rows are read before the event loop runs other tasks."""
 
 
 class Statement:
@@ -40,7 +45,14 @@ class Statement:
             process(given.get(name, value)) if process else given.get(name, value)
             for name, value, process in self._parameters
         )
-        return self._read(await database.fetch(self._text, arguments))
+        fetched = await database.fetch(self._text, arguments)
+        if len(fetched) <= ROWS_AT_ONCE:
+            return self._read(fetched)
+        rows: list[tuple[Any, ...]] = []
+        for start in range(0, len(fetched), ROWS_AT_ONCE):
+            rows += self._read(fetched[start : start + ROWS_AT_ONCE])
+            await asyncio.sleep(0)
+        return rows
 
 
 class Source(Hashable, Protocol):

@@ -16,7 +16,7 @@ from graphql import (
 from db.connection.database import Database
 from db.models import Base, ChatSession, Document, Message, Placement, Section, attributes
 from db.reading.rows import KEYS
-from schema.build import build_schema
+from schema.build import graphql_schema
 from tests.api.operations import ensure_chat, import_document, post_message, section_ids
 from tests.support.client import Served
 from tests.support.counting import counted
@@ -59,7 +59,7 @@ def selection(field: GraphQLField) -> str:
 
 
 def fields() -> Iterator[tuple[str, str]]:
-    kinds = build_schema()._schema.type_map
+    kinds = graphql_schema().type_map
     for name in ("Document", "Section", "ChatSession", "Message"):
         kind = kinds[name]
         assert isinstance(kind, GraphQLObjectType)

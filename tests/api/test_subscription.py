@@ -18,7 +18,7 @@ from engine.prepared_operation import Refused
 from marginalia.authentication.local import LOCAL_OWNER
 from marginalia.transports.errors import describe
 from resolvers.context import Context
-from schema.build import build_schema
+from schema.build import graphql_schema
 from services import chats
 from tests.support import factories
 
@@ -41,7 +41,7 @@ async def context(database: Database) -> AsyncIterator[Context]:
 
 
 def subscribed(doc_id: str, context: Context) -> AbstractAsyncContextManager[AsyncGenerator[execution.Result, None]]:
-    operation = OperationCache(build_schema()._schema, Limits()).find(OPENED)
+    operation = OperationCache(graphql_schema(), Limits()).find(OPENED)
     return execution.subscribe(
         operation, {"docId": doc_id}, lambda _selected: context, ExecutionLimits(10, describe=describe)
     )

@@ -11,7 +11,7 @@ from db.models import Placement
 from engine.complexity import Limits
 from engine.operation_cache import KEPT_CHARACTERS, OperationCache
 from engine.prepared_operation import Refused
-from schema.build import RULES, build_schema
+from schema.build import RULES, graphql_schema
 from tests.api import operations
 from tests.conftest import Serve
 from tests.support.client import Served
@@ -218,7 +218,7 @@ async def test_what_is_remembered_has_a_bound(client: Served) -> None:
 
 
 def test_what_is_wrong_with_a_text_is_remembered_without_its_tree() -> None:
-    texts = OperationCache(build_schema()._schema, Limits(), RULES)
+    texts = OperationCache(graphql_schema(), Limits(), RULES)
     for text in ("{ nothing }", "{", "{ __typename } { __typename }", "query ($a: Nothing) { __typename }"):
         for _ in range(2):
             with pytest.raises(Refused) as refusal:

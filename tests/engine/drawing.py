@@ -29,8 +29,7 @@ from graphql import (
     is_non_null_type,
 )
 
-from engine.plan import BATCH
-from engine.selection import ATTRIBUTE, CLASSES
+from engine.declarations import ATTRIBUTE, BATCH, CLASSES
 
 DEPTH = 6
 LEAVES = (GraphQLString, GraphQLInt, GraphQLBoolean, GraphQLFloat, GraphQLID)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.complexity import CEILING, ComplexityAnalyzer, Measure, PageSizes
-from schema.build import build_schema
+from schema.build import graphql_schema
 
-SCHEMA = build_schema()._schema
+SCHEMA = graphql_schema()
 
 LEAVES = {"Query": ["__typename"], "Document": ["id", "title", "markdown"], "Section": ["id", "level"]}
 DEEPER = {

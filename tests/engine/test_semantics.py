@@ -27,7 +27,7 @@ from engine.directives import choosing
 from engine.executor import execute_together
 from engine.nulls import Null, Settling
 from engine.plan import FieldPlan, Plan
-from engine.run import Run, Step
+from engine.run import Run
 from tests.engine.drawing import Case, draw
 from tests.support.thorough import thorough
 
@@ -166,14 +166,14 @@ def ignore_directives(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def blame_the_first_element(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Step.fill
+    original = FieldPlan.fill
 
-    def fill(self: Step, run: Run, results: Any) -> None:
-        if isinstance(results, list) and any(isinstance(result, Exception) for result in results):
+    def fill(self: FieldPlan, run: Run, rows: Any, results: Any) -> None:
+        if any(isinstance(result, Exception) for result in results):
             results = sorted(results, key=lambda result: not isinstance(result, Exception))
-        original(self, run, results)
+        original(self, run, rows, results)
 
-    monkeypatch.setattr(Step, "fill", fill)
+    monkeypatch.setattr(FieldPlan, "fill", fill)
 
 
 def take_any_type_for_the_condition(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,12 +23,12 @@ from websockets.frames import Opcode
 from engine.complexity import Limits
 from engine.operation_cache import OperationCache
 from engine.prepared_operation import Refused
-from schema.build import build_schema
+from schema.build import graphql_schema
 from tests.edge.conftest import Log
 from tests.edge.sockets import frame, handshake
 from tests.upstream.wire import Wire
 
-SCHEMA = build_schema()._schema
+SCHEMA = graphql_schema()
 
 
 @strawberry.type
