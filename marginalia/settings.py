@@ -1,74 +1,27 @@
 """Settings: read from the environment, or from a `.env` file in the working directory."""
 
-from collections.abc import Mapping
-from io import StringIO
 from pathlib import Path
 from typing import Annotated, Literal
 
-from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_settings import NoDecode
 
 from engine.complexity import Limits
 from engine.persisted_operations import Trust
-from marginalia import files
-from marginalia.files import UnreadableFile
+from marginalia.database_settings import DatabaseSettings, OfProcess, read_from_process
 from marginalia.transports import origins
 from marginalia.transports.connection_limit import MAX_CONNECTIONS
 from marginalia.transports.http_connection import KEEP_ALIVE_S
 from marginalia.transports.uploads import LARGEST_UPLOAD
 from marginalia.transports.websocket import SocketLimits
 
-ENV_FILE = Path(".env")
 
-LARGEST_ENV_FILE = 1_000_000
-"""The maximum size of a `.env`, in bytes."""
-
-
-class BadSettings(Exception):
-    """The settings are invalid. The text is one line for the operator."""
-
-
-class _EnvFile(DotEnvSettingsSource):
-    """The settings of a `.env`, read with the same limits as other input files."""
-
-    def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
-        try:
-            text = files.read_text(file_path, most=LARGEST_ENV_FILE)
-        except UnreadableFile as error:
-            raise BadSettings(f"{file_path} {error}.") from None
-        return {name.lower(): value for name, value in dotenv_values(stream=StringIO(text)).items() if value}
-
-
-class Settings(BaseSettings):
+class Settings(DatabaseSettings):
     """All settings. The environment variable of a field is `MARGINALIA_` and the field's name in capitals.
 
     An empty variable counts as not set.
     """
 
-    model_config = SettingsConfigDict(env_prefix="MARGINALIA_", env_ignore_empty=True, extra="ignore")
-
-    database_url: str = Field(
-        default="sqlite:///var/marginalia.db",
-        description="The URL of the database: sqlite:///path or postgresql://user@host/db.",
-    )
-    pool_size: int = Field(
-        default=10, ge=1, le=1000, description="The size of a process's connection pool, for reads and for writes each."
-    )
-    lock_timeout: float = Field(
-        default=5.0,
-        ge=0.001,
-        le=600,
-        description="How many seconds to wait for a lock before the answer is TemporarilyUnavailable.",
-    )
     max_body_bytes: int = Field(
         default=LARGEST_UPLOAD, ge=1_000, description="The maximum size of a request body, in bytes."
     )
@@ -180,9 +133,6 @@ class Settings(BaseSettings):
     )
     explorer: bool = Field(default=True, description="Whether GraphiQL is served at /graphiql.")
     metrics: bool = Field(default=True, description="Whether Prometheus metrics are served at /metrics.")
-    log_level: str = Field(
-        default="info", pattern="^(debug|info|warning|error)$", description="The minimum level of logged events."
-    )
 
     @model_validator(mode="after")
     def _has_what_it_trusts(self) -> "Settings":
@@ -213,34 +163,10 @@ class Settings(BaseSettings):
         )
 
 
-class _SettingsOfProcess(Settings):
-    """The settings of the process, including those of its `.env`."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Give the environment precedence over the `.env`, which our own source reads."""
-        return init_settings, env_settings, _EnvFile(settings_cls, ENV_FILE)
+class _SettingsOfProcess(OfProcess, Settings):
+    """The settings of this process."""
 
 
 def read_settings() -> Settings:
     """Read the settings of this process. Raises `BadSettings`."""
-    try:
-        return _SettingsOfProcess()
-    except ValidationError as error:
-        raise BadSettings("; ".join(map(_problem, error.errors()))) from None
-    except SettingsError as error:
-        raise BadSettings(f"{error}: it must be JSON.") from None
-    except RecursionError:
-        raise BadSettings("A setting that is JSON is nested too deeply.") from None
-
-
-def _problem(error: ErrorDetails) -> str:
-    message = error["msg"].removeprefix("Value error, ")
-    return f"MARGINALIA_{str(error['loc'][0]).upper()}: {message}" if error["loc"] else message
+    return read_from_process(_SettingsOfProcess)

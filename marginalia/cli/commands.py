@@ -1,47 +1,26 @@
-"""The command line: serve, import, migrate, schema, doctor, import-legacy."""
+"""The command line: serve, import, migrate, schema, doctor, import-legacy.
 
-import asyncio
+A command imports what it needs when it is called, so that each starts without the libraries of the others.
+"""
+
 import os
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 from typer.exceptions import TyperException
 
-from db.connection import errors as connection_errors
-from db.connection.database import BadDatabaseUrl, Database, is_missing, without_password
-from db.connection.errors import ConnectionRejected, DatabaseUnavailable
-from db.migrations import upgrade as migrations_upgrade
-from db.store import Store
-from engine.persisted_operations import BadManifest
-from marginalia import files, server, terminal
-from marginalia.authentication.local import LOCAL_OWNER
-from marginalia.cli import demo, doctor, legacy, output
-from marginalia.files import UnreadableFile
-from marginalia.manifest import read_manifest
-from marginalia.observability import log_config, metrics_workers
-from marginalia.settings import BadSettings, Settings, read_settings
-from marginalia.startup import NotReady, check, prepare, warn_of_many_writers
+from marginalia import terminal
+from marginalia.cli.failure import MISCONFIGURED, UNREADABLE, fail
 from marginalia.terminal import write_line
-from schema.build import sdl
-from services import documents
-from services.limits import MARKDOWN_LENGTH
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from db.connection.database import Database
+    from marginalia.database_settings import DatabaseSettings
 
-UNREADABLE = 2
-"""The exit code of the doctor if the database cannot be read; 1 means findings."""
-
-MISCONFIGURED = 2
-"""The exit code of every command for wrong options or settings; unknown options have the same."""
-
-LARGEST_FILE = 4 * MARKDOWN_LENGTH
-"""The maximum size of a Markdown file, in bytes: that of the longest document in UTF-8."""
+T = TypeVar("T", bound="DatabaseSettings")
 
 app = typer.Typer(
     help="Marginalia: a GraphQL server for a chat in the margin of every section of every document.",
@@ -71,55 +50,13 @@ def serve(
     reload: Annotated[bool, typer.Option("--reload", help="Restart when the code changes.")] = False,
 ) -> None:
     """Serve the API and the explorer."""
-    settings = _settings(database)
+    from marginalia.cli import serving
+    from marginalia.settings import read_settings
+
+    settings = _read(database, read_settings)
     if reload and workers > 1:
-        _fail("--reload works with one worker only.")
-    try:
-        if settings.trusted_documents:
-            read_manifest(settings.trusted_documents)
-        server.check_host(host)
-        listening = server.listen(host, port)
-    except BadManifest as error:
-        _fail(str(error), MISCONFIGURED)
-    except server.CannotListen as error:
-        _fail(str(error))
-
-    async def load(opened: Database) -> demo.Demo | None:
-        try:
-            await prepare(opened)
-            await warn_of_many_writers(opened, workers)
-            return await demo.load(opened) if load_demo else None
-        except ConnectionRejected:
-            raise
-        except DatabaseUnavailable as error:
-            # Serve anyway: the server process retries until the database is available.
-            if load_demo:
-                write_line(f"marginalia: The demo is not imported: the database cannot be reached: {error}", error=True)
-            return None
-
-    loaded = _with_database(settings, load, prepared=False)
-    address = server.address(listening)
-
-    def announce() -> None:
-        write_line(f"Data: {without_password(settings.database_url)}")
-        print(f"GraphQL   {address}/graphql")
-        if settings.explorer:
-            print(f"Explorer  {address}/graphiql")
-        print(f"Health    {address}/readyz")
-        if loaded is not None:
-            print(f"\nTry it:\n{loaded.curl(address)}\n")
-        sys.stdout.flush()
-        output.forgive()
-
-    with metrics_workers.shared() if workers > 1 else nullcontext():
-        server.run(
-            listening,
-            announce,
-            workers=workers,
-            reload=reload,
-            max_message_bytes=settings.max_socket_message_bytes,
-            keep_alive_seconds=settings.keep_alive_seconds,
-        )
+        fail("--reload works with one worker only.")
+    serving.serve(settings, host, port, workers=workers, load_demo=load_demo, reload=reload)
 
 
 @app.command("import")
@@ -128,26 +65,35 @@ def import_files(
     database: DatabaseOption = None,
 ) -> None:
     """Import Markdown files, one document per file. Print the id of each document on a line."""
-    if not _with_database(_settings(database), lambda opened: _import(opened, files)):
+    settings = _settings(database)
+    from marginalia.cli import markdown
+    from marginalia.cli.database import with_database
+
+    if not with_database(settings, lambda opened: markdown.take_in(opened, files)):
         raise typer.Exit(1)
 
 
 @app.command()
 def migrate(database: DatabaseOption = None) -> None:
     """Upgrade the schema of the database."""
+    settings = _settings(database)
+    from db.migrations import upgrade as migrations_upgrade
+    from marginalia.cli.database import with_database
 
-    async def upgrade(opened: Database) -> str:
+    async def upgrade(opened: "Database") -> str:
         before = await migrations_upgrade.upgrade(opened)
         if not before.known:
             return f"is {before.present}, from a newer version; this version can serve it, and leaves it unchanged"
         return "is up to date" if before.is_current else f"went from {before.present or 'none'} to {before.needed}"
 
-    print(f"The schema {_with_database(_settings(database), upgrade, prepared=False)}.")
+    print(f"The schema {with_database(settings, upgrade, prepared=False)}.")
 
 
 @app.command()
 def schema() -> None:
     """Print the GraphQL schema, in the format of the committed schema.graphql."""
+    from schema.build import sdl
+
     sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr] # the schema is UTF-8, whatever the locale
     print(sdl(), end="")
 
@@ -164,12 +110,15 @@ def examine(
     database cannot be read.
     """
     settings = _settings(database)
+    from marginalia.cli import doctor
+    from marginalia.cli.database import with_database
+    from marginalia.startup import check
 
-    async def work(opened: Database) -> bool:
+    async def work(opened: "Database") -> bool:
         await check(opened)
         return await doctor.examine(opened, repair=repair, as_json=as_json)
 
-    if not _with_database(settings, work, prepared=False, read_only=not repair, made=False, code=UNREADABLE):
+    if not with_database(settings, work, prepared=False, read_only=not repair, made=False, code=UNREADABLE):
         raise typer.Exit(1)
 
 
@@ -180,90 +129,35 @@ def import_legacy(
 ) -> None:
     """Import documents, sections, chats and messages from another system: the whole file, or nothing."""
     settings = _settings(database)
+    from marginalia.cli import legacy
+    from marginalia.cli.database import with_database
+
     read = legacy.read(file)
-    if read is None or not _with_database(settings, lambda opened: legacy.take_in(opened, file, read)):
+    if read is None or not with_database(settings, lambda opened: legacy.take_in(opened, file, read)):
         raise typer.Exit(1)
 
 
-async def _import(database: Database, paths: list[Path]) -> bool:
-    errors = Console(stderr=True)
-    store = Store(database, LOCAL_OWNER)
-    failed = 0
-    # The bar is on standard error, the ids on standard output. They share the console only if both are the terminal.
-    shared = sys.stdout.isatty()
-    with Progress(console=errors, transient=True, disable=not errors.is_terminal, redirect_stdout=shared) as progress:
-        for file in progress.track(paths, description="Importing"):
-            try:
-                text = files.read_text(file, most=LARGEST_FILE)
-            except UnreadableFile as error:
-                write_line(f"{file}: {error}", error=True)
-                failed += 1
-                continue
-            made = await documents.import_document(store, None, text, None, file.stem)
-            if isinstance(made, documents.ImportDocumentSuccess):
-                print(made.document.id, flush=True)
-            else:
-                write_line(f"{file}: {made.message}", error=True)
-                failed += 1
-    return not failed
+def _settings(database: str | None) -> "DatabaseSettings":
+    from marginalia.database_settings import read_database_settings
+
+    return _read(database, read_database_settings)
 
 
-def _settings(database: str | None) -> Settings:
+def _read(database: str | None, read: Callable[[], T]) -> T:
+    from marginalia.database_settings import BadSettings
+    from marginalia.observability import log_config
+
     if database is not None:
         if not database:
-            _fail("--database is empty; it needs a URL.", MISCONFIGURED)
+            fail("--database is empty; it needs a URL.", MISCONFIGURED)
         # Through the environment, because the worker processes read it too.
         os.environ["MARGINALIA_DATABASE_URL"] = database
     try:
-        settings = read_settings()
+        settings = read()
     except BadSettings as error:
-        _fail(str(error), MISCONFIGURED)
+        fail(str(error), MISCONFIGURED)
     log_config.configure(settings.log_level)
     return settings
-
-
-def _with_database(
-    settings: Settings,
-    work: Callable[[Database], Awaitable[T]],
-    *,
-    prepared: bool = True,
-    made: bool = True,
-    read_only: bool = False,
-    code: int = 1,
-) -> T:
-    """Run `work` on the configured database, or end the process with a one-line error.
-
-    `prepared`: upgrade or check the schema first. `made`: create a missing file. `read_only`: write nothing.
-    """
-
-    async def run() -> T:
-        if not made and is_missing(settings.database_url):
-            raise NotReady("The database file does not exist.")
-        try:
-            opened = Database(settings.database_url, lock_timeout=settings.lock_timeout, read_only=read_only)
-        except OSError as error:
-            raise NotReady(f"The database cannot be opened: {error}") from error
-        try:
-            with connection_errors.translate_damage():
-                if prepared:
-                    await prepare(opened)
-                return await work(opened)
-        finally:
-            await opened.close()
-
-    try:
-        return asyncio.run(run())
-    except (BadDatabaseUrl, NotReady, migrations_upgrade.UpgradeFailed) as error:
-        _fail(str(error), code)
-    except connection_errors.DatabaseDamaged as error:
-        _fail(f"The database is damaged: {error}. For details, run: python -m marginalia doctor", code)
-    except DatabaseUnavailable as error:
-        _fail(f"The database cannot be reached: {error}", code)
-
-
-def _fail(line: str, code: int = 1) -> NoReturn:
-    write_line(f"marginalia: {line}", error=True)
-    raise typer.Exit(code)
 
 
 def main() -> None:
