@@ -20,7 +20,7 @@ from db.connection.errors import DatabaseUnavailable
 from marginalia.cli.commands import app
 from marginalia.server import CannotListen, check_host
 from tests.support import databases
-from tests.support.processes import ROOT, environment, run, running_server
+from tests.support.processes import COMMAND, ROOT, environment, run, running, running_server
 
 Runs = Mapping[str, tuple[str, ...]]
 CLOSED = "postgresql://127.0.0.1:1/nothing"
@@ -49,7 +49,7 @@ def complaint(ended: subprocess.CompletedProcess[str], code: int = 1) -> str:
 
 
 def test_every_command_has_help() -> None:
-    ended = run("--help")
+    ended = run("--help", fresh=True)
     assert (ended.returncode, ended.stderr) == (0, "")
     options = {
         "serve": ("--host", "--port", "--database", "--workers", "--demo", "--reload"),
@@ -209,14 +209,15 @@ def test_migrate_makes_a_database_that_can_be_served(empty_database_url: str) ->
         refused = complaint(run("serve", "--port", "0", "--database", empty_database_url))
         assert refused.endswith("Run: python -m marginalia migrate")
 
-    first = run("migrate", "--database", empty_database_url)
+    first = run("migrate", "--database", empty_database_url, fresh=True)
     second = run("migrate", "--database", empty_database_url)
 
     assert (first.returncode, first.stdout, first.stderr) == (0, "The schema went from none to 0005.\n", "")
     assert (second.returncode, second.stdout, second.stderr) == (0, "The schema is up to date.\n", "")
     if empty_database_url.startswith("postgresql"):
-        with running_server(empty_database_url) as address:
-            assert httpx.get(f"{address}/readyz").json()["database"]["schema"] == "0005"
+        serve = [*COMMAND, "serve", "--port", "0", "--database", empty_database_url]
+        with running(serve, environment(), fresh=True) as server:
+            assert httpx.get(f"{server.address}/readyz").json()["database"]["schema"] == "0005"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -229,7 +230,7 @@ def test_files_are_imported_and_those_that_cannot_be_are_named(database_url: str
     bad = ["latin.md", "nul.md", "folder.md", "missing.md"]
     files = [str(tmp_path / name) for name in ("one.md", *bad, "two.md")]
 
-    ended = run("import", *files, "--database", database_url)
+    ended = run("import", *files, "--database", database_url, fresh=True)
 
     assert ended.returncode == 1
     ids = ended.stdout.splitlines()
@@ -268,7 +269,7 @@ def test_a_file_without_a_title_gives_the_document_its_name(database_url: str, t
 
 
 def test_the_schema_is_printed_as_it_is_committed() -> None:
-    ended = run("schema")
+    ended = run("schema", fresh=True)
 
     assert ended.returncode == 0
     assert ended.stdout == (ROOT / "schema.graphql").read_text()

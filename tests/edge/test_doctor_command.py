@@ -38,7 +38,7 @@ def execute(url: str, *statements: str) -> list[Any]:
 
 
 def test_an_import_is_healed_by_the_doctor(database_url: str) -> None:
-    imported = run("import-legacy", SAMPLE, "--database", database_url)
+    imported = run("import-legacy", SAMPLE, "--database", database_url, fresh=True)
     assert imported.returncode == 0
     assert imported.stderr == "warning: sections[].colour is not known and was left out, once\n"
     assert imported.stdout.splitlines()[:6] == [

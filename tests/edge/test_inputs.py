@@ -10,7 +10,7 @@ import pytest
 
 from marginalia import files
 from marginalia.files import UnreadableFile
-from tests.support.processes import COMMAND, ROOT, environment
+from tests.support.processes import COMMAND, ROOT, environment, run
 
 NAMES = [
     name.removeprefix("MARGINALIA_").lower()
@@ -23,10 +23,7 @@ NAMES = [
 
 def run_in(folder: Path, *args: str, **settings: object) -> subprocess.CompletedProcess[str]:
     """Run a command of ours in a folder, where its `.env` is looked for."""
-    env = environment(**settings) | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [*COMMAND, *args], env=env, cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
+    return run(*args, env=environment(**settings) | {"PYTHONPATH": str(ROOT)}, cwd=folder)
 
 
 def complaint(ended: subprocess.CompletedProcess[str], code: int) -> str:
@@ -160,7 +157,5 @@ def test_the_schema_is_utf_8_whatever_the_locale(encoding: str) -> None:
 def test_the_width_of_the_terminal_is_of_no_matter(tmp_path: Path, columns: str) -> None:
     env = environment() | {"COLUMNS": columns, "LINES": columns}
     for args in (("--help",), ("migrate", "--database", f"sqlite:///{tmp_path}/a.db")):
-        ended = subprocess.run(
-            [*COMMAND, *args], env=env, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-        )
+        ended = run(*args, env=env)
         assert (ended.returncode, ended.stderr) == (0, "")

@@ -37,12 +37,6 @@ def full() -> Iterator[int]:
         os.close(device)
 
 
-def printing_to(output: int, *args: str, errors: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *args], env=environment(), cwd=ROOT, stdout=output, stderr=errors, text=True, timeout=60, check=False
-    )
-
-
 def lost(ended: subprocess.CompletedProcess[str], code: int = os.EX_IOERR) -> None:
     """Insist that a command has said that its output was lost, once, and has no traceback."""
     assert ended.returncode == code, ended
@@ -70,7 +64,7 @@ def test_all_files_are_imported_though_nobody_gets_their_ids(
     output: Output, database_url: str, files: list[str]
 ) -> None:
     with output() as writer:
-        ended = printing_to(writer, "import", *files, "--database", database_url)
+        ended = run("import", *files, "--database", database_url, output=writer)
 
     lost(ended)
     assert documents(database_url) == 12
@@ -79,7 +73,7 @@ def test_all_files_are_imported_though_nobody_gets_their_ids(
 @sqlite
 def test_all_files_are_imported_though_nobody_reads_the_complaints(database_url: str, files: list[str]) -> None:
     with unread() as writer:
-        ended = printing_to(writer, "import", "/missing", *files, "/gone", "--database", database_url, errors=writer)
+        ended = run("import", "/missing", *files, "/gone", "--database", database_url, output=writer, errors=writer)
 
     assert ended.returncode == 1
     assert documents(database_url) == 12
@@ -100,10 +94,10 @@ def test_all_is_repaired_though_nobody_reads_what(database_url: str) -> None:
     assert run("import-legacy", SAMPLE, "--database", database_url).returncode == 0
 
     with unread() as writer:
-        lost(printing_to(writer, "doctor", "--repair", "--database", database_url), code=1)
+        lost(run("doctor", "--repair", "--database", database_url, output=writer), code=1)
     with unread() as writer:
         # That it has found nothing was to be read, too.
-        lost(printing_to(writer, "doctor", "--database", database_url))
+        lost(run("doctor", "--database", database_url, output=writer))
     assert run("doctor", "--database", database_url).returncode == 0
 
 
@@ -117,4 +111,4 @@ def test_every_command_says_that_its_output_was_lost(command: str, output: Outpu
         "import-legacy": ("import-legacy", SAMPLE, "--database", database_url),
     }.get(command, (command,))
     with output() as writer:
-        lost(printing_to(writer, *args))
+        lost(run(*args, output=writer))

@@ -3,7 +3,6 @@
 import logging
 import os
 import pty
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from io import StringIO
@@ -13,7 +12,7 @@ import structlog
 
 from marginalia import terminal
 from marginalia.observability import log_config
-from tests.support.processes import COMMAND, ROOT, environment
+from tests.support.processes import begin, environment
 
 HOSTILE = "\x1b[31mevil\x9b31m\x07\x7f\u202e\u2066"
 
@@ -28,9 +27,7 @@ def assert_obeys_nothing(text: str) -> None:
 def on_a_terminal(*args: str, env: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Run a command of ours on a terminal, and return how it ended and all that the terminal was sent."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *args], env=env or environment(), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs
-    )
+    process = begin((theirs, theirs), *args, env=env)
     os.close(theirs)
     written = b""
     with suppress(OSError):  # so the end of a terminal is told

@@ -1,4 +1,7 @@
-"""Processes: the command line as it is run by people, and a server of its own for a test."""
+"""Processes: the command line as it is run by people, and a server of its own for a test.
+
+Commands in our own folder are forked from a process that has imported our code. `fresh` starts one as a shell does.
+"""
 
 import os
 import re
@@ -12,8 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.forking import Forked
+
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "marginalia")
+
+Process = subprocess.Popen[bytes] | Forked
 
 _ADDRESS = re.compile(r"^GraphQL +(\S+)/graphql$", re.MULTILINE)
 _TRACEBACK = ("Traceback (most recent call last)", '"exception":')
@@ -21,16 +28,44 @@ _TRACEBACK = ("Traceback (most recent call last)", '"exception":')
 
 
 def environment(**settings: object) -> dict[str, str]:
-    """Return the environment of a process: ours without our settings, and with these, as `lock_timeout=1`."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("MARGINALIA_")}
+    """Return the environment of a process: ours without our settings, and with these, as `lock_timeout=1`.
+
+    A process may keep what it compiles, whatever ours may: to compile our modules takes longer than to import them.
+    """
+    left_out = "PYTHONDONTWRITEBYTECODE"
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("MARGINALIA_", left_out))}
     return ours | {f"MARGINALIA_{name.upper()}": str(value) for name, value in settings.items()}
 
 
-def run(*args: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run a command of ours to its end, which a minute must be enough for."""
-    return subprocess.run(
-        [*COMMAND, *args], env=env or environment(), cwd=cwd, capture_output=True, text=True, timeout=60, check=False
-    )
+def run(
+    *args: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = ROOT,
+    output: int | None = None,
+    errors: int | None = None,
+    fresh: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of ours to its end, which a minute must be enough for.
+
+    `output` and `errors` are open files for it to write to. What it writes elsewhere is returned.
+    """
+    with tempfile.TemporaryFile("w+") as told, tempfile.TemporaryFile("w+") as complained:
+        outputs = told.fileno() if output is None else output, complained.fileno() if errors is None else errors
+        process = begin(outputs, *args, env=env, cwd=cwd, fresh=fresh)
+        try:
+            code = process.wait(60)
+        finally:
+            process.kill()
+        told.seek(0)
+        complained.seek(0)
+        return subprocess.CompletedProcess([*COMMAND, *args], code, told.read(), complained.read())
+
+
+def begin(
+    outputs: tuple[int, int], *args: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT, fresh: bool = False
+) -> Process:
+    """Start a command of ours that writes to open files."""
+    return _start([*COMMAND, *args], env or environment(), cwd, outputs, fresh=fresh)
 
 
 @dataclass(frozen=True)
@@ -38,7 +73,7 @@ class Server:
     """A server in a process of its own: where it answers, and what it has written so far."""
 
     address: str
-    process: subprocess.Popen[bytes]
+    process: Process
     folder: Path
 
     @property
@@ -76,10 +111,12 @@ def running_process(database_url: str, *args: str, **settings: object) -> Iterat
 
 
 @contextmanager
-def running(command: Sequence[str], env: Mapping[str, str], cwd: Path = ROOT) -> Iterator[Server]:
+def running(
+    command: Sequence[str], env: Mapping[str, str], cwd: Path = ROOT, *, fresh: bool = False
+) -> Iterator[Server]:
     """Run a command that prints where it serves as `serve` does, and end it. A traceback in its log fails the test."""
     with tempfile.TemporaryDirectory(prefix="marginalia-server-") as name:
-        process = launch(command, env, Path(name), cwd)
+        process = launch(command, env, Path(name), cwd, fresh=fresh)
         try:
             server = Server(_address(process, Path(name)), process, Path(name))
             yield server
@@ -96,14 +133,48 @@ def start(database_url: str, folder: Path, **settings: object) -> Server:
     return Server(_address(process, folder), process, folder)
 
 
-def launch(command: Sequence[str], env: Mapping[str, str], folder: Path, cwd: Path = ROOT) -> subprocess.Popen[bytes]:
+def launch(
+    command: Sequence[str], env: Mapping[str, str], folder: Path, cwd: Path = ROOT, *, fresh: bool = False
+) -> Process:
     """Start a command that writes into a folder, and wait for nothing."""
     # Files, not pipes: nobody has to read them for the server to go on.
     with (folder / "output").open("wb") as output, (folder / "log").open("wb") as log:
-        return subprocess.Popen(command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=log)
+        return _start(command, env, cwd, (output.fileno(), log.fileno()), fresh=fresh)
 
 
-def _address(process: subprocess.Popen[bytes], folder: Path) -> str:
+def _start(
+    command: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    outputs: tuple[int, int],
+    *,
+    fresh: bool,
+) -> Process:
+    args = command[len(COMMAND) :]
+    if not fresh and tuple(command[: len(COMMAND)]) == COMMAND and _can_be_forked(args, env, cwd):
+        with open(os.devnull) as nothing:
+            return Forked(args, env, cwd, (nothing.fileno(), *outputs))
+    stdout, stderr = outputs
+    return subprocess.Popen(command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+
+
+def _can_be_forked(args: Sequence[str], env: Mapping[str, str], cwd: Path) -> bool:
+    """Tell whether a command runs our code, in an interpreter that is as ours, and starts no interpreters itself."""
+    is_ours = cwd == ROOT or env.get("PYTHONPATH") == str(ROOT)
+    is_alike = _of_interpreter(env) == _of_interpreter(os.environ)
+    return is_ours and is_alike and not {"--workers", "--reload"} & set(args)
+
+
+def _of_interpreter(env: Mapping[str, str]) -> dict[str, str]:
+    ignored = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    return {
+        name: value
+        for name, value in env.items()
+        if name.startswith(("PYTHON", "LC_", "LANG", "PROMETHEUS_")) and name not in ignored
+    }
+
+
+def _address(process: Process, folder: Path) -> str:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         ended = process.poll() is not None
@@ -115,7 +186,7 @@ def _address(process: subprocess.Popen[bytes], folder: Path) -> str:
     raise AssertionError(f"no address was printed (exit code {process.poll()})\n{(folder / 'log').read_text()}")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> int:
+def _stop(process: Process) -> int:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:
