@@ -1,9 +1,9 @@
 """The world that faults strike: made anew in a moment, and read so that two states can be compared."""
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Any
-
-from sqlalchemy import text
 
 from db.connection.database import Database
 from tests.checkers.faults.commands import GONE, OTHER, TRASHED, WHOLE
@@ -33,52 +33,49 @@ _SHAPE = (
 )
 
 
-async def make(database: Database) -> None:
-    """Make the world, in place of whatever is there."""
-    local: dict[str, Any] = {"workspace_id": "local"}
-    by = {"created_by": "somebody"}
+def _rows_of_world() -> Iterator[tuple[str, dict[str, Any]]]:
     placed = [(WHOLE, key) for key in _SECTIONS if key != "sec_gone"] + [(OTHER, "sec_found"), (GONE, "sec_gone")]
-    rows: dict[str, list[dict[str, Any]]] = {
-        "documents": [{"id": key, "title": key, **by} for key in (WHOLE, OTHER, GONE)],
-        "sections": [{"id": key, "title": key, "chat_session_id": pointer, **by} for key, pointer in _SECTIONS.items()],
-        "document_sections": [
-            {"document_id": document, "section_id": section, "position": f"a{number}"}
-            for number, (document, section) in enumerate(placed)
-        ],
-        "chat_sessions": [
-            {
-                "id": chat,
-                "section_id": section,
-                "document_id": GONE if section == "sec_gone" else WHOLE,
-                "last_seq": 1,
-                **by,
-            }
-            for section, chat in _CHATS.items()
-        ],
-        "messages": [
-            {
-                "id": f"msg_{chat}",
-                "chat_id": chat,
-                "seq": 1,
-                "role": "USER",
-                "author": "local",
-                "content": "Old",
-                "client_id": "old",
-            }
-            for chat in _CHATS.values()
-        ],
-    }
-    async with database.begin() as session:
-        for table in _TABLES:
-            await session.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - our own names
-        for table, values in rows.items():
-            names = [*local, *values[0]]
-            given = ", ".join(f":{name}" for name in names)
-            insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({given})"  # noqa: S608 - likewise
-            await session.execute(text(insert), [local | each for each in values])
-        for table, key in (("documents", GONE), ("sections", TRASHED)):
-            trash = f"UPDATE {table} SET deleted_at = created_at WHERE id = :key"  # noqa: S608 - likewise
-            await session.execute(text(trash), {"key": key})
+    by = {"created_by": "somebody"}
+    for key in (WHOLE, OTHER, GONE):
+        yield "documents", {"id": key, "title": key, **by}
+    for key, pointer in _SECTIONS.items():
+        yield "sections", {"id": key, "title": key, "chat_session_id": pointer, **by}
+    for number, (document, section) in enumerate(placed):
+        yield "document_sections", {"document_id": document, "section_id": section, "position": f"a{number}"}
+    for section, chat in _CHATS.items():
+        document = GONE if section == "sec_gone" else WHOLE
+        yield "chat_sessions", {"id": chat, "section_id": section, "document_id": document, "last_seq": 1, **by}
+    for chat in _CHATS.values():
+        of_chat = {"id": f"msg_{chat}", "chat_id": chat, "seq": 1, "role": "USER"}
+        yield "messages", {**of_chat, "author": "local", "content": "Old", "client_id": "old"}
+
+
+def _literal(value: str | int | None) -> str:
+    return "NULL" if value is None else f"'{value}'"
+
+
+def _world() -> Iterator[str]:
+    """Return the statements that make the world. There is no quote in its texts."""
+    for table in _TABLES:
+        yield f"DELETE FROM {table}"  # noqa: S608 - our own names and texts, here and below
+    for table, row in _rows_of_world():
+        values = ", ".join(map(_literal, row.values()))
+        yield f"INSERT INTO {table} (workspace_id, {', '.join(row)}) VALUES ('local', {values})"  # noqa: S608
+    for table, key in (("documents", GONE), ("sections", TRASHED)):
+        yield f"UPDATE {table} SET deleted_at = created_at WHERE id = '{key}'"  # noqa: S608
+
+
+_WORLD = ";\n".join(["BEGIN", *_world(), "COMMIT"])
+
+
+async def make(database: Database) -> None:
+    """Make the world, in place of whatever is there, in one transaction and past the application's drivers."""
+    if database.dialect == "sqlite":
+        with _file(database) as file:
+            file.executescript(_WORLD)
+    else:
+        async with _connection(database) as connection:
+            await connection.execute(_WORLD)
 
 
 async def contents(database: Database) -> list[list[tuple[Any, ...]]]:
@@ -92,5 +89,23 @@ async def shape(database: Database) -> list[list[tuple[Any, ...]]]:
 
 
 async def _rows(database: Database, queries: Sequence[str]) -> list[list[tuple[Any, ...]]]:
-    async with database.read() as session:
-        return [[tuple(row) for row in await session.execute(text(query))] for query in queries]
+    if database.dialect == "sqlite":
+        with _file(database) as file:
+            return [file.execute(query).fetchall() for query in queries]
+    async with _connection(database) as connection:
+        return [[tuple(row) for row in await connection.fetch(query)] for query in queries]
+
+
+@contextmanager
+def _file(database: Database) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as file:
+        file.execute("PRAGMA synchronous = OFF")
+        yield file
+
+
+@asynccontextmanager
+async def _connection(database: Database) -> AsyncIterator[Any]:
+    """Give a connection of asyncpg that is in no transaction: it is of the pool, and may be in use by nobody."""
+    async with database.engines[0].connect() as connection:
+        raw = await connection.get_raw_connection()
+        yield raw.driver_connection
