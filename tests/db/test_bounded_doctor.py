@@ -138,16 +138,19 @@ BOUND = {"sqlite": STRETCH * 400, "postgresql": STRETCH * 20}
 """A row of a stretch takes some steps; all of the chat, or of the document, would take far more."""
 
 
-@pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda each: f"{each.rule} {each.name}")
 @pytest.mark.parametrize("analysed", [False, True], ids=["new", "analysed"])
-async def test_no_statement_of_a_search_visits_more_than_its_stretch(
-    large: Database, invariant: Invariant, analysed: bool
-) -> None:
+async def test_no_statement_of_a_search_visits_more_than_its_stretch(large: Database, analysed: bool) -> None:
     if analysed:
         await execute(large, "ANALYZE")
-    async with measured(large) as most:
-        assert [each async for each in Scanner(large).violations(invariant)] == []
-        assert 0 < most() < BOUND[large.dialect]
+    visited = {f"{invariant.rule} {invariant.name}": await visits(large, invariant) for invariant in INVARIANTS}
+    assert {name: most for name, most in visited.items() if not 0 < most < BOUND[large.dialect]} == {}
+
+
+async def visits(database: Database, invariant: Invariant) -> int:
+    """Look for violations, of which there are none, and return how much the largest statement did."""
+    async with measured(database) as most:
+        assert [each async for each in Scanner(database).violations(invariant)] == []
+        return most()
 
 
 async def first(database: Database, rule: Rule) -> Violation:
@@ -168,9 +171,16 @@ async def numbers(database: Database, chat_id: str = CHAT) -> tuple[int, int, in
         return (*row, last or 0)
 
 
+_ORDER = {
+    "sqlite": "SELECT group_concat(id) FROM (SELECT id FROM messages WHERE chat_id = :chat ORDER BY seq)",
+    "postgresql": "SELECT string_agg(id, ',' ORDER BY seq) FROM messages WHERE chat_id = :chat",
+}
+
+
 async def order(database: Database) -> list[str]:
+    """Return the ids of the messages of the chat, read as one text: it is asked for after each portion."""
     async with database.read() as session:
-        return list(await session.scalars(select(Message.id).where(Message.chat_id == CHAT).order_by(Message.seq)))
+        return str(await session.scalar(text(_ORDER[database.dialect]), {"chat": CHAT})).split(",")
 
 
 GAPS = {
@@ -196,7 +206,8 @@ async def test_a_large_chat_is_numbered_in_portions_and_keeps_its_order(
 ) -> None:
     await execute(large, GAPS[broken])
     before = await order(large)
-    found = [line for line in await violations(large) if line.startswith("MESSAGES_NUMBERED ")]
+    numbered = [invariant for invariant in INVARIANTS if invariant.rule is Rule.MESSAGES_NUMBERED]
+    found = [each for invariant in numbered async for each in Scanner(large).violations(invariant)]
     assert 1 <= len(found) <= 2  # however many numbers are wrong
     changed: list[int] = []
     transact = large.transact
@@ -209,7 +220,7 @@ async def test_a_large_chat_is_numbered_in_portions_and_keeps_its_order(
 
     monkeypatch.setattr(large, "transact", seen)
     async with measured(large) as most:
-        await Scanner(large).repair(await first(large, Rule.MESSAGES_NUMBERED))
+        await Scanner(large).repair(found[0])
         assert most() < 10 * BOUND[large.dialect]
     assert len(changed) > LARGE / PORTION / 2 or "last" in broken
     assert await order(large) == before
@@ -237,8 +248,9 @@ async def test_a_numbering_that_was_ended_half_way_is_brought_to_its_end_by_the_
         await Scanner(large).repair(await first(large, Rule.MESSAGES_NUMBERED))
     monkeypatch.setattr(large, "transact", transact)
     assert await order(large) == before
-    assert (await first(large, Rule.MESSAGES_NUMBERED)).found["seq"] > portions * PORTION
-    await Scanner(large).repair(await first(large, Rule.MESSAGES_NUMBERED))
+    left_over = await first(large, Rule.MESSAGES_NUMBERED)
+    assert left_over.found["seq"] > portions * PORTION
+    await Scanner(large).repair(left_over)
     assert await order(large) == before
     assert await violations(large) == []
 

@@ -25,7 +25,7 @@ SERVERS = {"postgresql": 3, "sqlite": 2}
 async def test_what_servers_that_are_killed_have_acknowledged_is_there_once(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    seconds = thorough.seconds(8)
+    seconds = thorough.seconds(20 if thorough.thorough() else 5)
     world, heard = await _make_world(database, unopened=int(seconds) * 100), Heard()
     async with (
         Fleet(database_url, tmp_path, SERVERS[database.dialect]).running() as fleet,

@@ -3,15 +3,14 @@
 MARGINALIA_TEST_SECONDS says for how long they are asked, on each database.
 """
 
-import os
-
 from db.connection.database import Database
 from tests.checkers.histories.load import Load
 from tests.checkers.reference_model import UNAVAILABLE
 from tests.support.client import Client
 from tests.support.invariants import violations
+from tests.support.thorough import seconds, thorough
 
-SECONDS = float(os.environ.get("MARGINALIA_TEST_SECONDS", "6"))
+SECONDS = seconds(20 if thorough() else 4)
 
 SEEN = {
     *("CREATED", "FOUND", "SectionNotInDocument", "SectionNotFound", "DocumentNotFound"),
