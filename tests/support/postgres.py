@@ -73,7 +73,8 @@ def server() -> Iterator[str]:
     try:
         with get_server(folder, cleanup_mode="stop") as started:
             # A database for each test is made and dropped: nobody needs it to survive a power cut.
-            execute(started.get_uri(), "ALTER SYSTEM SET fsync = off")
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                execute(started.get_uri(), f"ALTER SYSTEM SET {setting} = off")
             # Statistics come when a test asks for them: otherwise plans depend on when autovacuum passes by.
             execute(started.get_uri(), "ALTER SYSTEM SET autovacuum = off")
             execute(started.get_uri(), "SELECT pg_reload_conf()")
