@@ -18,7 +18,7 @@ from marginalia.app import create_app
 from marginalia.authentication.local import LOCAL_OWNER
 from marginalia.settings import Settings
 from marginalia.transports.runner import PrincipalProvider
-from tests.support import databases, postgres
+from tests.support import compiled, databases, postgres
 from tests.support.client import Served
 
 Serve = Callable[..., AbstractAsyncContextManager[Served]]
@@ -71,6 +71,12 @@ def _engine(item: pytest.Item) -> str | None:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_statements() -> Iterator[None]:
+    with compiled.kept():
+        yield
 
 
 @pytest.fixture(scope="session")

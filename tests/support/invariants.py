@@ -1,7 +1,6 @@
 """Invariants: what must hold of every database, whatever happened to it, asked for by the doctor of the server."""
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Dialect, Select
@@ -12,6 +11,9 @@ from db.doctor.scanner import Scanner
 from services import doctor
 
 _BESIDE_INVARIANTS = (doctor.VALUES, doctor.ENCODING, doctor.ENGINE)
+
+_QUERIES: dict[str, str] = {}
+"""The statement for all invariants, by the name of the dialect."""
 
 
 def of_rows() -> Mapping[str, doctor.Check]:
@@ -43,15 +45,15 @@ async def _is_broken(database: Database) -> bool:
     """Tell whether there is a row that breaks an invariant, without stretches."""
     async with database.read() as session:
         connection = await session.connection()
-        result = await connection.exec_driver_sql(_query_of_all(type(connection.dialect)))
+        result = await connection.exec_driver_sql(_query_of_all(connection.dialect))
         return bool(result.scalar())
 
 
-@cache
-def _query_of_all(kind: type[Dialect]) -> str:
-    dialect = kind()
-    exist = (f"EXISTS ({_literally(_broken(invariant), dialect)})" for invariant in INVARIANTS)
-    return f"SELECT {' OR '.join(exist)}"
+def _query_of_all(dialect: Dialect) -> str:
+    if dialect.name not in _QUERIES:
+        exist = (f"EXISTS ({_literally(_broken(invariant), dialect)})" for invariant in INVARIANTS)
+        _QUERIES[dialect.name] = f"SELECT {' OR '.join(exist)}"
+    return _QUERIES[dialect.name]
 
 
 def _broken(invariant: Invariant) -> Select[Any]:
