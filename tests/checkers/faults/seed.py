@@ -1,5 +1,6 @@
 """The world that faults strike: made anew in a moment, and read so that two states can be compared."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -68,11 +69,16 @@ def _world() -> Iterator[str]:
 _WORLD = ";\n".join(["BEGIN", *_world(), "COMMIT"])
 
 
+def _make_in_file(database: Database) -> None:
+    with _file(database) as file:
+        file.executescript(_WORLD)
+
+
 async def make(database: Database) -> None:
     """Make the world, in place of whatever is there, in one transaction and past the application's drivers."""
     if database.dialect == "sqlite":
-        with _file(database) as file:
-            file.executescript(_WORLD)
+        # In a thread: somebody who was cancelled may still hold the lock, and lets go of it in this loop.
+        await asyncio.to_thread(_make_in_file, database)
     else:
         async with _connection(database) as connection:
             await connection.execute(_WORLD)
