@@ -40,7 +40,10 @@ KEPT_BESIDE = 500
 """The overhead of an entry, in characters, in addition to its text."""
 
 KEPT_FOR_TOKEN = 40
-"""The size of a token, in characters: a parsed document takes more memory than its text."""
+"""The size of a token, in characters, in a parsed document and again in each plan that can be made of it."""
+
+BYTES_PER_CHARACTER = 15
+"""The memory that an entry takes for each character of its size, at most."""
 
 COMPARISONS = 25_000
 """The budget for the validation of overlapping fields, in comparisons; ordinary operations need hundreds."""
@@ -115,6 +118,14 @@ class OperationCache:
             raise refused("OPERATION_RESOLUTION_FAILURE", "The document has no such operation")
         return operation
 
+    @property
+    def size(self) -> int:
+        """The size of all entries, in characters."""
+        return self._characters
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
     def _keep(self, text: str, known: _Text) -> _Text:
         self._texts[text] = known
         self._characters += known.size
@@ -137,7 +148,9 @@ class OperationCache:
             told = sum(len(error.message) for error in refusal.errors)
             return _Text(len(text) + KEPT_BESIDE + told, errors=refusal.errors)
         tokens = sum(1 for _ in _tokens(document))
-        return _Text(len(text) + KEPT_BESIDE + KEPT_FOR_TOKEN * tokens, operations)
+        # Plans are made when the operation is executed; their memory is counted from the beginning.
+        copies = 1 + sum(operation.most_plans for operation in operations.values())
+        return _Text(len(text) + KEPT_BESIDE + KEPT_FOR_TOKEN * tokens * copies, operations)
 
     def _parse(self, text: str) -> DocumentNode:
         limits, source = self.limits, _Lines(text)

@@ -89,6 +89,11 @@ class PreparedOperation:
         """The variables on which it depends what the operation selects."""
         return choosing(self.node, self.fragments)
 
+    @property
+    def most_plans(self) -> int:
+        """The number of plans that the operation can come to keep."""
+        return min(KEPT_PLANS, 1 << len(self.choices))
+
     @cached_property
     def variables(self) -> Variables:
         """The variables of the operation."""

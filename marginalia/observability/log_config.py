@@ -77,16 +77,17 @@ class _JsonLines(structlog.stdlib.ProcessorFormatter):
         fields = getattr(record, "fields", None)
         if fields is None:
             return super().format(record)
-        return orjson.dumps(
-            {
-                **fields,
-                "event": record.msg,
-                **structlog.contextvars.get_contextvars(),
-                "logger": record.name,
-                "level": "info",
-                "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
-            }
-        ).decode()
+        event = {
+            **fields,
+            "event": record.msg,
+            **structlog.contextvars.get_contextvars(),
+            "logger": record.name,
+            "level": "info",
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
+        }
+        line = orjson.dumps(event)
+        # Beyond ASCII there are control characters that orjson does not escape.
+        return line.decode() if line.isascii() and b"\x7f" not in line else _as_json(event)
 
 
 def _printable(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
