@@ -38,7 +38,7 @@ test: setup ## run every test, on SQLite and PostgreSQL
 	$(PYTEST)
 
 thorough: setup ## run the searches for races, crashes and faults in full: about an hour
-	MARGINALIA_TEST_THOROUGH=1 $(PYTEST) tests/checkers
+	MARGINALIA_TEST_THOROUGH=1 $(PYTEST) tests/checkers tests/engine
 
 upstream: setup ## test the library behaviour that we rely on, after a version change in pyproject.toml
 	$(BIN)/python -m pytest tests/upstream
