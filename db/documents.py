@@ -87,6 +87,7 @@ SECTIONS = Listing(
     _sections,
     lambda section, placement, _key: SectionEdge(section, placement),
     Placement.document_id,
+    has_key=False,
 )
 """The sections of a document in reading order. Each edge carries the placement."""
 

@@ -22,6 +22,8 @@ def is_storable(value: str) -> bool:
     """Whether every engine can store this text: no NUL, and no unpaired surrogate."""
     if "\0" in value:
         return False
+    if value.isascii():
+        return True
     try:
         value.encode()
     except UnicodeEncodeError:

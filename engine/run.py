@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 SLICE = 16
-"""The number of parents whose results are completed at once."""
+"""The number of parents whose results are completed at once, to begin with."""
 
 MAX_HOLD_S = 0.01
 """How long a run may hold the event loop before it lets others run."""
@@ -98,9 +98,11 @@ class Run:
                     returned = await awaitable
                 except Exception as error:
                     returned = error
+                self._resumed = time.perf_counter()
                 await self._complete(step, returned)
             elif waiting:
                 answers = await asyncio.gather(*(awaitable for _, awaitable in waiting), return_exceptions=True)
+                self._resumed = time.perf_counter()
                 for (step, _), returned in zip(waiting, answers, strict=True):
                     if isinstance(returned, BaseException) and not isinstance(returned, Exception):
                         raise returned
@@ -109,10 +111,14 @@ class Run:
     async def _complete(self, step: Step, returned: Any) -> None:
         """Put the results of a step into its rows, and let others run if that takes long."""
         results, rows = step.results(returned), step.rows
-        self._resumed = time.perf_counter()
-        for start in range(0, len(rows), SLICE):
-            some = rows[start : start + SLICE]
-            step.field.fill(self, some, results[start : start + SLICE])
-            if time.perf_counter() - self._resumed > MAX_HOLD_S:
+        start, size, began = 0, SLICE, time.perf_counter()
+        while start < len(rows):
+            step.field.fill(self, rows[start : start + size], results[start : start + size])
+            start += size
+            ended = time.perf_counter()
+            if ended - began < MAX_HOLD_S / 8:  # what follows is unlikely to take eight times as long
+                size *= 2
+            if ended - self._resumed > MAX_HOLD_S:
                 await asyncio.sleep(0)
-                self._resumed = time.perf_counter()
+                self._resumed = ended = time.perf_counter()
+            began = ended

@@ -46,6 +46,8 @@ class Listing(Generic[T]):
     edge: Callable[..., Edge[T]]
     parent: Column | None = None
     """The column with the parents, if many lists are read in one statement."""
+    has_key: bool = True
+    """Whether the edge takes the row's key; otherwise it finds it in the rows."""
 
     async def page(
         self, database: Database, workspace_id: str, page: Page, selected: Selection | None = None
@@ -122,7 +124,8 @@ class _Building:
 
     def page_query(self) -> Query:
         """Return the query of one list, in its order."""
-        chosen = self.stretch().with_only_columns(*self.columns(), *self.keys(), maintain_column_froms=True)
+        columns = [*self.columns(), *self.keys()]
+        chosen = self.stretch().with_only_columns(*columns, maintain_column_froms=True)
         return chosen.order_by(*self.directed(self.order_columns()))
 
     def lateral(self) -> Query:
@@ -131,7 +134,11 @@ class _Building:
         found = self.page_query().where(cast(Column, parent) == asked.c.value).limit(_SIZE).lateral("page")
         keys = [found.c[key.name] for key in self.keys()]
         return (
-            select(*(found.c[column.name] for column in self.columns()), asked.c.value.label("page_parent"), *keys)
+            select(
+                *(found.c[column.name] for column in self.columns()),
+                asked.c.value.label("page_parent"),
+                *(keys if self.listing.has_key else ()),
+            )
             .select_from(asked)
             .join(found, true())
             .order_by(*self.directed(keys))
@@ -155,7 +162,11 @@ class _Building:
         )
         # No workspace condition here: SQLite underestimates the workspace and would scan all of it.
         return (
-            select(*self.columns(), asked.c.value.label("page_parent"), *self.keys())
+            select(
+                *self.columns(),
+                asked.c.value.label("page_parent"),
+                *(self.keys() if self.listing.has_key else ()),
+            )
             .select_from(asked, *query.get_final_froms())
             .where(unindexed(parent) == asked.c.value, row_id.in_(found.scalar_subquery()))
             .order_by(*self.directed([unindexed(column) for column in self.order_columns()]))

@@ -79,8 +79,12 @@ class Loader(Generic[K, T]):
         known, read = self._known, self._read
         missing = [key for key in dict.fromkeys(keys) if key not in known and key not in read]
         if missing:
+            pending = self._pending
+            waiting = {pending[key] for key in missing if key in pending}
+            if unasked := [key for key in missing if key not in pending] if waiting else missing:
+                waiting.add(self._ask(unasked))
             # Not awaited themselves: a caller that is cancelled would cancel them for the others.
-            await asyncio.wait({self._reading(key) for key in missing})
+            await asyncio.wait(waiting)
         return [known[key] if key in known else read[key] for key in keys]
 
     def clear(self) -> None:
@@ -92,15 +96,14 @@ class Loader(Generic[K, T]):
         self._pending: dict[K, asyncio.Future[None]] = {}
         self._next: _Batch[K, T] | None = None
 
-    def _reading(self, key: K) -> asyncio.Future[None]:
-        """Return what is done once a key has been read: by a batch under way, or by the next one."""
-        if key not in self._pending:
-            if self._next is None:
-                self._next = _Batch(self._read)
-                asyncio.get_running_loop().call_soon(self._begin, self._next)
-            self._next.keys.append(key)
-            self._pending[key] = self._next.done
-        return self._pending[key]
+    def _ask(self, keys: list[K]) -> asyncio.Future[None]:
+        """Add keys to the next batch, and return what is done once it has been read."""
+        if self._next is None:
+            self._next = _Batch(self._read)
+            asyncio.get_running_loop().call_soon(self._begin, self._next)
+        self._next.keys += keys
+        self._pending.update(dict.fromkeys(keys, self._next.done))
+        return self._next.done
 
     def _begin(self, batch: _Batch[K, T]) -> None:
         if self._next is batch:
