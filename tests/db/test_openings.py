@@ -182,6 +182,7 @@ async def test_a_document_in_the_trash_is_silent_and_speaks_again(
     assert await told(trashed) == last
 
 
+@pytest.mark.slow
 async def test_an_outage_is_waited_out_and_what_it_hid_is_told(
     database: Database,
     other: Database,

@@ -23,7 +23,7 @@ MUCH = "x" * 20_000_000
 """More than the way to a client holds."""
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["uvloop", "asyncio"])
+@pytest.fixture(scope="module", params=[True, pytest.param(False, marks=pytest.mark.slow)], ids=["uvloop", "asyncio"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     return "asyncio", {"use_uvloop": request.param}
 

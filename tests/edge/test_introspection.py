@@ -110,6 +110,7 @@ def told_by(answer: dict[str, Any]) -> str:
     return re.sub(r'"(line|column)": \d+', "", json.dumps(answer))
 
 
+@pytest.mark.slow
 async def test_guessed_words_recover_nothing_of_the_schema_from_errors(serve: Serve) -> None:
     """A word that means something is answered as one that does not, whatever is wrong beside it."""
     forms = (

@@ -122,6 +122,7 @@ async def test_a_reader_that_takes_nothing_is_cut(path: str) -> None:
         await until(lambda: not state.connections and not state.tasks)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_a_hurry")
 async def test_a_reader_that_takes_little_by_little_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "WRITE_STALL_TIMEOUT_S", 1.0)
@@ -134,6 +135,7 @@ async def test_a_reader_that_takes_little_by_little_is_served(monkeypatch: pytes
     assert received > len(MUCH)
 
 
+@pytest.mark.slow
 async def test_pings_whose_pongs_nobody_reads_are_not_read_either() -> None:
     ping = frame(b"x" * 125, Opcode.PING) * 1_000
     async with serving(Listening()) as (address, state), deaf(address) as write:

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import pytest
 from graphql import DocumentNode, OperationDefinitionNode, parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,6 +66,7 @@ def operations(draw: st.DrawFn) -> tuple[str, str]:
     return spread, written
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(operations())
 def test_a_fragment_counts_as_often_as_it_is_spread(drawn: tuple[str, str]) -> None:

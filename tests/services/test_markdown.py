@@ -201,6 +201,7 @@ def test_many_short_quotes_take_no_more_time_than_if_they_stood_apart() -> None:
     assert seconds("> # a\nb\n" * 1500) < 10 * seconds("> # a\nb\n\n" * 1500)
 
 
+@pytest.mark.slow
 def test_a_quotation_mark_that_is_never_closed_takes_no_more_time_than_another_character() -> None:
     lines = f"{'a' * 200}\n" * 20_000
     assert seconds(f"[a]: b\n'\n{lines}") < 4 * seconds(f"[a]: b\n.\n{lines}")
@@ -313,12 +314,14 @@ def test_taking_apart_what_was_put_together_gives_equal_passages(markdown: str) 
     assert split(compose(passages)) == passages
 
 
+@pytest.mark.slow
 @thoroughly
 @given(documents)
 def test_a_document_put_together_renders_as_the_original(markdown: str) -> None:
     assert html(compose(split(markdown))) == html(markdown)
 
 
+@pytest.mark.slow
 @thoroughly
 @given(documents)
 def test_every_content_stands_unchanged_in_the_document(markdown: str) -> None:
@@ -327,6 +330,7 @@ def test_every_content_stands_unchanged_in_the_document(markdown: str) -> None:
         position = markdown.index(passage.content, position) + len(passage.content)
 
 
+@pytest.mark.slow
 @thoroughly
 @given(st.lists(passages, min_size=1, max_size=3))
 def test_no_passage_swallows_the_heading_of_another(some: list[Passage]) -> None:
