@@ -178,7 +178,7 @@ async def measure(server: Server, name: str, attack: Attack, document: str, sect
             await asyncio.sleep(0.005)
         tried, served = await coming
     # The log has a line for each operation, which is no news here.
-    logged = sum('"event": "operation"' not in line for line in server.log.splitlines()[lines:])
+    logged = sum('"marginalia.access"' not in line for line in server.log.splitlines()[lines:])
     took.sort()
     p50, p99 = (took[int(len(took) * part)] for part in (0.5, 0.99))
     left = memory(server.process.pid)
