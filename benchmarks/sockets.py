@@ -38,24 +38,29 @@ class Caller:
             raise WrongAnswer(f"A chat was not opened: {received!r}")
 
 
+def upgrade(netloc: str) -> bytes:
+    """Return the request that opens a WebSocket for subscriptions."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    head = (
+        "GET /graphql HTTP/1.1",
+        f"Host: {netloc}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key}",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Protocol: graphql-transport-ws",
+        "\r\n",
+    )
+    return "\r\n".join(head).encode()
+
+
 class Subscriber:
     """A WebSocket with one subscription: made, then initialized, then subscribed, many of them in step."""
 
     def __init__(self, address: str) -> None:
         self.socket, netloc = _connect(address)
         self._received = b""
-        key = base64.b64encode(os.urandom(16)).decode()
-        head = (
-            "GET /graphql HTTP/1.1",
-            f"Host: {netloc}",
-            "Upgrade: websocket",
-            "Connection: Upgrade",
-            f"Sec-WebSocket-Key: {key}",
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Protocol: graphql-transport-ws",
-            "\r\n",
-        )
-        self.socket.sendall("\r\n".join(head).encode())
+        self.socket.sendall(upgrade(netloc))
 
     def initialize(self) -> None:
         """Wait for the answer of the handshake, and initialize the connection."""

@@ -6,9 +6,7 @@ and time than the server that is measured.
 
 import argparse
 import asyncio
-import base64
 import json
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from benchmarks import setup
+from benchmarks.sockets import upgrade
 from benchmarks.usage import memory
 from tests.api import operations
 from tests.support import postgres, processes
@@ -63,18 +62,7 @@ async def socket(address: str) -> AsyncIterator[Socket]:
     """Open a socket and initialize the connection."""
     url = urlsplit(address)
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
-    key = base64.b64encode(os.urandom(16)).decode()
-    head = (
-        "GET /graphql HTTP/1.1",
-        f"Host: {url.netloc}",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        f"Sec-WebSocket-Key: {key}",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Protocol: graphql-transport-ws",
-        "\r\n",
-    )
-    writer.write("\r\n".join(head).encode())
+    writer.write(upgrade(url.netloc))
     try:
         if b" 101 " not in await reader.readuntil(b"\r\n\r\n"):
             raise ConnectionError("The handshake was refused")

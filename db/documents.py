@@ -17,15 +17,11 @@ from db.reading.listings import Listing, Origin
 from db.reading.paging import Edge, Order
 from db.reading.rows import Selection, part
 from db.reading.sql_arrays import any_of, planned_apart
-from db.reading.statements import WORKSPACE
+from db.reading.statements import ROWS_AT_ONCE, WORKSPACE
 from db.times import utcnow
 
 NEWEST_FIRST = Order("documents", (Document.created_at, Document.id), newest_first=True)
 READING_ORDER = Order("sections", (Placement.position, Placement.section_id))
-
-
-FETCH_SIZE = 1_000
-"""How many rows are processed before the event loop runs other tasks."""
 
 
 class SectionText(NamedTuple):
@@ -124,7 +120,7 @@ async def texts(
         )
     )
     found: dict[str, list[SectionText]] = {document_id: [] for document_id in document_ids}
-    for fetched in rows.partitions(FETCH_SIZE):
+    for fetched in rows.partitions(ROWS_AT_ONCE):
         for document_id, *text in fetched:
             found[document_id].append(SectionText._make(text))
         await asyncio.sleep(0)

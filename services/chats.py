@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from db import anchors, ids
-from db.anchors import Anchor, ChatWrites
+from db import ids
+from db.anchors import Anchor
 from db.chat_feed import ChatFeed
+from db.chats import ChatWrites, write_chats
 from db.connection.retry import RetrySchedule
 from db.models import ChatSession, Ensured, Section
 from db.reading.loaders import AwaitableOrValue, Loaded
@@ -190,7 +191,7 @@ async def opened_chats(store: Store, openings: ChatFeed, document_id: str) -> As
 
 
 _TOLD: Selection = {ChatSession: frozenset({"created_by", "created_at"})}
-"""What an event tells of a chat."""
+"""The columns of a chat that its event shows."""
 
 
 async def opened_chat(store: Store, document_id: str, chat: ChatSession) -> SectionChatOpened | None:
@@ -245,7 +246,7 @@ def _ensured(
 async def _write(store: Store, document_id: str, missing: Sequence[str] = (), wrong: Sequence[str] = ()) -> ChatWrites:
     chat_ids = {section_id: ids.new(ids.CHAT) for section_id in missing}
     return await store.transact(
-        lambda transaction: anchors.write_chats(
+        lambda transaction: write_chats(
             transaction,
             document_id,
             chat_ids=chat_ids,

@@ -1,6 +1,7 @@
 """HTTP requests on one connection: parsed, checked and answered one after the other."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -21,7 +22,7 @@ PIECE_BYTES = 16_384
 """How much is parsed before looking whether requests are waiting: it bounds how many of them there are."""
 
 
-class HttpRequests(HttpToolsProtocol):
+class HttpRequests(HttpToolsProtocol, ABC):
     """uvicorn's protocol on httptools. It parses hardly further than the next request while a response is in progress.
 
     `tests/upstream/test_http.py` shows what it mends, and which private attributes of uvicorn it relies on.
@@ -42,13 +43,13 @@ class HttpRequests(HttpToolsProtocol):
     _before: RequestResponseCycle | None = None
     """The cycle before the last one."""
 
+    @abstractmethod
     def _wait(self, seconds: float) -> None:
         """Wait so long for the client."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _stop_waiting(self) -> None:
         """Wait for the client no longer."""
-        raise NotImplementedError
 
     @property
     def _is_idle(self) -> bool:

@@ -1,4 +1,4 @@
-"""The connection limit: whoever is one too many hears so at once, and a process never runs out of files."""
+"""The connection limit: a connection beyond it is refused at once, and a process never runs out of files."""
 
 import asyncio
 import json

@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import anchors, ids, messages
+from db import chats, ids, messages
 from db.connection.database import Database
 from db.locks import Transaction
 from db.models import Base, ChatSession, Document, Message, MessageRole, Placement, Section, Workspace
@@ -87,7 +87,7 @@ async def chat(database: Database, section: Section, **values: Any) -> ChatSessi
 async def open_chat(session: AsyncSession, document: Document, section: Section) -> str:
     """Open the chat of a section in a transaction, as the server does, and return its id."""
     chat_id = ids.new(ids.CHAT)
-    written = await anchors.write_chats(
+    written = await chats.write_chats(
         Transaction(session, document.workspace_id),
         document.id,
         chat_ids={section.id: chat_id},

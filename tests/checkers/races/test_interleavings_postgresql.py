@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import anchors, documents, messages, purges, trash
+from db import chats, documents, messages, purges, trash
 from db.connection.database import Database
 from db.locks import Transaction, lock_for_update
 from db.models import ChatSession, Document, Section
@@ -208,7 +208,7 @@ async def test_a_repair_waits_for_another_and_leaves_the_word_to_it(
 ) -> None:
     chat = await factories.chat(database, section)
     async with database.begin() as session:
-        written = await anchors.write_chats(
+        written = await chats.write_chats(
             Transaction(session, "local"), document.id, chat_ids={}, wrong=[section.id], created_by="somebody"
         )
         assert written.repaired == {section.id}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import event, select, text, update
 
-from db import anchors
+from db import chats
 from db.connection import errors
 from db.connection.database import Database
 from db.models import Document, Placement, Section
@@ -112,14 +112,14 @@ async def test_a_bulk_ensure_that_opens_and_points_and_a_purge(
     async with database.begin() as session:
         await session.execute(update(Section).where(Section.id == low).values(chat_session_id=None))
     await trash(client, purged)
-    opened, go_on, point = asyncio.Event(), asyncio.Event(), anchors._point
+    opened, go_on, point = asyncio.Event(), asyncio.Event(), chats._point
 
     async def later(*arguments: object) -> object:
         opened.set()
         await go_on.wait()
         return await point(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(anchors, "_point", later)
+    monkeypatch.setattr(chats, "_point", later)
     ensuring = asyncio.create_task(ensure(client, kept, [high, low]))
     await opened.wait()
     purging = asyncio.create_task(purge(client, purged))
