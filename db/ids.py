@@ -4,6 +4,7 @@ from ulid import ULID
 
 DOCUMENT, SECTION, CHAT, MESSAGE = "doc_", "sec_", "chat_", "msg_"
 USER, WORKSPACE = "user_", "ws_"
+API_KEY, SHARE_LINK, AUDIT_ENTRY = "key_", "link_", "audit_"
 
 _LONGEST = 256  # no id that we store comes near it
 

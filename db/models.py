@@ -49,6 +49,22 @@ class MessageRole(StrEnum):
     SYSTEM = "SYSTEM"
 
 
+class UserKind(StrEnum):
+    """What a user is."""
+
+    PERSON = "PERSON"
+    SERVICE = "SERVICE"
+    ASSISTANT = "ASSISTANT"
+    GUEST = "GUEST"
+
+
+class DocumentAccess(StrEnum):
+    """Who may use a document: the members of its workspace by their roles, or those with a grant only."""
+
+    WORKSPACE = "WORKSPACE"
+    RESTRICTED = "RESTRICTED"
+
+
 class Ensured(StrEnum):
     """What an ensure did to return the chat of a section."""
 
@@ -114,6 +130,8 @@ class Workspace(Base):
     __tablename__ = "workspaces"
 
     workspace_id: Mapped[str] = mapped_column(primary_key=True)
+    # Null: the id is the name.
+    name: Mapped[str | None]
 
 
 class Owned(Base):
@@ -124,11 +142,29 @@ class Owned(Base):
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.workspace_id"), primary_key=True, sort_order=-2)
 
 
+class User(Owned):
+    """A person, service, assistant or guest known to a workspace, as their tokens name them.
+
+    Other rows name users by id, without a foreign key: text from other systems may have authors unknown to us.
+    """
+
+    __tablename__ = "users"
+    __table_args__ = (_one_of("kind", UserKind),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, sort_order=-1)
+    kind: Mapped[str] = mapped_column(server_default=text(f"'{UserKind.PERSON}'"))
+    name: Mapped[str]
+    avatar_url: Mapped[str | None]
+    # When the token that gave this name was issued: an older token does not bring an older name back.
+    named_at: Mapped[datetime | None]
+
+
 class Document(Owned):
     """A titled, ordered arrangement of sections."""
 
     __tablename__ = "documents"
     __table_args__ = (
+        _one_of("access", DocumentAccess),
         # The order of the document list, read newest first.
         Index(None, "workspace_id", "created_at", "id"),
         _of_trash(),
@@ -139,6 +175,7 @@ class Document(Owned):
     description: Mapped[str | None]
     tags: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
     details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
+    access: Mapped[str] = mapped_column(server_default=text(f"'{DocumentAccess.WORKSPACE}'"))
     version: Mapped[int] = mapped_column(server_default=text("1"))
     # The digest of the create call, set if the caller chose the id. It identifies a retry of that call.
     creation_digest: Mapped[str | None]
@@ -171,6 +208,9 @@ class Section(Owned):
     link_definitions: Mapped[dict[str, Any] | None] = mapped_column(
         JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
     )
+    # The document that the section was last removed from: while the section stands in no document, that one decides who
+    # may use it. No foreign key: it may be purged.
+    removed_from: Mapped[str | None]
     # As on Document.
     creation_digest: Mapped[str | None]
     created_by: Mapped[str]
@@ -256,6 +296,89 @@ class Message(Owned):
     content: Mapped[str]
     # The sender's idempotency key for a post: a retry does not create a second message.
     client_id: Mapped[str | None]
+
+
+def _of_document() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["workspace_id", "document_id"], ["documents.workspace_id", "documents.id"])
+
+
+class Grant(Owned):
+    """The role of a user on one document. It can raise the role that the user has without it, never lower it."""
+
+    __tablename__ = "grants"
+    __table_args__ = (
+        _of_document(),
+        CheckConstraint("role BETWEEN 1 AND 3", name="role"),
+        # The documents that a user has grants on.
+        Index(None, "workspace_id", "user_id", "document_id"),
+    )
+
+    document_id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True)
+    # The number of a `Role`; so are the other roles below.
+    role: Mapped[int]
+    granted_by: Mapped[str]
+
+
+class ShareLink(Owned):
+    """A secret that gives whoever holds it a role on one document, until it expires or is revoked."""
+
+    __tablename__ = "share_links"
+    __table_args__ = (
+        _of_document(),
+        CheckConstraint("role BETWEEN 1 AND 2", name="role"),
+        Index(None, "workspace_id", "document_id"),
+        Index(None, "digest"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, sort_order=-1)
+    document_id: Mapped[str]
+    # The SHA-256 of the secret, in hexadecimal. The secret itself is shown once and stored nowhere.
+    digest: Mapped[str]
+    role: Mapped[int]
+    created_by: Mapped[str]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class ApiKey(Owned):
+    """A secret with which a backend acts in a workspace, for itself or for a user."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        CheckConstraint("role BETWEEN 1 AND 4", name="role"),
+        _one_of("kind", UserKind),
+        Index(None, "digest"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, sort_order=-1)
+    name: Mapped[str]
+    # As on ShareLink.
+    digest: Mapped[str]
+    role: Mapped[int]
+    # The kind of the user that the key is when it acts for nobody else.
+    kind: Mapped[str] = mapped_column(server_default=text(f"'{UserKind.SERVICE}'"))
+    created_by: Mapped[str]
+    expires_at: Mapped[datetime | None]
+    # To the minute: a busy key is not written with each request.
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class AuditEntry(Owned):
+    """A security-relevant act: who did what to which object, and with what outcome. It holds no secret and no text."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (Index(None, "workspace_id", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, sort_order=-1)
+    actor: Mapped[str]
+    action: Mapped[str]
+    subject_id: Mapped[str | None]
+    outcome: Mapped[str]
+    request_id: Mapped[str | None]
+    # Facts about the act, such as the role that was granted.
+    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
 
 
 @cache

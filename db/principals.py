@@ -1,11 +1,17 @@
-"""Principals: the authenticated user, with workspace and role."""
+"""Principals: who is asking, in which workspace, and with what rights."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from db.models import UserKind
+
 
 class Role(IntEnum):
-    """The rights of a principal in its workspace. Each role includes the rights of the roles before it."""
+    """The rights of a principal in its workspace or on a document. Each includes the rights of those before it.
+
+    The numbers are stored.
+    """
 
     READER = 1
     COMMENTER = 2
@@ -15,8 +21,12 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Principal:
-    """The authenticated user of a request, acting in a workspace with a role."""
+    """A user, acting in a workspace with a role, or with roles on some of its documents only."""
 
     user_id: str
     workspace_id: str
-    role: Role
+    role: Role | None
+    """The role in the workspace; None: rights on `documents` only."""
+    kind: UserKind = UserKind.PERSON
+    documents: Mapping[str, Role] | None = None
+    """The roles on documents, by document id, of a principal that may use no others. None: any document."""

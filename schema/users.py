@@ -47,7 +47,9 @@ class Viewer(View):
 
     user: User = field("The user who sends the request.")
     workspace: Workspace = field("The workspace of the request.")
-    role: Role = field("What the user may do in the workspace.")
+    role: Role | None = field(
+        "What the user may do in the workspace; null for a user who has rights on some of its documents only."
+    )
 
 
 @strawberry.type

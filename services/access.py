@@ -39,7 +39,7 @@ LEAST_ROLES: Mapping[Action, Role] = {
 
 def may(store: Store, action: Action) -> bool:
     """Return whether the principal may perform an action in its workspace."""
-    return store.principal.role >= LEAST_ROLES[action]
+    return store.principal.role is not None and store.principal.role >= LEAST_ROLES[action]
 
 
 def refusal(store: Store, action: Action, subject_id: str | None = None) -> Forbidden | None:

@@ -29,7 +29,8 @@ class Viewer:
 
     user: User
     workspace: Workspace
-    role: Role
+    role: Role | None
+    """None: the user has rights on some documents only."""
 
 
 def user(user_id: str) -> User:
