@@ -5,20 +5,20 @@
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ColumnElement,
     Select,
     Text,
     and_,
     bindparam,
+    case,
     func,
-    inspect,
+    null,
+    or_,
     select,
-    true,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -29,15 +29,19 @@ from db.ids import is_findable
 from db.models import ChatSession, Document, Placement, Section
 from db.reading import visibility
 from db.reading.coalescing import CoalescingLoader
+from db.reading.lookup_chain import LookupChain
 from db.reading.rows import Part, Selection, part, selected_of
-from db.reading.sql_arrays import TextArray, planned_apart
+from db.reading.sql_arrays import TextArray
 from db.reading.statements import KEPT_STATEMENTS, statement
+from db.reading.visibility import Reach, Viewer
 
 
 class AnchorKey(NamedTuple):
-    """The section and the document that a caller named."""
+    """The section and the document that a caller named, and who asks."""
 
     workspace_id: str
+    user_id: str
+    """Empty if it decides nothing."""
     document_id: str
     section_id: str
 
@@ -52,6 +56,8 @@ class Anchor:
     chat: ChatSession | None = None
     opened_through: Document | None = None
     """The document through which the chat was opened. It can differ from the one the caller named."""
+    granted: int | None = None
+    """The role that a grant gives the caller on the document; read only if there is no chat."""
 
 
 class SectionChat(NamedTuple):
@@ -63,44 +69,54 @@ class SectionChat(NamedTuple):
 
 
 async def find(
-    database: Database, keys: Iterable[AnchorKey], selected: Selection | None = None
+    database: Database, viewer: Viewer, keys: Iterable[AnchorKey], selected: Selection | None = None
 ) -> Mapping[AnchorKey, Anchor]:
-    """Read many anchors in one statement. The result has an entry for every key. Raises `DatabaseUnavailable`."""
+    """Read many anchors in one statement. The result has an entry for every key. Raises `DatabaseUnavailable`.
+
+    The viewer has the reach of all who ask, and the documents named by all of them.
+    """
     keys = list(keys)
-    shape = selected_of((Document, Section, Placement, ChatSession), selected)
+    shape = (selected_of(_KINDS, selected), viewer.shape)
     reading = statement(_ANCHORS, shape, database.dialect_of_reads)
-    rows = await reading.rows(database, _parameters(database.dialect, keys))
-    return {keys[number - 1]: _anchor(*entities) for *entities, number in rows}
+    given = {"documents": viewer.documents, **_parameters(database.dialect, keys)}
+    rows = await reading.rows(database, given)
+    return {keys[number - 1]: _anchor(*found) for *found, number in rows}
 
 
 class AnchorLoader:
-    """Reads anchors, coalesced across operations: those that select alike share their statements."""
+    """Reads anchors, coalesced across operations: those that select alike and reach alike share their statements."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._loaders: OrderedDict[Selection | None, CoalescingLoader[AnchorKey, Anchor]] = OrderedDict()
+        self._loaders: OrderedDict[Hashable, CoalescingLoader[AnchorKey, Anchor]] = OrderedDict()
 
-    async def load(self, key: AnchorKey, selected: Selection | None = None) -> Anchor:
+    async def load(
+        self, viewer: Viewer, document_id: str, section_id: str, selected: Selection | None = None
+    ) -> Anchor:
         """Read an anchor. Raises `DatabaseUnavailable`, at the deadline at the latest."""
-        shape = selected_of((Document, Section, Placement, ChatSession), selected)
+        chosen = selected_of(_KINDS, selected)
+        shape = (chosen, viewer.shape, tuple(viewer.documents))
         loader = self._loaders.get(shape)
         if loader is None:
-            loader = CoalescingLoader(lambda keys: find(self._database, keys, shape))
+            # Of the viewer, only what all callers of this loader share.
+            shared = Viewer(viewer.shape, "", "", viewer.documents)
+            loader = CoalescingLoader(lambda keys: find(self._database, shared, keys, chosen))
             self._loaders[shape] = loader
             if len(self._loaders) > KEPT_STATEMENTS:
                 self._loaders.popitem(last=False)  # its callers keep a reference until they have their answers
-        return await loader.load(key)
+        return await loader.load(AnchorKey(str(viewer.workspace), viewer.user, document_id, section_id))
 
 
-async def in_document(session: AsyncSession, workspace_id: str, document_id: str) -> Sequence[SectionChat] | None:
-    """Read the sections placed in a document, in reading order. None: the document does not exist."""
+async def in_document(session: AsyncSession, viewer: Viewer, document_id: str) -> Sequence[SectionChat] | None:
+    """Read the sections placed in a document, in reading order. None: the viewer may not read the document."""
+    workspace_id = viewer.workspace
     standing = (
         select(Placement.document_id, Placement.position, Section.id, Section.chat_session_id)
         .join(Section, visibility.placed_section())
         .where(
             Placement.workspace_id == workspace_id,
             Placement.document_id == document_id,
-            visibility.readable_section(workspace_id),
+            visibility.live_section(workspace_id),
         )
         .subquery("standing")
     )
@@ -112,7 +128,7 @@ async def in_document(session: AsyncSession, workspace_id: str, document_id: str
             ChatSession,
             and_(ChatSession.workspace_id == workspace_id, ChatSession.section_id == standing.c.id),
         )
-        .where(visibility.readable_document(workspace_id), Document.id == document_id)
+        .where(visibility.readable_document(viewer), Document.id == document_id)
         .order_by(standing.c.position, standing.c.id)
     )
     found = rows.all()
@@ -122,60 +138,62 @@ async def in_document(session: AsyncSession, workspace_id: str, document_id: str
 class _Anchors:
     """The statement of the hot path, for what operations select."""
 
-    def build(self, dialect: str, selected: Selection | None) -> tuple[Select[Any], Sequence[Part]]:
+    def build(
+        self, dialect: str, shape: tuple[Selection | None, visibility.Shape]
+    ) -> tuple[Select[Any], Sequence[Part]]:
         """Build the statement: a lookup of each row of an anchor, for each key asked."""
+        selected, of_viewer = shape
         asked = _asked(dialect)
+        viewer = Viewer(of_viewer, asked.c.workspace_id, asked.c.user_id, visibility.named_documents())
+        is_limited = of_viewer.reach in (Reach.OPEN, Reach.GRANTED)
         opened_through: Any = Document.__table__.alias("opened_through")
-        parts = [part(kind, selected, _NEEDED.get(kind, ())) for kind in (Document, Section, Placement, ChatSession)]
+        needed: Selection = {**_NEEDED, **({Document: visibility.DECIDING} if is_limited else {})}
+        parts = [part(kind, selected, needed.get(kind, ())) for kind in _KINDS]
         parts.append(part(Document, selected)._replace(label="opened_through"))
-        columns: list[ColumnElement[Any]] = []
-        joined = asked
-
-        def join(read: Part, entity: Any, *on: ColumnElement[bool]) -> Any:
-            nonlocal joined
-            if dialect != "postgresql":
-                joined = joined.outerjoin(entity, and_(*on))
-                columns.extend(read.of(entity))
-                return lambda name: getattr(entity, name)
-            labels = read.of(entity)
-            # Looked up key by key: other plans win only with more keys than one call ever sends.
-            looked_up = select(*labels).where(*on).correlate_except(entity)
-            found = planned_apart(looked_up).lateral(read.label or inspect(entity).local_table.name)
-            joined = joined.outerjoin(found, true())
-            columns.extend(found.c)
-            return lambda name: found.c[f"{read.label or read.kind.__name__}_{name}"]
-
+        chain = LookupChain(dialect, asked)
         through: Any = aliased(Document, opened_through)
-        document = join(
-            parts[0], Document, visibility.readable_document(asked.c.workspace_id), Document.id == asked.c.document_id
+        document = chain.add(
+            parts[0], Document, visibility.readable_document(viewer), Document.id == asked.c.document_id
         )
-        section = join(
-            parts[1], Section, visibility.readable_section(asked.c.workspace_id), Section.id == asked.c.section_id
-        )
-        join(
-            parts[2],
+        placement = chain.add(
+            parts[1],
             Placement,
             Placement.workspace_id == asked.c.workspace_id,
             Placement.document_id == document("id"),
-            Placement.section_id == section("id"),
+            Placement.section_id == asked.c.section_id,
         )
-        chat = join(
+        section = chain.add(
+            parts[2],
+            Section,
+            visibility.live_section(asked.c.workspace_id),
+            # Most sections stand in the document, and are read through it.
+            or_(placement("section_id").is_not(None), visibility.usable_section(viewer)),
+            Section.id == asked.c.section_id,
+        )
+        chat = chain.add(
             parts[3],
             ChatSession,
             ChatSession.workspace_id == asked.c.workspace_id,
             ChatSession.section_id == section("id"),
         )
-        join(
+        chain.add(
             parts[4],
             through,
-            visibility.readable_document(asked.c.workspace_id, through),
+            visibility.readable_document(viewer, through),
             through.id == chat("document_id"),
             through.id != asked.c.document_id,  # usually the same document, which is not read twice
         )
-        return select(*columns, asked.c.number).select_from(joined), parts
+        # Only the opening of a chat needs a role above that of a reader.
+        granted = (
+            case((chat("id").is_(None), visibility.granted_role(viewer, document("id")))) if is_limited else null()
+        )
+        return select(*chain.columns, granted.label("granted"), asked.c.number).select_from(chain.joined), parts
 
 
 _ANCHORS = _Anchors()
+
+_KINDS = (Document, Placement, Section, ChatSession)
+"""The models of an anchor, in the order in which they are looked up."""
 
 _NEEDED: Selection = {Section: frozenset({"chat_session_id"})}
 """What the callers of `find` read of every anchor, besides keys."""
@@ -183,14 +201,15 @@ _NEEDED: Selection = {Section: frozenset({"chat_session_id"})}
 
 def _anchor(
     document: Document | None,
-    section: Section | None,
     placement: Placement | None,
+    section: Section | None,
     chat: ChatSession | None,
     opened_through: Document | None,
+    granted: int | None,
 ) -> Anchor:
     if document is not None and chat is not None and chat.document_id == document.id:
         opened_through = document
-    return Anchor(document, section, placement, chat, opened_through)
+    return Anchor(document, section, placement, chat, opened_through, granted)
 
 
 def _asked(dialect: str) -> FromClause:

@@ -14,6 +14,7 @@ from db.models import ChatSession, Placement
 from db.reading import visibility
 from db.reading.bisection import read_each
 from db.reading.sql_arrays import any_of
+from db.reading.visibility import Viewer
 from db.times import UtcDateTime, utcnow
 
 OVERLAP = timedelta(minutes=2)
@@ -125,11 +126,12 @@ def _age(delivery: Delivery | Exception) -> tuple[datetime, str]:
 
 
 async def _with_topics(session: AsyncSession, workspace_id: str, chat_ids: Sequence[str]) -> Mapping[str, Delivery]:
-    found = await session.scalars(visibility.chats(workspace_id).where(any_of(ChatSession.id, chat_ids)))
+    everything = Viewer.of_all(workspace_id)  # each subscriber is asked again with what it may see
+    found = await session.scalars(visibility.chats(everything).where(any_of(ChatSession.id, chat_ids)))
     chats = found.all()
     # A statement of its own: joined with the chats, SQLite would begin with all the placements.
     rows = await session.execute(
-        visibility.documents(workspace_id)
+        visibility.documents(everything)
         .join(Placement, visibility.placed_in_document())
         .where(any_of(Placement.section_id, {chat.section_id for chat in chats}))
         .with_only_columns(Placement.section_id, Placement.document_id)

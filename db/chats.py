@@ -70,7 +70,7 @@ async def _point(transaction: Transaction, section_ids: Sequence[str]) -> Abstra
         select(Section.id.label("section_id"), ChatSession.id.label("chat_id"))
         .join(ChatSession, visibility.chat_of_section())
         .where(
-            visibility.readable_section(workspace_id),
+            visibility.live_section(workspace_id),
             any_of(Section.id, section_ids),
             Section.chat_session_id.is_distinct_from(ChatSession.id),
         )
@@ -156,8 +156,8 @@ def _anchored(asked: FromClause) -> Select[Any]:
         .join(Placement, visibility.placed_section())
         .join(Document, visibility.placed_in_document())
         .where(
-            visibility.readable_section(workspace),
-            visibility.readable_document(Section.workspace_id),
+            visibility.live_section(workspace),
+            visibility.live_document(Section.workspace_id),
             Document.id == bindparam("document", type_=Text()),
         )
     )

@@ -17,7 +17,8 @@ from db.reading.listings import Listing, Origin
 from db.reading.paging import Edge, Order
 from db.reading.rows import Selection, part
 from db.reading.sql_arrays import any_of, planned_apart
-from db.reading.statements import ROWS_AT_ONCE, WORKSPACE
+from db.reading.statements import ROWS_AT_ONCE
+from db.reading.visibility import Viewer, Workspace
 from db.times import utcnow
 
 NEWEST_FIRST = Order("documents", (Document.created_at, Document.id), newest_first=True)
@@ -45,25 +46,26 @@ class SectionEdge(Edge[Section]):
         self._key = (placement.position, placement.section_id)
 
 
-def _in_workspace(_dialect: str, _selected: Selection | None) -> Origin:
-    return Origin(visibility.documents(WORKSPACE), {Document: Document})
+def _in_workspace(_dialect: str, _selected: Selection | None, viewer: Viewer) -> Origin:
+    return Origin(visibility.documents(viewer), {Document: Document})
 
 
-def _of_sections(dialect: str, selected: Selection | None) -> Origin:
+def _of_sections(dialect: str, selected: Selection | None, viewer: Viewer) -> Origin:
     placed: Any = Document
-    query = visibility.documents(WORKSPACE).join(Placement, visibility.placed_in_document())
+    query = visibility.documents(viewer).join(Placement, visibility.placed_in_document())
     if dialect == "postgresql":
         # Otherwise the planner may begin with all documents of the workspace.
         read = part(Document, selected, also=[column.key for column in NEWEST_FIRST.columns])
-        document = planned_apart(visibility.documents(WORKSPACE).where(visibility.placed_in_document()))
+        document = planned_apart(visibility.documents(viewer).where(visibility.placed_in_document()))
         columns = [getattr(Document, name).label(name) for name in read.names]
         placed = document.with_only_columns(*columns).correlate(Placement).lateral("placed")
-        query = select(placed).select_from(Placement).join(placed, true()).where(Placement.workspace_id == WORKSPACE)
+        placements = select(placed).select_from(Placement).join(placed, true())
+        query = placements.where(Placement.workspace_id == viewer.workspace)
     return Origin(query, {Document: placed})
 
 
-def _sections(_dialect: str, _selected: Selection | None) -> Origin:
-    query = visibility.sections(WORKSPACE).join(Placement, visibility.placed_section())
+def _sections(_dialect: str, _selected: Selection | None, viewer: Viewer) -> Origin:
+    query = _sections_of_readable_documents(viewer.workspace)
     return Origin(query, {Section: Section, Placement: Placement})
 
 
@@ -88,20 +90,20 @@ SECTIONS = Listing(
 """The sections of a document in reading order. Each edge carries the placement."""
 
 
-async def count(session: AsyncSession, workspace_id: str) -> int:
-    """Count the documents of a workspace."""
-    return await session.scalar(visibility.documents(workspace_id).with_only_columns(func.count())) or 0
+async def count(session: AsyncSession, viewer: Viewer) -> int:
+    """Count the documents that a viewer may read."""
+    return await session.scalar(visibility.documents(viewer).with_only_columns(func.count())) or 0
 
 
-async def count_of_sections(session: AsyncSession, workspace_id: str, section_ids: Sequence[str]) -> Mapping[str, int]:
-    """Count, for each section, the documents that hold it."""
-    query = visibility.documents(workspace_id).join(Placement, visibility.placed_in_document())
+async def count_of_sections(session: AsyncSession, viewer: Viewer, section_ids: Sequence[str]) -> Mapping[str, int]:
+    """Count, for each section, the documents that hold it and that a viewer may read."""
+    query = visibility.documents(viewer).join(Placement, visibility.placed_in_document())
     return await _count_by(session, query, Placement.section_id, section_ids)
 
 
 async def count_sections(session: AsyncSession, workspace_id: str, document_ids: Sequence[str]) -> Mapping[str, int]:
     """Count, for each document, its sections."""
-    query = visibility.sections(workspace_id).join(Placement, visibility.placed_section())
+    query = _sections_of_readable_documents(workspace_id)
     return await _count_by(session, query, Placement.document_id, document_ids)
 
 
@@ -110,8 +112,7 @@ async def texts(
 ) -> Mapping[str, Sequence[SectionText]]:
     """Read, for each document, the texts of all its sections, in reading order."""
     rows = await session.execute(
-        visibility.sections(workspace_id)
-        .join(Placement, visibility.placed_section())
+        _sections_of_readable_documents(workspace_id)
         .where(any_of(Placement.document_id, document_ids))
         .order_by(*READING_ORDER.columns)
         # Columns, not ORM rows: a document can have very many sections.
@@ -154,7 +155,7 @@ async def bump_version(transaction: Transaction, document_id: str) -> bool:
     transaction.reach(Document)
     touched = await transaction.session.execute(
         update(Document)
-        .where(visibility.readable_document(transaction.workspace_id), Document.id == document_id)
+        .where(visibility.live_document(transaction.workspace_id), Document.id == document_id)
         .values(version=Document.version + 1, updated_at=utcnow())
         .returning(Document.id)
         .execution_options(synchronize_session=False)
@@ -191,9 +192,27 @@ async def remove_placement(transaction: Transaction, document_id: str, section_i
     return True
 
 
+def _sections_of_readable_documents(workspace: Workspace) -> Select[Section]:
+    """Select the sections of documents that were read already: who may read a document may read its sections."""
+    return visibility.sections(Viewer.of_all(workspace)).join(Placement, visibility.placed_section())
+
+
+async def record_removal(transaction: Transaction, document_id: str, section_id: str) -> bool:
+    """Record the document from which a section is removed. False: the section does not exist or is trashed."""
+    transaction.reach(Section)
+    recorded = await transaction.session.execute(
+        update(Section)
+        .where(visibility.live_section(transaction.workspace_id), Section.id == section_id)
+        .values(removed_from=document_id)
+        .returning(Section.id)
+        .execution_options(synchronize_session=False)
+    )
+    return recorded.first() is not None
+
+
 async def _count_by(
     session: AsyncSession, query: Select[Any], parent: InstrumentedAttribute[str], parents: Sequence[str]
 ) -> Mapping[str, int]:
     counting = query.where(any_of(parent, parents)).with_only_columns(parent, func.count()).group_by(parent)
     rows = await session.execute(counting)
-    return dict(row._tuple() for row in rows)
+    return {key: number for key, number in rows}  # noqa: C416 - a row is a tuple of any length to mypy

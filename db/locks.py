@@ -68,5 +68,5 @@ async def lock_for_update(transaction: Transaction, kind: type[Trashable], row_i
 
 async def lock_for_share(transaction: Transaction, section_id: str) -> bool:
     """Lock a section against deletion. False: the section does not exist or is trashed."""
-    row = select(Section.id).where(visibility.readable_section(transaction.workspace_id), Section.id == section_id)
+    row = select(Section.id).where(visibility.live_section(transaction.workspace_id), Section.id == section_id)
     return (await transaction.lock(Section, row, Strength.SHARE)).first() is not None

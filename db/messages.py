@@ -9,17 +9,18 @@ from db.reading import visibility
 from db.reading.listings import Listing, Origin
 from db.reading.paging import Edge, Order
 from db.reading.rows import Selection
-from db.reading.statements import WORKSPACE
+from db.reading.visibility import Viewer
 from db.times import utcnow
 
 BY_NUMBER = Order("messages", (Message.seq,))
 
 
-def _visible(_dialect: str, _selected: Selection | None) -> Origin:
-    return Origin(select(Message).where(Message.workspace_id == WORKSPACE), {Message: Message})
+def _of_chats(_dialect: str, _selected: Selection | None, viewer: Viewer) -> Origin:
+    # Who may read a chat may read its messages, and the chats were read already.
+    return Origin(select(Message).where(Message.workspace_id == viewer.workspace), {Message: Message})
 
 
-MESSAGES = Listing(BY_NUMBER, [Message], _visible, lambda message, key: Edge(message, BY_NUMBER, key), Message.chat_id)
+MESSAGES = Listing(BY_NUMBER, [Message], _of_chats, lambda message, key: Edge(message, BY_NUMBER, key), Message.chat_id)
 """The messages of a chat, ordered by number."""
 
 
@@ -44,7 +45,7 @@ async def next_number(transaction: Transaction, chat_id: str) -> int | None:
         .where(
             ChatSession.workspace_id == transaction.workspace_id,
             ChatSession.id == chat_id,
-            exists().where(visibility.chat_of_section(), visibility.readable_section(transaction.workspace_id)),
+            exists().where(visibility.chat_of_section(), visibility.live_section(transaction.workspace_id)),
         )
         .values(last_seq=ChatSession.last_seq + 1, updated_at=utcnow())
         .returning(ChatSession.last_seq)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from db.models import UserKind
+from db.models import Document, DocumentAccess, UserKind
 
 
 class Role(IntEnum):
@@ -30,3 +30,17 @@ class Principal:
     kind: UserKind = UserKind.PERSON
     documents: Mapping[str, Role] | None = None
     """The roles on documents, by document id, of a principal that may use no others. None: any document."""
+
+    def role_on(self, document: Document, granted: int | None) -> Role | None:
+        """Return the role on a document of the workspace, given the role of a grant. None: it may not be seen.
+
+        `db.reading.visibility` has the same rules as conditions of statements.
+        """
+        if self.documents is not None:
+            return self.documents.get(document.id)
+        if self.role is Role.OWNER:
+            return Role.OWNER
+        without = self.role
+        if document.access == DocumentAccess.RESTRICTED:
+            without = Role.EDITOR if document.created_by == self.user_id else None
+        return max((role for role in (without, None if granted is None else Role(granted)) if role), default=None)

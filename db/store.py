@@ -1,20 +1,22 @@
 """The store: one operation's access to the data of one workspace."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
-from db import anchors, documents, messages, trash
+from db import anchors, documents, messages, trash, workspaces
 from db.anchors import Anchor, AnchorKey, AnchorLoader, SectionChat
 from db.connection.database import Database
 from db.doctor.scanner import Scanner
 from db.ids import is_findable
 from db.locks import Transaction as Transaction
 from db.models import Document, Message, Trashable
-from db.principals import Principal
+from db.principals import Principal, Role
 from db.reading.bisection import read_each
 from db.reading.loaders import Loaders
 from db.reading.paging import Connection, Page
 from db.reading.rows import Selection, with_more
+from db.reading.visibility import Viewer
 
 T = TypeVar("T")
 
@@ -38,10 +40,11 @@ class Store:
         """
         self.principal = principal
         self.workspace_id = principal.workspace_id
-        self.load = Loaders(database, principal.workspace_id, selected)
+        self.load = Loaders(database, principal, selected)
         self._database = database
         self._selected = selected
         self._anchors = shared or AnchorLoader(database)
+        self._viewer = Viewer.of(principal)
 
     async def anchor(self, document_id: str, section_id: str, also: Selection | None = None) -> Anchor:
         """Read the anchor of a section in a document, with what the caller reads of its rows besides.
@@ -49,7 +52,7 @@ class Store:
         Raises `DatabaseUnavailable`.
         """
         selected = with_more(self._selected, also) if also else self._selected
-        anchor = await self._anchors.load(AnchorKey(self.workspace_id, document_id, section_id), selected)
+        anchor = await self._anchors.load(self._viewer, document_id, section_id, selected)
         self.load.prime(anchor)
         return anchor
 
@@ -58,8 +61,11 @@ class Store:
 
         The error takes the place of an anchor that cannot be read.
         """
-        keys = [AnchorKey(self.workspace_id, document_id, section_id) for section_id in dict.fromkeys(section_ids)]
-        found = await read_each(lambda some: anchors.find(self._database, some, self._selected), keys)
+        viewer, user_id = self._viewer, self._viewer.user
+        keys = [
+            AnchorKey(self.workspace_id, user_id, document_id, section_id) for section_id in dict.fromkeys(section_ids)
+        ]
+        found = await read_each(lambda some: anchors.find(self._database, viewer, some, self._selected), keys)
         for anchor in found.values():
             if isinstance(anchor, Anchor):
                 self.load.prime(anchor)
@@ -73,39 +79,43 @@ class Store:
         if not is_findable(document_id):
             return None
         async with self._database.read() as session:
-            return await anchors.in_document(session, self.workspace_id, document_id)
+            return await anchors.in_document(session, self._viewer, document_id)
 
     async def documents(self, page: Page) -> Connection[Document]:
-        """Read a page of the workspace's documents. Raises `DatabaseUnavailable`."""
-        return await documents.DOCUMENTS.page(self._database, self.workspace_id, page, self._selected)
+        """Read a page of the documents that the principal may read. Raises `DatabaseUnavailable`."""
+        return await documents.DOCUMENTS.page(self._database, self._viewer, page, self._selected)
 
     async def count_documents(self) -> int:
-        """Count the workspace's documents. Raises `DatabaseUnavailable`."""
+        """Count the documents that the principal may read. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
-            return await documents.count(session, self.workspace_id)
+            return await documents.count(session, self._viewer)
 
-    async def count_trashed(self, kind: type[Trashable]) -> int:
-        """Count the workspace's trashed items of a type. Raises `DatabaseUnavailable`."""
+    async def count_trashed(self, kind: type[Trashable], least: Role) -> int:
+        """Count the trashed items of a type on which the principal has a role. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
-            return await trash.count(session, self.workspace_id, kind)
+            return await trash.count(session, Viewer.of(self.principal, least), kind)
 
-    async def trashed(self, kind: type[Trashable], page: Page) -> Connection[Trashable]:
-        """Read a page of the workspace's trashed items of a type. Raises `DatabaseUnavailable`."""
-        return await trash.TRASHED[kind].page(self._database, self.workspace_id, page, self._selected)
-
-    async def is_trashed(self, kind: type[Trashable], row_id: str) -> bool:
-        """Whether an item is in the trash. Raises `DatabaseUnavailable`."""
-        async with self._database.read() as session:
-            return await trash.is_trashed(session, self.workspace_id, kind, row_id)
+    async def trashed(self, kind: type[Trashable], least: Role, page: Page) -> Connection[Trashable]:
+        """Read a page of those items. Raises `DatabaseUnavailable`."""
+        viewer = Viewer.of(self.principal, least)
+        return await trash.TRASHED[kind].page(self._database, viewer, page, self._selected)
 
     async def whole_document(self, document_id: str) -> Document | None:
         """Read all of a document, whatever the operation selects. Raises `DatabaseUnavailable`."""
-        return await Loaders(self._database, self.workspace_id).documents.load(document_id)
+        return await Loaders(self._database, self.principal).documents.load(document_id)
 
     async def message_of_client(self, chat_id: str, author: str, client_id: str) -> Message | None:
         """Read the message that an author posted under a client id. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
             return await messages.message_of_client(session, self.workspace_id, chat_id, author, client_id)
+
+    def reads_only(self, kind: type, attributes: AbstractSet[str]) -> bool:
+        """Whether the operation reads no other attributes of the objects of a class."""
+        return self._selected is not None and self._selected.get(kind, frozenset()) <= attributes
+
+    async def workspace_name(self) -> str | None:
+        """Read the name of the workspace, if it has one. Raises `DatabaseUnavailable`."""
+        return await workspaces.name(self._database, self.workspace_id)
 
     @property
     def lock_timeout(self) -> float:

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.ids import is_findable
 from db.locks import Transaction
 from db.models import Document, Section, Trashable
+from db.reading import visibility
 from db.reading.listings import Listing, Origin
 from db.reading.paging import Edge, Order
-from db.reading.statements import WORKSPACE
+from db.reading.rows import Selection
+from db.reading.visibility import Viewer
 from db.times import utcnow
 
 PURGING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,27 +29,28 @@ Such an item is invisible like all trashed items. It is not listed in the trash 
 
 def _listing(kind: type[Trashable]) -> Listing[Trashable]:
     order = Order(f"trashed{kind.__name__}s", (kind.deleted_at, kind.id), newest_first=True)
-    trashed = select(kind).where(kind.workspace_id == WORKSPACE, kind.deleted_at > PURGING)
-    return Listing(order, [kind], lambda *_: Origin(trashed, {kind: kind}), lambda row, key: Edge(row, order, key))
+
+    def origin(_dialect: str, _selected: Selection | None, viewer: Viewer) -> Origin:
+        return Origin(select(kind).where(_trashed(kind, viewer)), {kind: kind})
+
+    return Listing(order, [kind], origin, lambda row, key: Edge(row, order, key))
+
+
+def _trashed(kind: type[Trashable], viewer: Viewer) -> ColumnElement[bool]:
+    usable = (
+        visibility.usable_document(viewer) if kind is Document else visibility.usable_section(viewer, of_trashed=True)
+    )
+    return and_(kind.workspace_id == viewer.workspace, kind.deleted_at > PURGING, usable)
 
 
 TRASHED: Mapping[type, Listing[Any]] = {kind: _listing(kind) for kind in (Document, Section)}
 """The trashed items of each type, the latest first."""
 
 
-async def count(session: AsyncSession, workspace_id: str, kind: type[Trashable]) -> int:
-    """Count a workspace's trashed items of a type."""
-    trashed = select(func.count()).where(kind.workspace_id == workspace_id, kind.deleted_at > PURGING)
+async def count(session: AsyncSession, viewer: Viewer, kind: type[Trashable]) -> int:
+    """Count the trashed items of a type that a viewer may use."""
+    trashed = select(func.count()).select_from(kind).where(_trashed(kind, viewer))
     return await session.scalar(trashed) or 0
-
-
-async def is_trashed(session: AsyncSession, workspace_id: str, kind: type[Trashable], row_id: str) -> bool:
-    """Whether a row is in the trash."""
-    return is_findable(row_id) and bool(
-        await session.scalar(
-            select(kind.id).where(kind.workspace_id == workspace_id, kind.id == row_id, kind.deleted_at > PURGING)
-        )
-    )
 
 
 async def move_to_trash(transaction: Transaction, row: Trashable) -> Trashable:

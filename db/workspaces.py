@@ -17,6 +17,13 @@ async def ensure(database: Database, workspace_id: str) -> None:
         await database.transact(lambda session: insert_if_absent(session, row, "workspace_id"))
 
 
+async def name(database: Database, workspace_id: str) -> str | None:
+    """Read the name of a workspace, if it has one. Raises `DatabaseUnavailable`."""
+    async with database.read() as session:
+        found: str | None = await session.scalar(select(Workspace.name).filter_by(workspace_id=workspace_id))
+        return found
+
+
 async def probe_write(database: Database, workspace_id: str) -> None:
     """Probe that the database accepts writes: update a time of a workspace. Raises `DatabaseUnavailable`."""
     # A transaction that holds the row lock, such as an import, proves the same. The probe does not wait for it.

@@ -6,7 +6,7 @@ from db.models import ChatSession, Document, Section
 from db.reading.loaders import AwaitableOrValue, Loaded
 from resolvers.arguments import ChatId, DocId, SectionId, SectionIds
 from resolvers.context import Info, Parents
-from services import chats, documents, sections
+from services import chats, documents, sections, users
 from services.chats import (
     EnsureDocumentChatsResult,
     EnsureDocumentChatsSuccess,
@@ -14,6 +14,7 @@ from services.chats import (
     EnsureSectionChatsResult,
     SectionChatOpened,
 )
+from services.users import User
 
 
 async def ensure_section_chat(info: Info, doc_id: DocId, section_id: SectionId) -> EnsureSectionChatResult:
@@ -54,3 +55,7 @@ async def section_chat_opened(info: Info, doc_id: DocId) -> AsyncIterator[ChatSe
 
 async def opened_chat(root: ChatSession, info: Info, doc_id: DocId) -> SectionChatOpened | None:
     return await chats.opened_chat(info.context.store, doc_id, root)
+
+
+def openers(info: Info, events: Parents[SectionChatOpened]) -> AwaitableOrValue[Sequence[Loaded[User]]]:
+    return users.of_ids(info.context.store, [event.chat.created_by for event in events])

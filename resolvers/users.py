@@ -3,18 +3,29 @@
 from collections.abc import Sequence
 
 from db.models import ChatSession, Document, Message, Section
-from resolvers.context import Info, Parents, each
+from db.reading.loaders import AwaitableOrValue, Loaded
+from resolvers.context import Info, Parents
 from services import users
-from services.users import User, Viewer
+from services.users import User, Viewer, Workspace
 
 
 def viewer(info: Info) -> Viewer:
     return users.viewer(info.context.store)
 
 
-def creators(info: Info, objects: Parents[Document | Section | ChatSession]) -> Sequence[User | Exception]:
-    return each(lambda made: users.user(made.created_by), objects)
+def users_of_viewers(info: Info, viewers: Parents[Viewer]) -> AwaitableOrValue[Sequence[Loaded[User]]]:
+    return users.of_ids(info.context.store, [viewer.user_id for viewer in viewers])
 
 
-def authors(info: Info, messages: Parents[Message]) -> Sequence[User | Exception]:
-    return each(lambda message: users.user(message.author), messages)
+async def workspaces_of_viewers(info: Info, viewers: Parents[Viewer]) -> Sequence[Workspace]:
+    return [await users.workspace(info.context.store) for _ in viewers]
+
+
+def creators(
+    info: Info, objects: Parents[Document | Section | ChatSession]
+) -> AwaitableOrValue[Sequence[Loaded[User]]]:
+    return users.of_ids(info.context.store, [made.created_by for made in objects])
+
+
+def authors(info: Info, messages: Parents[Message]) -> AwaitableOrValue[Sequence[Loaded[User]]]:
+    return users.of_ids(info.context.store, [message.author for message in messages])

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from db import models
+from db.principals import Role
+from resolvers import access, messages, users
 from resolvers import chats as resolvers
-from resolvers import messages, users
+from schema.access import VIEWER_CAN, VIEWER_ROLE, Rights
 from schema.documents import Document
 from schema.errors import Error
 from schema.nodes import Connection, Node
@@ -59,6 +61,8 @@ class ChatSession(View, Node):
         "The messages of the chat, ordered by number. Without arguments, the newest page.",
         reads=["message_count"],
     )
+    viewer_role: Role | None = batched_by(access.roles_on_chats, VIEWER_ROLE)
+    viewer_can: Rights = batched_by(access.rights_on_chats, VIEWER_CAN)
 
 
 @strawberry.type(description="The result of ensureSectionChats for one section.")
@@ -106,7 +110,7 @@ class SectionChatOpened(View):
     represents = chats.SectionChatOpened
 
     chat: ChatSession = field("The chat that was opened.")
-    actor: User = field("The user who opened the chat.")
+    actor: User = batched_by(resolvers.openers, "The user who opened the chat.")
     at: datetime = field("When the chat was opened.")
 
 

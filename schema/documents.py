@@ -8,9 +8,11 @@ from strawberry.scalars import JSON
 
 from db import documents as arrangement
 from db import models
+from db.principals import Role
 from db.reading import paging
+from resolvers import access, pages, users
 from resolvers import documents as resolvers
-from resolvers import pages, users
+from schema.access import VIEWER_CAN, VIEWER_ROLE, Rights
 from schema.nodes import Connection, Edge, Node, PageInfo
 from schema.results import result_of
 from schema.users import User
@@ -42,6 +44,8 @@ class Document(View, Node):
     sections: "DocumentSectionConnection" = batched_by(
         resolvers.sections_of_documents, "The sections of the document, in reading order."
     )
+    viewer_role: Role | None = batched_by(access.roles_on_documents, VIEWER_ROLE)
+    viewer_can: Rights = batched_by(access.rights_on_documents, VIEWER_CAN)
     markdown: str = batched_by(
         resolvers.markdown_of_documents,
         "The whole document as CommonMark, with its front matter. Importing it again creates equal sections. Sections "

@@ -7,8 +7,10 @@ import strawberry
 from strawberry.scalars import JSON
 
 from db import models
+from db.principals import Role
+from resolvers import access, users
 from resolvers import sections as resolvers
-from resolvers import users
+from schema.access import VIEWER_CAN, VIEWER_ROLE, Rights
 from schema.documents import Document, DocumentSectionEdge
 from schema.nodes import Connection, Node
 from schema.results import result_of
@@ -57,8 +59,10 @@ class Section(View, Node):
         "The chat of the section; null until an ensure, such as ensureSectionChat, opens it.",
     )
     documents: Connection[Document] = batched_by(
-        resolvers.documents_of_sections, "The documents that contain the section, newest first."
+        resolvers.documents_of_sections, "The documents that contain the section and that you may see, newest first."
     )
+    viewer_role: Role | None = batched_by(access.roles_on_sections, VIEWER_ROLE)
+    viewer_can: Rights = batched_by(access.rights_on_sections, VIEWER_CAN)
 
 
 @strawberry.type(description="The placement of a section in a document, at a position.")

@@ -1,11 +1,15 @@
 """Access: the one table of the least role for each action."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 
+from db.models import Document
 from db.principals import Role
+from db.reading.loaders import Loaded, Loader
+from db.roles import Standing
 from db.store import Store
-from services.outcomes import Forbidden
+from services.outcomes import ChatSessionNotFound, DocumentNotFound, Forbidden, SectionNotFound
 
 
 class Action(Enum):
@@ -37,11 +41,98 @@ LEAST_ROLES: Mapping[Action, Role] = {
 """The least role for each action."""
 
 
-def may(store: Store, action: Action) -> bool:
-    """Return whether the principal may perform an action in its workspace."""
-    return store.principal.role is not None and store.principal.role >= LEAST_ROLES[action]
+@dataclass(frozen=True)
+class Rights:
+    """What a principal may do with an object, as the mutations would answer."""
+
+    comment: bool
+    edit: bool
+    use_trash: bool
+    purge: bool
 
 
-def refusal(store: Store, action: Action, subject_id: str | None = None) -> Forbidden | None:
-    """Return `Forbidden` if the role does not allow the action, else None. Without a subject it is on the workspace."""
-    return None if may(store, action) else Forbidden(subject_id)
+def rights(role: Role | None) -> Rights:
+    """Return the rights of a role."""
+    return Rights(
+        comment=may(role, Action.POST_MESSAGE),
+        edit=may(role, Action.ARRANGE_SECTIONS),
+        use_trash=may(role, Action.USE_TRASH),
+        purge=may(role, Action.PURGE),
+    )
+
+
+def may(role: Role | None, action: Action) -> bool:
+    """Return whether a role allows an action."""
+    return role is not None and role >= LEAST_ROLES[action]
+
+
+def is_owner(store: Store) -> bool:
+    """Return whether the principal may do everything in its workspace, so that no other role needs to be read."""
+    return store.principal.role is Role.OWNER and store.principal.documents is None
+
+
+def on_workspace(store: Store, action: Action) -> Forbidden | None:
+    """Return `Forbidden` if the principal's role in its workspace does not allow the action, else None."""
+    return None if may(store.principal.role, action) else Forbidden()
+
+
+async def on_document(
+    store: Store, action: Action, document_id: str, *, in_trash: bool = False, is_known: bool = False
+) -> DocumentNotFound | Forbidden | None:
+    """Return why the principal may not perform an action on a document; None if it may.
+
+    `in_trash`: on a document in the trash as well, which exists only for those who may use the trash. `is_known`: the
+    caller knows that the document exists, or finds out later; then an owner is never refused.
+    """
+    if is_known and is_owner(store):
+        return None
+    standing = await store.load.roles_on_documents.load(document_id)
+    if standing is None or not _is_there(standing, in_trash):
+        return DocumentNotFound(document_id)
+    return None if may(standing.role, action) else Forbidden(document_id)
+
+
+async def on_section(
+    store: Store, action: Action, section_id: str, *, in_trash: bool = False, is_known: bool = False
+) -> SectionNotFound | Forbidden | None:
+    """Return why the principal may not perform an action on a section, as `on_document` does for a document."""
+    if is_known and is_owner(store):
+        return None
+    standing = await store.load.roles_on_sections.load(section_id)
+    if standing is None or not _is_there(standing, in_trash):
+        return SectionNotFound(section_id)
+    return None if may(standing.role, action) else Forbidden(section_id)
+
+
+async def on_chat(store: Store, action: Action, chat_id: str) -> ChatSessionNotFound | Forbidden | None:
+    """Return why the principal may not perform an action on a chat: the role on its section decides."""
+    chat = await store.load.chats.load(chat_id)
+    if chat is None:
+        return ChatSessionNotFound(chat_id)
+    refused = await on_section(store, action, chat.section_id, is_known=True)
+    if isinstance(refused, SectionNotFound):
+        return ChatSessionNotFound(chat_id)  # trashed or withdrawn since
+    return None if refused is None else Forbidden(chat_id)
+
+
+async def roles_on_documents(store: Store, documents: Sequence[Document]) -> Sequence[Loaded[Role | None]]:
+    """Return the principal's role on each document, in the trash or not; None if it lost its role meanwhile."""
+    return await _roles(store, store.load.roles_on_documents, [document.id for document in documents])
+
+
+async def roles_on_sections(store: Store, section_ids: Sequence[str]) -> Sequence[Loaded[Role | None]]:
+    """Return the principal's role on each section, in the trash or not; None if it lost its role meanwhile."""
+    return await _roles(store, store.load.roles_on_sections, section_ids)
+
+
+async def _roles(
+    store: Store, loader: Loader[str, Standing | None], ids: Sequence[str]
+) -> Sequence[Loaded[Role | None]]:
+    if is_owner(store):
+        return [Role.OWNER] * len(ids)
+    found = await loader.load_many(ids)
+    return [standing.role if isinstance(standing, Standing) else standing for standing in found]
+
+
+def _is_there(standing: Standing, in_trash: bool) -> bool:
+    return not standing.is_trashed or (in_trash and may(standing.role, Action.USE_TRASH))

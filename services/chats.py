@@ -13,7 +13,7 @@ from db.models import ChatSession, Ensured, Section
 from db.reading.loaders import AwaitableOrValue, Loaded
 from db.reading.rows import Selection, copy_of
 from db.store import Store
-from services import access, limits, users
+from services import access, limits
 from services.access import Action
 from services.commands import command, long_command
 from services.outcomes import (
@@ -26,7 +26,6 @@ from services.outcomes import (
     SectionNotInDocument,
     TemporarilyUnavailable,
 )
-from services.users import User
 
 RefusedChat = DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden
 EnsureSectionChatResult = (
@@ -73,7 +72,6 @@ class SectionChatOpened:
     """An event: the chat of a section was opened."""
 
     chat: ChatSession
-    actor: User
     at: datetime
 
 
@@ -154,7 +152,7 @@ async def ensure_document_chats(store: Store, document_id: str) -> EnsureDocumen
             return EnsureDocumentChatsSuccess(document_id, len(opened), found, len(repaired), 0)
         without = [each.section_id for each in standing if each.chat_id is None]
         wrong = [each.section_id for each in standing if each.chat_id is not None and each.pointer != each.chat_id]
-        missing = without if access.may(store, Action.OPEN_CHAT) else []
+        missing = without if without and await _may_open(store, document_id) else []
         found = len({each.section_id for each in standing} - {*without, *wrong, *opened, *repaired})
         if not missing and not wrong:
             return EnsureDocumentChatsSuccess(document_id, len(opened), found, len(repaired), len(without))
@@ -205,7 +203,7 @@ async def opened_chat(store: Store, document_id: str, chat: ChatSession) -> Sect
     anchor = await store.anchor(document_id, chat.section_id, also=_TOLD)
     if anchor.document is None or anchor.chat is None:
         return None
-    return SectionChatOpened(anchor.chat, users.user(anchor.chat.created_by), anchor.chat.created_at)
+    return SectionChatOpened(anchor.chat, anchor.chat.created_at)
 
 
 def _refused(store: Store, anchor: Anchor, document_id: str, section_id: str) -> RefusedChat | None:
@@ -215,7 +213,15 @@ def _refused(store: Store, anchor: Anchor, document_id: str, section_id: str) ->
         return SectionNotFound(section_id)
     if anchor.placement is None:
         return SectionNotInDocument(document_id, section_id)
-    return access.refusal(store, Action.OPEN_CHAT, section_id) if anchor.chat is None else None
+    if anchor.chat is not None or access.may(
+        store.principal.role_on(anchor.document, anchor.granted), Action.OPEN_CHAT
+    ):
+        return None
+    return Forbidden(section_id)
+
+
+async def _may_open(store: Store, document_id: str) -> bool:
+    return await access.on_document(store, Action.OPEN_CHAT, document_id, is_known=True) is None
 
 
 def _is_wrong(anchor: Anchor) -> bool:

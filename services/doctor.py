@@ -76,7 +76,7 @@ async def repair(scanner: Scanner, finding: Finding) -> None:
 
 async def examine_workspace(store: Store) -> DoctorResult:
     """Check the workspace of the principal, who must be its owner. Raises `DatabaseUnavailable`."""
-    if refused := access.refusal(store, Action.REPAIR):
+    if refused := access.on_workspace(store, Action.REPAIR):
         return refused
     return await _first(store.scanner, lambda finding: True)
 
@@ -88,7 +88,7 @@ async def repair_workspace(store: Store) -> RepairResult:
     One call repairs at most `MOST` findings, and the next call continues. Findings that need a person are left alone.
     Safe to retry at any time.
     """
-    if refused := access.refusal(store, Action.REPAIR):
+    if refused := access.on_workspace(store, Action.REPAIR):
         return refused
     found = await _first(store.scanner, lambda finding: finding.repair is not None)
     for finding in found.findings:

@@ -56,7 +56,7 @@ async def create_document(
     store: Store, title: str, description: str | None, own_id: str | None
 ) -> CreateDocumentResult:
     """Create a document without sections."""
-    if refused := access.refusal(store, Action.CREATE_DOCUMENT):
+    if refused := access.on_workspace(store, Action.CREATE_DOCUMENT):
         return refused
     if invalid := validation.invalid(
         validation.title(title),
@@ -78,7 +78,7 @@ async def import_document(
     Without `title`, the document takes the title in the front matter, or else its first heading, or else `file_name`.
     Either all of the document is stored, or nothing.
     """
-    if refused := access.refusal(store, Action.CREATE_DOCUMENT):
+    if refused := access.on_workspace(store, Action.CREATE_DOCUMENT):
         return refused
     if invalid := validation.invalid(
         validation.title(title), validation.markdown(source), validation.caller_id(ids.DOCUMENT, own_id)

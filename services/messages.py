@@ -47,9 +47,7 @@ async def post_message(store: Store, chat_id: str, content: str, client_id: str 
     `content` is Markdown, stored unchanged. The transaction that inserts the message also assigns its number, so an
     acknowledged message has a number, and a failed one leaves no gap.
     """
-    if await store.load.chats.load(chat_id) is None:
-        return ChatSessionNotFound(chat_id)
-    if refused := access.refusal(store, Action.POST_MESSAGE, chat_id):
+    if refused := await access.on_chat(store, Action.POST_MESSAGE, chat_id):
         return refused
     if invalid := validation.invalid(
         validation.non_blank_text("content", content, limits.MESSAGE_LENGTH), validation.client_id(client_id)

@@ -22,10 +22,10 @@ async def node(store: Store, node_id: str) -> Node | None:
         ids.CHAT: store.load.chats.load,
         ids.MESSAGE: store.load.messages.load,
     }
-    viewer = users.viewer(store)
-    for known in (viewer.user, viewer.workspace):
-        if known.id == node_id:
-            return known
+    if node_id == ids.WORKSPACE + store.workspace_id:
+        return await users.workspace(store)
+    if node_id.startswith(ids.USER):
+        return await users.user(store, node_id)
     for prefix, lookup in lookups.items():
         if node_id.startswith(prefix):
             return await lookup(node_id)

@@ -76,9 +76,7 @@ async def create_section(
     own_id: str | None,
 ) -> CreateSectionResult:
     """Create a section and place it at the end of a document."""
-    if await store.load.documents.load(document_id) is None:
-        return DocumentNotFound(document_id)
-    if refused := access.refusal(store, Action.ARRANGE_SECTIONS, document_id):
+    if refused := await access.on_document(store, Action.ARRANGE_SECTIONS, document_id):
         return refused
     if invalid := validation.invalid(
         validation.title(title),
@@ -126,10 +124,13 @@ async def place_section(store: Store, document_id: str, section_id: str) -> Plac
         return DocumentNotFound(document_id)
     if anchor.section is None:
         return SectionNotFound(section_id)
-    if refused := access.refusal(store, Action.ARRANGE_SECTIONS, document_id):
+    if refused := await access.on_document(store, Action.ARRANGE_SECTIONS, document_id, is_known=True):
         return refused
     if anchor.placement is not None:
         return PlaceSectionSuccess(anchor.placement)
+    # Otherwise a reader of the section could publish it.
+    if forbidden := await access.on_section(store, Action.ARRANGE_SECTIONS, section_id, is_known=True):
+        return forbidden
 
     async def place(transaction: Transaction) -> PlaceSectionSuccess | DocumentNotFound | SectionNotFound:
         if not await documents.bump_version(transaction, document_id):
@@ -152,7 +153,7 @@ async def remove_section(store: Store, document_id: str, section_id: str) -> Rem
         return SectionNotFound(section_id)
     if anchor.placement is None:
         return SectionNotInDocument(document_id, section_id)
-    if refused := access.refusal(store, Action.ARRANGE_SECTIONS, document_id):
+    if refused := await access.on_document(store, Action.ARRANGE_SECTIONS, document_id, is_known=True):
         return refused
     section = anchor.section
 
@@ -163,7 +164,7 @@ async def remove_section(store: Store, document_id: str, section_id: str) -> Rem
             return DocumentNotFound(document_id)
         removed = await documents.remove_placement(transaction, document_id, section_id)
         # Since the read, the section may have been trashed, or purged together with its placement.
-        if not await lock_for_share(transaction, section_id):
+        if not await documents.record_removal(transaction, document_id, section_id):
             return SectionNotFound(section_id)
         if not removed:
             return SectionNotInDocument(document_id, section_id)

@@ -9,7 +9,7 @@ from db import purges, trash
 from db.locks import lock_for_update
 from db.models import Document, Section, Trashable
 from db.purges import Portion, Purged
-from db.reading.paging import Connection, Page, connection
+from db.reading.paging import Connection, Page
 from db.store import Store, Transaction
 from services import access
 from services.access import Action
@@ -81,16 +81,15 @@ PurgeSectionResult = PurgeSectionSuccess | SectionNotFound | NotInTrash | Forbid
 
 
 async def trashed(store: Store, kind: type[Trashable], page: Page) -> Connection[Trashable]:
-    """Return a page of the trash, most recently trashed first; empty for principals that may not use the trash."""
-    if not access.may(store, Action.USE_TRASH):
-        return connection([], Page(0))
-    return (await store.trashed(kind, page)).counted_by(lambda: store.count_trashed(kind))
+    """Return a page of the trash, most recently trashed first: the items that the principal may restore."""
+    least = access.LEAST_ROLES[Action.USE_TRASH]
+    return (await store.trashed(kind, least, page)).counted_by(lambda: store.count_trashed(kind, least))
 
 
 @command
 async def trash_document(store: Store, document_id: str) -> TrashDocumentResult:
     """Move a document to the trash, which hides it; its sections and their chats are kept."""
-    if refused := await _refused_document(store, Action.USE_TRASH, document_id):
+    if refused := await access.on_document(store, Action.USE_TRASH, document_id, in_trash=True, is_known=True):
         return refused
     moved = await _move(store, Document, document_id, trash.move_to_trash)
     return DocumentNotFound(document_id) if moved is None else TrashDocumentSuccess(moved)
@@ -99,7 +98,7 @@ async def trash_document(store: Store, document_id: str) -> TrashDocumentResult:
 @command
 async def restore_document(store: Store, document_id: str) -> RestoreDocumentResult:
     """Restore a document from the trash, as it was before."""
-    if refused := await _refused_document(store, Action.USE_TRASH, document_id):
+    if refused := await access.on_document(store, Action.USE_TRASH, document_id, in_trash=True, is_known=True):
         return refused
     moved = await _move(store, Document, document_id, trash.restore)
     return DocumentNotFound(document_id) if moved is None else RestoreDocumentSuccess(moved)
@@ -108,7 +107,7 @@ async def restore_document(store: Store, document_id: str) -> RestoreDocumentRes
 @long_command
 async def purge_document(store: Store, document_id: str) -> PurgeDocumentResult:
     """Delete a trashed document permanently, with the sections that are in no other document, and their chats."""
-    if refused := await _refused_document(store, Action.PURGE, document_id):
+    if refused := await access.on_document(store, Action.PURGE, document_id, in_trash=True, is_known=True):
         return refused
 
     async def purge(transaction: Transaction) -> Portion | DocumentNotFound | NotInTrash:
@@ -126,7 +125,7 @@ async def purge_document(store: Store, document_id: str) -> PurgeDocumentResult:
 @command
 async def trash_section(store: Store, section_id: str) -> TrashSectionResult:
     """Move a section to the trash, which hides it and its chat in all its documents; both are kept."""
-    if refused := await _refused_section(store, Action.USE_TRASH, section_id):
+    if refused := await access.on_section(store, Action.USE_TRASH, section_id, in_trash=True, is_known=True):
         return refused
     moved = await _move(store, Section, section_id, trash.move_to_trash)
     return SectionNotFound(section_id) if moved is None else TrashSectionSuccess(moved)
@@ -135,7 +134,7 @@ async def trash_section(store: Store, section_id: str) -> TrashSectionResult:
 @command
 async def restore_section(store: Store, section_id: str) -> RestoreSectionResult:
     """Restore a section from the trash, with its chat, to its previous positions."""
-    if refused := await _refused_section(store, Action.USE_TRASH, section_id):
+    if refused := await access.on_section(store, Action.USE_TRASH, section_id, in_trash=True, is_known=True):
         return refused
     moved = await _move(store, Section, section_id, trash.restore)
     return SectionNotFound(section_id) if moved is None else RestoreSectionSuccess(moved)
@@ -144,7 +143,7 @@ async def restore_section(store: Store, section_id: str) -> RestoreSectionResult
 @long_command
 async def purge_section(store: Store, section_id: str) -> PurgeSectionResult:
     """Delete a trashed section permanently from all its documents, with its chat and messages."""
-    if refused := await _refused_section(store, Action.PURGE, section_id):
+    if refused := await access.on_section(store, Action.PURGE, section_id, in_trash=True, is_known=True):
         return refused
 
     async def purge(transaction: Transaction) -> Portion | SectionNotFound | NotInTrash:
@@ -185,24 +184,3 @@ async def _move(
         return None if row is None or row.deleted_at == trash.PURGING else await move(transaction, row)
 
     return await store.transact(work)
-
-
-# A trashed item does not exist for principals that may not use the trash.
-
-
-async def _refused_document(store: Store, action: Action, document_id: str) -> DocumentNotFound | Forbidden | None:
-    if access.may(store, action):
-        return None
-    seen = await store.load.documents.load(document_id) is not None
-    if seen or (access.may(store, Action.USE_TRASH) and await store.is_trashed(Document, document_id)):
-        return Forbidden(document_id)
-    return DocumentNotFound(document_id)
-
-
-async def _refused_section(store: Store, action: Action, section_id: str) -> SectionNotFound | Forbidden | None:
-    if access.may(store, action):
-        return None
-    seen = await store.load.sections.load(section_id) is not None
-    if seen or (access.may(store, Action.USE_TRASH) and await store.is_trashed(Section, section_id)):
-        return Forbidden(section_id)
-    return SectionNotFound(section_id)

@@ -10,10 +10,12 @@ from sqlalchemy import BindParameter, ColumnElement, FromClause, Integer, Select
 
 from db.connection.database import Database
 from db.models import Base
+from db.reading import visibility
 from db.reading.paging import Column, Connection, Edge, Order, Page, connection
 from db.reading.rows import Part, Selection, part, selected_of
 from db.reading.sql_arrays import rowid, unindexed, unnested
 from db.reading.statements import ROWS_AT_ONCE, statement
+from db.reading.visibility import Viewer
 
 T = TypeVar("T", covariant=True)
 Query = Select[*tuple[Any, ...]]
@@ -23,6 +25,7 @@ class Shape(NamedTuple):
     """What the statement of a page depends on, besides its arguments."""
 
     selected: Selection | None
+    of_viewer: visibility.Shape
     from_end: bool
     after: bool
     before: bool
@@ -41,8 +44,8 @@ class Listing(Generic[T]):
 
     order: Order
     kinds: Sequence[type[Base]]
-    origin: Callable[[str, Selection | None], Origin]
-    """Returns the rows for a dialect, of the workspace in the parameter `workspace`."""
+    origin: Callable[[str, Selection | None, Viewer], Origin]
+    """Returns the rows for a dialect that a viewer may see."""
     edge: Callable[..., Edge[T]]
     parent: Column | None = None
     """The column with the parents, if many lists are read in one statement."""
@@ -50,17 +53,17 @@ class Listing(Generic[T]):
     """Whether the edge takes the row's key; otherwise it finds it in the rows."""
 
     async def page(
-        self, database: Database, workspace_id: str, page: Page, selected: Selection | None = None
+        self, database: Database, viewer: Viewer, page: Page, selected: Selection | None = None
     ) -> Connection[T]:
         """Read one page of the only list."""
-        rows = await self._rows(database, page, selected, workspace=workspace_id)
+        rows = await self._rows(database, viewer, page, selected)
         kinds = len(self.kinds)
         return connection([self.edge(*row[:kinds], row[kinds:]) for row in rows], page)
 
     async def pages(
         self,
         database: Database,
-        workspace_id: str,
+        viewer: Viewer,
         parents: Sequence[str],
         page: Page,
         selected: Selection | None = None,
@@ -69,7 +72,7 @@ class Listing(Generic[T]):
 
         If an index has the rows in this order, no more rows are visited per parent than its page has.
         """
-        rows = await self._rows(database, page, selected, workspace=workspace_id, keys=parents)
+        rows = await self._rows(database, viewer, page, selected, keys=parents)
         kinds, edges = len(self.kinds), defaultdict(list)
         for number, row in enumerate(rows, 1):
             edges[row[kinds]].append(self.edge(*row[:kinds], row[kinds + 1 :]))
@@ -78,17 +81,18 @@ class Listing(Generic[T]):
         return {key: connection(edges[key], page) for key in parents}
 
     async def _rows(
-        self, database: Database, page: Page, selected: Selection | None, **given: Any
+        self, database: Database, viewer: Viewer, page: Page, selected: Selection | None, **given: Any
     ) -> Sequence[tuple[Any, ...]]:
-        given["size"] = page.size + 1
+        given |= {**viewer.given, "size": page.size + 1}
         for name, key in (("after", page.after), ("before", page.before)):
             given |= {f"{name}_{number}": value for number, value in enumerate(key or ())}
-        shape = Shape(selected_of(self.kinds, selected), page.from_end, page.after is not None, page.before is not None)
+        chosen = selected_of(self.kinds, selected)
+        shape = Shape(chosen, viewer.shape, page.from_end, page.after is not None, page.before is not None)
         return await statement(self, shape, database.dialect_of_reads).rows(database, given)
 
     def build(self, dialect: str, shape: Shape) -> tuple[Query, Sequence[Part]]:
         """Build the statement of pages of a shape."""
-        origin = self.origin(dialect, shape.selected)
+        origin = self.origin(dialect, shape.selected, visibility.parameters(shape.of_viewer))
         parts = [part(kind, shape.selected) for kind in self.kinds]
         building = _Building(self, origin, parts, shape)
         if self.parent is None:

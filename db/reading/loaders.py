@@ -9,17 +9,20 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import documents, messages
+from db import documents, messages, roles
 from db.anchors import Anchor
 from db.connection.database import Database
 from db.documents import SectionText
-from db.models import Base, ChatSession, Document, Message, Section
+from db.models import Base, ChatSession, Document, Message, Section, User
+from db.principals import Principal
 from db.reading import visibility
 from db.reading.bisection import read_each
 from db.reading.listings import Listing
 from db.reading.lookups import Lookup
 from db.reading.paging import Connection, Page
 from db.reading.rows import Selection
+from db.reading.visibility import Viewer
+from db.roles import Standing
 
 T = TypeVar("T")
 B = TypeVar("B", bound=Base)
@@ -128,22 +131,24 @@ class Loader(Generic[K, T]):
 DOCUMENTS_BY_ID = Lookup(Document.id, visibility.documents)
 SECTIONS_BY_ID = Lookup(Section.id, visibility.sections)
 CHATS_BY_ID = Lookup(ChatSession.id, visibility.chats)
-CHATS_BY_SECTION = Lookup(ChatSession.section_id, visibility.chats)
+CHATS_BY_SECTION = Lookup(ChatSession.section_id, visibility.chats_of_readable_sections)
 MESSAGES_BY_ID = Lookup(Message.id, visibility.messages)
+USERS_BY_ID = Lookup(User.id, visibility.users)
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 class Loaders:
-    """The loaders of one operation in one workspace. Each batch checks out its own connection.
+    """The loaders of one operation of one principal. Each batch checks out its own connection.
 
     A loader is created at its first use: most operations use one or two of them.
     """
 
-    def __init__(self, database: Database, workspace_id: str, selected: Selection | None = None) -> None:
+    def __init__(self, database: Database, principal: Principal, selected: Selection | None = None) -> None:
         """Read what is selected of each row; None selects all."""
         self._database = database
-        self._workspace_id = workspace_id
+        self._principal = principal
+        self._viewer = Viewer.of(principal)
         self._selected = selected
         # Rows primed from anchors. Kept apart from the loaders, most of which are then never created.
         self._documents: dict[str, Document | None] = {}
@@ -179,7 +184,7 @@ class Loaders:
     @cached_property
     def texts(self) -> Loader[str, Sequence[SectionText]]:
         """The texts of all sections of a document in reading order, by document id."""
-        workspace_id = self._workspace_id
+        workspace_id = self._principal.workspace_id
         return self._mapping(lambda session, ids: documents.texts(session, workspace_id, ids), ())
 
     @cached_property
@@ -195,14 +200,32 @@ class Loaders:
     @cached_property
     def counts_of_sections(self) -> Loader[str, int]:
         """The number of sections in a document, by document id."""
-        workspace_id = self._workspace_id
+        workspace_id = self._principal.workspace_id
         return self._mapping(lambda session, ids: documents.count_sections(session, workspace_id, ids), 0)
 
     @cached_property
     def counts_of_documents(self) -> Loader[str, int]:
-        """The number of documents that hold a section, by section id."""
-        workspace_id = self._workspace_id
-        return self._mapping(lambda session, ids: documents.count_of_sections(session, workspace_id, ids), 0)
+        """The number of documents that hold a section and may be read, by section id."""
+        viewer = self._viewer
+        return self._mapping(lambda session, ids: documents.count_of_sections(session, viewer, ids), 0)
+
+    @cached_property
+    def roles_on_documents(self) -> Loader[str, Standing | None]:
+        """The role on a document, by document id; None if the principal has none, or there is no such document."""
+        database, principal = self._database, self._principal
+        return self._loader(lambda ids: roles.on_documents(database, principal, ids), None, NOTHING)
+
+    @cached_property
+    def roles_on_sections(self) -> Loader[str, Standing | None]:
+        """The role on a section, by section id; None if the principal has none, or there is no such section."""
+        database, principal = self._database, self._principal
+        return self._loader(lambda ids: roles.on_sections(database, principal, ids), None, NOTHING)
+
+    @cached_property
+    def users(self) -> Loader[str, User | None]:
+        """Users by id; None if no token has named them."""
+        database, viewer = self._database, self._viewer
+        return self._loader(lambda ids: USERS_BY_ID.find(database, viewer, ids), None, NOTHING)
 
     @cached_property
     def pages_of_messages(self) -> Loader[PageKey, Connection[Message]]:
@@ -253,11 +276,11 @@ class Loaders:
         return Loader(load, known)
 
     def _rows(self, lookup: Lookup[B], known: Mapping[str, B | None]) -> Loader[str, B | None]:
-        database, workspace_id, selected = self._database, self._workspace_id, self._selected
-        return self._loader(lambda keys: lookup.find(database, workspace_id, keys, selected), None, known)
+        database, viewer, selected = self._database, self._viewer, self._selected
+        return self._loader(lambda keys: lookup.find(database, viewer, keys, selected), None, known)
 
     def _pages(self, listing: Listing[T]) -> Loader[PageKey, Connection[T]]:
-        database, workspace_id, selected = self._database, self._workspace_id, self._selected
+        database, viewer, selected = self._database, self._viewer, self._selected
 
         async def read(keys: Sequence[PageKey]) -> Mapping[PageKey, Connection[T]]:
             parents = defaultdict(list)
@@ -265,7 +288,7 @@ class Loaders:
                 parents[page].append(parent)
             found = {}
             for page, ids in parents.items():
-                pages = await listing.pages(database, workspace_id, ids, page, selected)
+                pages = await listing.pages(database, viewer, ids, page, selected)
                 found.update({(parent, page): connection for parent, connection in pages.items()})
             return found
 

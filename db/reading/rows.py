@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import ColumnElement, FromClause
 
-from db.models import Base, ChatSession, Document, Message, Placement, Section, attributes, derived
+from db.models import Base, ChatSession, Document, Message, Placement, Section, User, attributes, derived
 
 B = TypeVar("B", bound=Base)
 
@@ -23,6 +23,7 @@ KEYS: Selection = {
     Placement: frozenset({"document_id", "section_id", "position"}),
     ChatSession: frozenset({"id", "section_id", "document_id"}),
     Message: frozenset({"id", "chat_id"}),
+    User: frozenset({"id"}),
 }
 """The attributes that each row has, whatever is selected: those that find other rows."""
 

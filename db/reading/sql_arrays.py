@@ -82,6 +82,11 @@ def is_key(column: InstrumentedAttribute[Any]) -> ColumnElement[bool]:
     return _AnyOf(column, KEYS)
 
 
+def is_one_of(column: Any, keys: Any) -> ColumnElement[bool]:
+    """Select the rows whose column has one of the keys: a list, or a parameter of the type `TextArray`."""
+    return any_of(column, keys) if isinstance(keys, Sequence) else _AnyOf(column, keys)
+
+
 def planned_apart(query: Select[Any]) -> Select[Any]:
     """Prevent PostgreSQL's planner from merging a subquery into the outer query.
 

@@ -5,13 +5,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import BindParameter, Dialect, Select, Text
+from sqlalchemy import Dialect, Select
 
 from db.connection.database import Database
 from db.reading.rows import Part, reader
-
-WORKSPACE: BindParameter[str] = BindParameter("workspace", type_=Text())
-"""The workspace of the viewer, as the parameter `workspace` of a statement."""
 
 KEPT_STATEMENTS = 500
 """How many compiled statements a process keeps: operations that select other columns have statements of their own."""

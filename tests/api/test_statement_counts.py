@@ -172,7 +172,7 @@ async def test_a_section_is_placed_and_removed_with_few_statements(client: Serve
     placed = {"docId": document, "sectionId": await create_section(client, other)}
     assert await sent(client, PLACE, **placed) == {"SELECT": 4, "BEGIN": 1, "UPDATE": 1, "INSERT": 1, "COMMIT": 1}
     assert await sent(client, PLACE, **placed) == {"SELECT": 1}
-    assert await sent(client, REMOVE, **placed) == {"SELECT": 3, "BEGIN": 1, "UPDATE": 1, "DELETE": 1, "COMMIT": 1}
+    assert await sent(client, REMOVE, **placed) == {"SELECT": 2, "BEGIN": 1, "UPDATE": 2, "DELETE": 1, "COMMIT": 1}
 
 
 async def test_a_message_is_posted_with_few_statements(client: Served) -> None:

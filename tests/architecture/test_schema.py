@@ -192,4 +192,6 @@ def shown_by(kind: Any) -> set[type]:
         return {VIEWS[kind.name].represents}
     if isinstance(kind, GraphQLUnionType | GraphQLInterfaceType):
         return set().union(*(shown_by(possible) for possible in SCHEMA._schema.get_possible_types(kind)))
+    if isinstance(kind, GraphQLEnumType):
+        return {definition(kind.name).wrapped_cls}
     return {{"String": str, "Int": int, "Boolean": bool}[kind.name]}

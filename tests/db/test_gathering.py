@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from db.anchors import AnchorKey, AnchorLoader
+from db.anchors import AnchorLoader
 from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
 from db.connection.query_stats import collect_query_stats
 from db.reading.coalescing import MAX_BATCH_SIZE, MAX_IN_FLIGHT, CoalescingLoader
+from db.reading.visibility import Viewer
 from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
 from tests.support import factories
@@ -61,7 +62,7 @@ async def test_nothing_of_another_workspace_comes_along(database: Database) -> N
     anchors = AnchorLoader(database)
 
     ours, theirs = await asyncio.gather(
-        *(anchors.load(AnchorKey(workspace, document.id, section.id)) for workspace in ("local", "other"))
+        *(anchors.load(Viewer.of_all(workspace), document.id, section.id) for workspace in ("local", "other"))
     )
 
     assert ours.section is not None

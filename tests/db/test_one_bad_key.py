@@ -11,12 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from db import ids
-from db.anchors import AnchorKey, AnchorLoader
+from db.anchors import AnchorLoader
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
 from db.models import Base, Section
 from db.reading.paging import Connection, Page
+from db.reading.visibility import Viewer
 from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
 from services import nodes
@@ -87,7 +88,7 @@ async def test_a_key_that_cannot_be_asked_for_fails_alone_among_the_operations_o
     document, sections = await placed(latin1, 99)
     anchors = AnchorLoader(latin1)
     found = await asyncio.gather(
-        *(anchors.load(AnchorKey("local", document, section)) for section in [*sections, UNREPRESENTABLE]),
+        *(anchors.load(Viewer.of_all("local"), document, section) for section in [*sections, UNREPRESENTABLE]),
         return_exceptions=True,
     )
     *good, bad = found
@@ -125,7 +126,8 @@ async def test_a_row_that_cannot_be_read_fails_alone(database: Database, damaged
     document, sections, bad = damaged
     anchors = AnchorLoader(database)
     found = await asyncio.gather(
-        *(anchors.load(AnchorKey("local", document, section)) for section in [*sections, bad]), return_exceptions=True
+        *(anchors.load(Viewer.of_all("local"), document, section) for section in [*sections, bad]),
+        return_exceptions=True,
     )
     assert [isinstance(anchor, Exception) for anchor in found] == [False] * len(sections) + [True]
     store = Store(database, LOCAL_OWNER)
@@ -143,7 +145,7 @@ async def test_what_every_key_would_meet_is_met_once(database: Database, read: C
     with counted(database) as statements:
         failed = await asyncio.gather(
             *(
-                loader.load(AnchorKey("local", "doc_1", key) if read is AnchorLoader else key)  # type: ignore[attr-defined]
+                loader.load(*([Viewer.of_all("local"), "doc_1", key] if read is AnchorLoader else [key]))  # type: ignore[attr-defined]
                 for key in keys
             ),
             return_exceptions=True,

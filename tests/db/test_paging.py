@@ -11,6 +11,7 @@ from db.connection.database import Database
 from db.models import ChatSession, Message
 from db.reading.cursors import Key, decode
 from db.reading.paging import Connection, Order, Page
+from db.reading.visibility import Viewer
 from tests.support import factories
 from tests.support.counting import counted
 
@@ -64,10 +65,10 @@ async def test_messages_of_many_chats_are_paged_as_those_of_one(database: Databa
     missing: Key = (1_000,)
     asked = [*pages(keys["chat_five"]), Page(3, after=(0,)), Page(3, before=missing, from_end=True)]
     for page in asked:
-        together = await messages.MESSAGES.pages(database, "local", list(counts), page)
+        together = await messages.MESSAGES.pages(database, Viewer.of_all("local"), list(counts), page)
         assert list(together) == list(counts)
         for chat_id, found in together.items():
-            alone = (await messages.MESSAGES.pages(database, "local", [chat_id], page))[chat_id]
+            alone = (await messages.MESSAGES.pages(database, Viewer.of_all("local"), [chat_id], page))[chat_id]
             assert shown(messages.BY_NUMBER, found) == shown(messages.BY_NUMBER, alone), (chat_id, page)
             assert all(edge.node.chat_id == chat_id for edge in found.edges)
             assert [(edge.node.seq,) for edge in found.edges] == shown(messages.BY_NUMBER, found)[0]
@@ -104,9 +105,9 @@ async def test_sections_of_many_documents_are_paged_as_those_of_one(database: Da
             await factories.place(database, rows[name], section, position)
         keys[name] = [(position, section.id) for section, position in zip(shared, positions, strict=False)]
     for page in pages(keys["doc_three"]):
-        together = await documents.SECTIONS.pages(database, "local", list(keys), page)
+        together = await documents.SECTIONS.pages(database, Viewer.of_all("local"), list(keys), page)
         for name, found in together.items():
-            alone = (await documents.SECTIONS.pages(database, "local", [name], page))[name]
+            alone = (await documents.SECTIONS.pages(database, Viewer.of_all("local"), [name], page))[name]
             assert shown(documents.READING_ORDER, found) == shown(documents.READING_ORDER, alone), (name, page)
             nodes = [edge.node.id for edge in found.edges]
             assert nodes == [key[1] for key in shown(documents.READING_ORDER, found)[0]]
@@ -128,9 +129,9 @@ async def test_documents_of_many_sections_are_paged_as_those_of_one(database: Da
     all_keys: list[Key] = [(row.created_at, name) for name, row in rows.items()]
     keys = {name: [key for key in all_keys if str(key[1])[-1] in letters] for name, letters in stands_in.items()}
     for page in pages(keys["sec_some"]):
-        together = await documents.DOCUMENTS_OF_SECTIONS.pages(database, "local", list(keys), page)
+        together = await documents.DOCUMENTS_OF_SECTIONS.pages(database, Viewer.of_all("local"), list(keys), page)
         for name, found in together.items():
-            alone = (await documents.DOCUMENTS_OF_SECTIONS.pages(database, "local", [name], page))[name]
+            alone = (await documents.DOCUMENTS_OF_SECTIONS.pages(database, Viewer.of_all("local"), [name], page))[name]
             assert shown(documents.NEWEST_FIRST, found) == shown(documents.NEWEST_FIRST, alone), (name, page)
             assert shown(documents.NEWEST_FIRST, found) == expected(documents.NEWEST_FIRST, keys[name], page)
 
@@ -156,11 +157,13 @@ async def test_a_page_of_a_workspace_shows_nothing_of_another(database: Database
             )
     page = Page(5)
     async with database.read() as session:
-        read = await messages.MESSAGES.pages(database, "other", ["chat_0", "chat_1"], page)
+        read = await messages.MESSAGES.pages(database, Viewer.of_all("other"), ["chat_0", "chat_1"], page)
         assert [[edge.node.author for edge in found.edges] for found in read.values()] == [["other"]] * 2
-        sections = await documents.SECTIONS.pages(database, "other", ["doc_0", "doc_1"], page)
+        sections = await documents.SECTIONS.pages(database, Viewer.of_all("other"), ["doc_0", "doc_1"], page)
         assert [[edge.node.title for edge in found.edges] for found in sections.values()] == [["other"]] * 2
-        standing = await documents.DOCUMENTS_OF_SECTIONS.pages(database, "other", ["sec_0", "sec_1"], page)
+        standing = await documents.DOCUMENTS_OF_SECTIONS.pages(
+            database, Viewer.of_all("other"), ["sec_0", "sec_1"], page
+        )
         assert [[edge.node.workspace_id for edge in found.edges] for found in standing.values()] == [["other"]] * 2
         everything = await documents.texts(session, "other", ["doc_0", "doc_1"])
         assert [[row.title for row in rows] for rows in everything.values()] == [["other"]] * 2
@@ -168,5 +171,7 @@ async def test_a_page_of_a_workspace_shows_nothing_of_another(database: Database
 
 async def test_pages_of_many_take_one_statement(database: Database) -> None:
     with counted(database) as statements:
-        await messages.MESSAGES.pages(database, "local", [f"chat_{number}" for number in range(50)], Page(5))
+        await messages.MESSAGES.pages(
+            database, Viewer.of_all("local"), [f"chat_{number}" for number in range(50)], Page(5)
+        )
     assert len(statements) == 1
