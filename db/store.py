@@ -44,7 +44,7 @@ class Store:
         self._database = database
         self._selected = selected
         self._anchors = shared or AnchorLoader(database)
-        self._viewer = Viewer.of(principal)
+        self._viewer = self.load.viewer
 
     async def anchor(self, document_id: str, section_id: str, also: Selection | None = None) -> Anchor:
         """Read the anchor of a section in a document, with what the caller reads of its rows besides.

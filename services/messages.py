@@ -7,7 +7,7 @@ from functools import partial
 from db import ids, messages
 from db.connection.retry import RetrySchedule
 from db.inserts import insert_if_absent
-from db.models import ChatSession, Message, MessageRole
+from db.models import ChatSession, Message, MessageRole, UserKind
 from db.reading.loaders import Loaded
 from db.reading.paging import Connection, Edge, Page, counted
 from db.store import Store, Transaction
@@ -57,7 +57,7 @@ async def post_message(store: Store, chat_id: str, content: str, client_id: str 
         workspace_id=store.workspace_id,
         id=ids.new(ids.MESSAGE),
         chat_id=chat_id,
-        role=MessageRole.USER,
+        role=MessageRole.ASSISTANT if store.principal.kind is UserKind.ASSISTANT else MessageRole.USER,
         author=store.principal.user_id,
         content=content,
         client_id=client_id,

@@ -148,7 +148,7 @@ class Loaders:
         """Read what is selected of each row; None selects all."""
         self._database = database
         self._principal = principal
-        self._viewer = Viewer.of(principal)
+        self.viewer = Viewer.of(principal)
         self._selected = selected
         # Rows primed from anchors. Kept apart from the loaders, most of which are then never created.
         self._documents: dict[str, Document | None] = {}
@@ -206,7 +206,7 @@ class Loaders:
     @cached_property
     def counts_of_documents(self) -> Loader[str, int]:
         """The number of documents that hold a section and may be read, by section id."""
-        viewer = self._viewer
+        viewer = self.viewer
         return self._mapping(lambda session, ids: documents.count_of_sections(session, viewer, ids), 0)
 
     @cached_property
@@ -224,7 +224,7 @@ class Loaders:
     @cached_property
     def users(self) -> Loader[str, User | None]:
         """Users by id; None if no token has named them."""
-        database, viewer = self._database, self._viewer
+        database, viewer = self._database, self.viewer
         return self._loader(lambda ids: USERS_BY_ID.find(database, viewer, ids), None, NOTHING)
 
     @cached_property
@@ -276,11 +276,11 @@ class Loaders:
         return Loader(load, known)
 
     def _rows(self, lookup: Lookup[B], known: Mapping[str, B | None]) -> Loader[str, B | None]:
-        database, viewer, selected = self._database, self._viewer, self._selected
+        database, viewer, selected = self._database, self.viewer, self._selected
         return self._loader(lambda keys: lookup.find(database, viewer, keys, selected), None, known)
 
     def _pages(self, listing: Listing[T]) -> Loader[PageKey, Connection[T]]:
-        database, viewer, selected = self._database, self._viewer, self._selected
+        database, viewer, selected = self._database, self.viewer, self._selected
 
         async def read(keys: Sequence[PageKey]) -> Mapping[PageKey, Connection[T]]:
             parents = defaultdict(list)

@@ -49,7 +49,7 @@ class _AnyOf(FunctionElement[bool]):
         return self
 
 
-@compiles(_AnyOf, "postgresql")
+@compiles(_AnyOf)
 def _postgresql(element: _AnyOf, compiler: Any, **kwargs: Any) -> str:
     column, keys = (compiler.process(part, **kwargs) for part in element.clauses)
     return f"{column} = ANY ({keys})"
