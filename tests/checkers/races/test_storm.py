@@ -54,7 +54,8 @@ async def test_a_storm_of_ensures_removals_and_placements_leaves_everything_righ
 
 async def test_one_connection_is_enough_for_everybody(serve: Serve, database: Database) -> None:
     """Nobody waits for a second connection while holding one, or this would end in TemporarilyUnavailable."""
-    async with serve(pool_size=1) as client:
+    # Far more time than a busy machine needs: only a wait that never ends may use it up.
+    async with serve(pool_size=1, lock_timeout=120.0) as client:
         document = await factories.document(database)
         sections = await many_sections(database, document, 6)
 
