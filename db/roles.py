@@ -1,6 +1,6 @@
 """Roles: what a principal may do with each of some documents or sections, read in one statement for all of them.
 
-`Principal.role_on` decides about a document. On a section, the highest role on any live document that holds it counts.
+`Principal.role_on` decides about a document. On a section, the highest role on any document that holds it counts.
 A section that stands in no document is used through the one that it was last removed from.
 """
 
@@ -39,10 +39,7 @@ async def on_documents(database: Database, principal: Principal, ids: Sequence[s
 
 
 async def on_sections(database: Database, principal: Principal, ids: Sequence[str]) -> Mapping[str, Standing]:
-    """Read the roles on sections. Without a role there is no entry, as without a section.
-
-    A section in the trash is used through its documents in the trash as well: it may be restored with them.
-    """
+    """Read the roles on sections, in the trash or not. Without a role there is no entry, as without a section."""
     sections: dict[str, Section] = {}
     roles: dict[str, set[Role]] = defaultdict(set)
     for section, placement, document, granted in await _rows(_ON_SECTIONS, database, principal, ids):
@@ -55,9 +52,7 @@ async def on_sections(database: Database, principal: Principal, ids: Sequence[st
             was_never_placed = placement is None and section.removed_from is None
             if was_never_placed and principal.documents is None and principal.role is not None:
                 roles[section.id].add(principal.role)
-        elif (section.deleted_at is not None or document.deleted_at is None) and (
-            role := principal.role_on(document, granted)
-        ):
+        elif role := principal.role_on(document, granted):
             roles[section.id].add(role)
     return {
         section_id: Standing(max(of_section), sections[section_id].deleted_at is not None)

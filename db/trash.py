@@ -37,9 +37,7 @@ def _listing(kind: type[Trashable]) -> Listing[Trashable]:
 
 
 def _trashed(kind: type[Trashable], viewer: Viewer) -> ColumnElement[bool]:
-    usable = (
-        visibility.usable_document(viewer) if kind is Document else visibility.usable_section(viewer, of_trashed=True)
-    )
+    usable = visibility.usable_document(viewer) if kind is Document else visibility.usable_section(viewer)
     return and_(kind.workspace_id == viewer.workspace, kind.deleted_at > PURGING, usable)
 
 

@@ -121,26 +121,25 @@ def usable_document(viewer: Viewer, document: Any = Document) -> ColumnElement[b
     return or_(and_(is_restricted, is_creator), is_granted)
 
 
-def usable_section(viewer: Viewer, section: Any = Section, *, of_trashed: bool = False) -> ColumnElement[bool]:
+def usable_section(viewer: Viewer, section: Any = Section) -> ColumnElement[bool]:
     """Select the sections on which a viewer has the role that its shape demands, in the trash or not.
 
-    A section is used through the documents that hold it and, if none does, through the one it was last removed from.
-    `of_trashed`: also through documents in the trash.
+    A section is used through the documents that hold it and, if none does, through the one it was last removed from. A
+    document in the trash counts too: moving it there takes no rights on its sections away.
     """
     if viewer.shape.reach is Reach.ALL:
         return true()
-    of_trash = true() if of_trashed else Document.deleted_at.is_(None)
     held = and_(Placement.workspace_id == section.workspace_id, Placement.section_id == section.id)
     holding = (
         select(Placement.document_id)
         .join(Document, placed_in_document())
-        .where(held, of_trash, usable_document(viewer))
+        .where(held, usable_document(viewer))
         .correlate_except(Placement, Document)
     )
     last = (
         select(Document.id)
         .where(Document.workspace_id == section.workspace_id, Document.id == section.removed_from)
-        .where(of_trash, usable_document(viewer))
+        .where(usable_document(viewer))
         .correlate_except(Document)
     )
     is_placed = planned_apart(select(Placement.document_id).where(held).correlate_except(Placement)).exists()

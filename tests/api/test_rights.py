@@ -77,7 +77,7 @@ def role_on_document(principal: Principal, name: str) -> Role | None:
 
 
 def role_on_section(principal: Principal, name: str) -> Role | None:
-    """Return the role on a section that is not in the trash: the highest on any live document that holds it."""
+    """Return the role on a section that is not in the trash: the highest on any document that holds it."""
     if principal.workspace_id != "local" or SECTIONS[name].get("deleted_at"):
         return None
     if principal.role is Role.OWNER:
@@ -85,8 +85,8 @@ def role_on_section(principal: Principal, name: str) -> Role | None:
     deciding = SECTIONS[name]["documents"] or [SECTIONS[name].get("removed_from")]
     if deciding == [None]:
         return principal.role
-    live = [each for each in deciding if each in DOCUMENTS and not DOCUMENTS[each].get("deleted_at")]
-    return max((role for each in live if (role := role_on_document(principal, each))), default=None)
+    there = [each for each in deciding if each in DOCUMENTS]
+    return max((role for each in there if (role := role_on_document(principal, each))), default=None)
 
 
 def sees_document(principal: Principal, name: str) -> bool:
