@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from db.connection.fetching import Fetcher
+
 
 def _nothing() -> None:
     pass
@@ -18,6 +20,8 @@ class Engines:
     reads: AsyncEngine
     tools: AsyncEngine
     """For work without a statement timeout."""
+    fetcher: Fetcher
+    """Runs reads on the connections of the engine for reads."""
     invalidate_connections: Callable[[], None] = _nothing
     """Invalidates every pooled connection."""
     closed: Callable[[], None] = _nothing

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 from asyncpg import PostgresError
 from asyncpg.exceptions import ClientConfigurationError, InternalClientError
-from sqlalchemy import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -78,7 +77,7 @@ def is_unique_violation(error: BaseException) -> bool:
 
 def is_locked(error: DBAPIError | sqlite3.Error) -> bool:
     """Whether another connection to the SQLite file holds the requested lock."""
-    return getattr(getattr(error, "orig", error), "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_BUSY
+    return getattr(_of_driver(error), "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_BUSY
 
 
 def is_read_only(error: BaseException) -> bool:
@@ -90,13 +89,12 @@ def is_out_of_reach(error: BaseException) -> bool:
     """Whether the database could not be reached, or did not answer in time."""
     if isinstance(error, PoolTimeout | OSError):
         return True  # socket errors are not wrapped
-    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
-        return getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY in _SQLITE_OUT_OF_REACH
-    if isinstance(error, DBAPIError) and (
-        error.connection_invalidated
-        # The connection ended while SQLAlchemy was still initializing it.
-        or (error.orig is not None and isinstance(error.orig.__cause__, InternalClientError))
-    ):
+    cause = _of_driver(error)
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & _PRIMARY in _SQLITE_OUT_OF_REACH
+    if isinstance(cause, InternalClientError):
+        return True  # the connection ended while SQLAlchemy was still initializing it
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     if _is_refused(error):
         return True
@@ -108,8 +106,8 @@ def is_of_all(error: BaseException) -> bool:
     """Whether a read fails for every key: the database is unavailable, or the statement itself cannot run."""
     if isinstance(error, DatabaseUnavailable) or is_conflict(error) or is_out_of_reach(error):
         return True
-    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
-        return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    if isinstance(cause := _of_driver(error), sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
     return _sqlstate(error)[:2] in _IMPOSSIBLE_CLASSES
 
 
@@ -122,12 +120,17 @@ def translate_errors(is_counted: Callable[[], bool] = lambda: True) -> Iterator[
     try:
         yield
     except Exception as error:
-        if is_conflict(error) or is_out_of_reach(error):
-            if (stats := query_stats.current()) and is_counted():
-                stats.unavailable += 1
-            kind = ConnectionRejected if _is_refused(error) else DatabaseUnavailable
-            raise kind(str(getattr(error, "orig", error)) or type(error).__name__) from error
+        raise_unavailable(error, is_counted)
         raise
+
+
+def raise_unavailable(error: Exception, is_counted: Callable[[], bool] = lambda: True) -> None:
+    """Raise `DatabaseUnavailable` from an error that means it; return for a fault. As `translate_errors` does."""
+    if is_conflict(error) or is_out_of_reach(error):
+        if (stats := query_stats.current()) and is_counted():
+            stats.unavailable += 1
+        kind = ConnectionRejected if _is_refused(error) else DatabaseUnavailable
+        raise kind(str(getattr(error, "orig", error)) or type(error).__name__) from error
 
 
 @contextmanager
@@ -143,30 +146,46 @@ def translate_damage() -> Iterator[None]:
         raise DatabaseDamaged(str(getattr(error.orig, "__cause__", None) or error.orig)) from error
 
 
-def redact_parameters(context: ExceptionContext) -> None:
-    """Remove the parameter values that an asyncpg error quotes: errors are logged, user texts are not."""
-    cause = context.original_exception.__cause__
-    if isinstance(cause, PostgresError):
-        cause.detail = None  # "Failing row contains (...)"
-    unfit = isinstance(cause, ValueError) or _sqlstate(context.original_exception).startswith("22")
-    if unfit and context.statement is not None:
-        for error in (cause, context.original_exception, context.sqlalchemy_exception):
-            if error is not None:
+def redact_detail(error: BaseException | None) -> None:
+    """Remove the row that an error of PostgreSQL quotes."""
+    if isinstance(error, PostgresError):
+        error.detail = None  # "Failing row contains (...)"
+
+
+def redact_parameters(error: BaseException, *wrappers: BaseException | None) -> None:
+    """Remove the parameter values that asyncpg's error of a statement quotes, also from the errors that wrap it.
+
+    Errors are logged, user texts are not.
+    """
+    redact_detail(error)
+    if isinstance(error, ValueError) or _sqlstate(error).startswith("22"):
+        for each in (error, *wrappers):
+            if each is not None:
                 # Replaces the whole message, such as "invalid input for query argument $1: '...".
-                error.args = ("A value does not fit its type", *error.args[1:])
+                each.args = ("A value does not fit its type", *each.args[1:])
 
 
 def _is_refused(error: BaseException) -> bool:
     if isinstance(error, UnusableFile):
         return True
-    orig = getattr(error, "orig", None)
-    if isinstance(orig, sqlite3.Error):
-        return getattr(orig, "sqlite_errorcode", 0) & _PRIMARY in _SQLITE_REFUSED
-    if orig is not None and isinstance(orig.__cause__, ClientConfigurationError):
+    cause = _of_driver(error)
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & _PRIMARY in _SQLITE_REFUSED
+    if isinstance(cause, ClientConfigurationError):
         return True  # for example, the root certificate is missing
     return _sqlstate(error) in _REFUSED
 
 
 def _sqlstate(error: BaseException) -> str:
-    # SQLAlchemy wraps the error of a statement. The error of a connection attempt is asyncpg's own.
-    return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+    return getattr(_of_driver(error), "sqlstate", None) or ""
+
+
+def _of_driver(error: BaseException) -> BaseException:
+    """Return the driver's own error: SQLAlchemy wraps those of its statements once, and those of asyncpg twice.
+
+    The error of a fetch or of a connection attempt is not wrapped.
+    """
+    orig: BaseException | None = getattr(error, "orig", None)
+    if orig is None or isinstance(orig, sqlite3.Error):
+        return orig or error
+    return orig.__cause__ or orig

@@ -1,10 +1,9 @@
 """PostgreSQL: the write pool and the read pool, invalidated together when a connection is found dead."""
 
 import time
-from typing import Any
-from weakref import WeakSet
+from collections.abc import Awaitable
+from typing import Any, cast
 
-from asyncpg import Connection
 from sqlalchemy import ExceptionContext, event
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -12,6 +11,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from db.connection import errors, retry
 from db.connection.engines import Engines
+from db.connection.fetching import Fetcher, Rows
 from db.connection.pooler import Connector
 from db.reading import unreadable
 
@@ -34,7 +34,7 @@ def engines(url: URL, options: dict[str, Any], lock_timeout: float) -> Engines:
             "command_timeout": answer or None,
         }
         made = create_async_engine(url, isolation_level=isolation, connect_args=connect, **pool)
-        event.listen(made.sync_engine, "handle_error", errors.redact_parameters)
+        event.listen(made.sync_engine, "handle_error", _redact_parameters)
         event.listen(made.sync_engine, "connect", _read_every_time)
         connections.watch(made)
         return made
@@ -53,7 +53,7 @@ def engines(url: URL, options: dict[str, Any], lock_timeout: float) -> Engines:
     settings = {**settings, "statement_timeout": "0"}
     same = {name: options[name] for name in ("hide_parameters", "json_deserializer")}
     tools = engine("READ COMMITTED", 0, poolclass=NullPool, **same)
-    return Engines(writes, reads, tools, connections.invalidate_connections)
+    return Engines(writes, reads, tools, Fetcher(reads, _Driver(connections)), connections.invalidate_connections)
 
 
 class _Connections:
@@ -65,36 +65,66 @@ class _Connections:
 
     def __init__(self) -> None:
         self._engines: list[AsyncEngine] = []
-        self._idle: WeakSet[Connection[Any]] = WeakSet()
+        self._invalidated_at = 0.0
 
     def watch(self, engine: AsyncEngine) -> None:
         """Track the connections of an engine."""
         self._engines.append(engine)
-        event.listen(engine.sync_engine, "checkin", self._checked_in)
-        event.listen(engine.sync_engine, "checkout", self._checked_out)
+        event.listen(engine.sync_engine, "close", self._closing)
         event.listen(engine.sync_engine, "handle_error", self._seen)
 
     def invalidate_connections(self) -> None:
         """Invalidate every existing connection; each is replaced at its next checkout."""
+        self._invalidated_at = time.time()
         for engine in self._engines:
             # SQLAlchemy invalidates one engine when a listener asks for it, but no listener runs for a cancelled call.
-            engine.pool._invalidate_time = time.time()
-        for connection in self._idle:
-            connection.terminate()  # otherwise each replacement waits for the graceful close of the old connection
-        self._idle.clear()
+            engine.pool._invalidate_time = self._invalidated_at
 
-    def _checked_in(self, connection: Any, _entry: ConnectionPoolEntry) -> None:
-        if connection is not None:
-            self._idle.add(connection.driver_connection)
+    def found_dead(self, connection: Any, error: BaseException) -> bool:
+        """Return whether an error shows that its connection is dead. All others are then invalidated with it."""
+        is_dead = connection.is_closed() or isinstance(error, TimeoutError) or errors.is_read_only(error)
+        if is_dead:
+            self.invalidate_connections()
+        return is_dead
 
-    def _checked_out(self, connection: Any, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
-        self._idle.discard(connection.driver_connection)
+    def _closing(self, connection: Any, entry: Any) -> None:
+        if entry.last_connect_time < self._invalidated_at:
+            connection.driver_connection.terminate()  # otherwise its replacement waits until it is closed gracefully
 
     def _seen(self, context: ExceptionContext) -> None:
         if errors.is_read_only(context.original_exception):
             context.is_disconnect = True
         if context.is_disconnect or isinstance(context.original_exception, TimeoutError):
             self.invalidate_connections()
+
+
+class _Driver:
+    """Fetches through asyncpg, which prepares each statement once for each connection."""
+
+    def __init__(self, connections: _Connections) -> None:
+        self._connections = connections
+
+    def fetch(self, connection: Any, text: str, arguments: tuple[Any, ...]) -> Awaitable[Rows]:
+        """Return the rows of a statement."""
+        rows: Awaitable[Rows] = connection.fetch(text, *arguments)
+        return rows
+
+    def is_usable(self, entry: ConnectionPoolEntry) -> bool:
+        """Whether the connection has not ended while it was idle."""
+        return not cast(Any, entry.driver_connection).is_closed()
+
+    def failed(self, connection: Any, error: Exception) -> bool:
+        """Remove the values of parameters from an error. Return whether it shows that the connection is dead."""
+        errors.redact_parameters(error)
+        return self._connections.found_dead(connection, error)
+
+
+def _redact_parameters(context: ExceptionContext) -> None:
+    cause = context.original_exception.__cause__
+    if cause is None or context.statement is None:
+        errors.redact_detail(cause)  # of a commit, for example
+    else:
+        errors.redact_parameters(cause, context.original_exception, context.sqlalchemy_exception)
 
 
 def _read_every_time(connection: Any, _entry: ConnectionPoolEntry) -> None:

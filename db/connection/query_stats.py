@@ -38,6 +38,6 @@ def current() -> QueryStats | None:
 
 
 def count(*_event: Any) -> None:
-    """Count a statement; listens to SQLAlchemy's `before_cursor_execute`."""
+    """Count a statement; also listens to SQLAlchemy's `before_cursor_execute`."""
     if stats := _current.get():
         stats.statements += 1

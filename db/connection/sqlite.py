@@ -5,7 +5,7 @@ import contextlib
 import math
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from db.connection import deadlines, errors
 from db.connection.engines import Engines
+from db.connection.fetching import Fetcher, Rows
 from db.connection.sqlite_file import SQLiteFile
 from db.reading import unreadable
 
@@ -53,7 +54,30 @@ def engines(url: URL, options: dict[str, Any], lock_timeout: float, *, read_only
     event.listen(writes.sync_engine, "begin", _begin_within(lock_timeout))
     for engine in (writes, reads):
         _watch(engine.sync_engine, file)
-    return Engines(writes, reads, writes, closed=file.closed)
+    return Engines(writes, reads, writes, Fetcher(reads, _Driver(file)), closed=file.closed)
+
+
+class _Driver:
+    """Fetches through aiosqlite."""
+
+    def __init__(self, file: SQLiteFile) -> None:
+        self._file = file
+
+    def fetch(self, connection: Any, text: str, arguments: tuple[Any, ...]) -> Awaitable[Rows]:
+        """Return the rows of a statement, after one turn of the connection's thread."""
+        rows: Awaitable[Rows] = connection.fetch(text, arguments)
+        return rows
+
+    def is_usable(self, entry: ConnectionPoolEntry) -> bool:
+        """Whether the path still names the file that the connection has opened."""
+        try:
+            return bool(entry.info[SQLiteFile] == self._file.identity)
+        except OSError:
+            return False
+
+    def failed(self, _connection: Any, _error: Exception) -> bool:
+        """Return false: an error of SQLite quotes no values, and leaves its connection as it was."""
+        return False
 
 
 async def _open(

@@ -6,9 +6,11 @@ execute, fetch and close. Here one call does all four, and a rollback outside a 
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiosqlite
+
+T = TypeVar("T")
 
 
 def connection(connect: Callable[[], sqlite3.Connection]) -> aiosqlite.Connection:
@@ -29,17 +31,22 @@ class _Connection(aiosqlite.Connection):
         if self.in_transaction or self._begun != self._ended:
             await super().rollback()
 
-    async def in_thread(self, work: Callable[[sqlite3.Connection], None]) -> None:
+    async def in_thread(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run work in the thread of the connection."""
 
-        def run() -> None:
+        def run() -> T:
             try:
-                work(self._conn)
+                return work(self._conn)
             finally:
                 self._ended += 1
 
         self._begun += 1
-        await self._execute(run)  # type: ignore[no-untyped-call]
+        done: T = await self._execute(run)  # type: ignore[no-untyped-call]
+        return done
+
+    def fetch(self, statement: str, parameters: tuple[Any, ...]) -> Awaitable[Sequence[Any]]:
+        """Run a statement and return its rows."""
+        return self.in_thread(lambda raw: raw.execute(statement, parameters).fetchall())
 
 
 class _Cursor:

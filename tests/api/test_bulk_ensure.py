@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from db.connection.database import Database
 from db.models import Document, Section
@@ -20,6 +20,7 @@ from tests.support.client import Client, Served
 from tests.support.concurrent_callers import assert_one_chat, chats_of, many_sections, pointer
 from tests.support.counting import counted
 from tests.support.invariants import violations
+from tests.support.statements import before_statements
 
 SECTIONS = """
 mutation ($docId: ID!, $sectionIds: [ID!]!) {
@@ -218,7 +219,7 @@ def before_the_second_look(client: Served, database_url: str, *statements: str) 
     """Have somebody else write when what was opened is committed, and has not been looked at again."""
     looks = 0
 
-    def count(_connection: Any, _cursor: Any, text: str, _parameters: Any, _context: Any, _many: bool) -> None:
+    async def count(_connection: Any, text: str, _parameters: Any) -> None:
         nonlocal looks
         looks += text.startswith("SELECT") and "chat_sessions" in text
         if looks == 2:
@@ -226,10 +227,8 @@ def before_the_second_look(client: Served, database_url: str, *statements: str) 
                 for statement in statements:
                     other.execute(statement)
 
-    engine = client.database.engines[1].sync_engine
-    event.listen(engine, "before_cursor_execute", count)
-    yield
-    event.remove(engine, "before_cursor_execute", count)
+    with before_statements(client.database, count, reads_only=True):
+        yield
     assert looks == 2
 
 

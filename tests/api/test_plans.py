@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from benchmarks import large_data
 from benchmarks.large_data import document_id, section_id
@@ -14,6 +14,7 @@ from db.connection.database import Database
 from tests.api.operations import create_document, create_section, ensure_chat, post_message
 from tests.support import postgres, processes
 from tests.support.client import Served
+from tests.support.statements import before_statements
 
 SECTIONS = 20_000
 """How many there are once the tables are filled; 50 chats have 400 messages, and one has 20,000."""
@@ -141,11 +142,11 @@ async def test_sqlite_visits_what_an_operation_needs(
         await asyncio.to_thread(large_data.analyze, database_url)
     sent: list[tuple[str, Any]] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+    async def note(_connection: Any, statement: str, parameters: Any) -> None:
         sent.append((statement, parameters))
 
-    event.listen(client.database.engines[1].sync_engine, "before_cursor_execute", note)
-    await client(operation, **large)
+    with before_statements(client.database, note, reads_only=True):
+        await client(operation, **large)
 
     # About 30 instructions of its virtual machine for each row that an operation needs.
     assert sent

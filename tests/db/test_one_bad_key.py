@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from asyncpg import UntranslatableCharacterError
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from db import ids
 from db.anchors import AnchorLoader
@@ -116,7 +116,7 @@ async def test_a_page_that_cannot_be_asked_for_fails_alone_among_many_pages(lati
     )
     assert [len(page.edges) if isinstance(page, Connection) else type(page) for page in pages] == [
         len(sections),
-        DBAPIError,
+        UntranslatableCharacterError,
         0,
     ]
 

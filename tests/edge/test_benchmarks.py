@@ -196,7 +196,7 @@ def test_the_profile_knows_where_the_time_goes(prepared: Setup) -> None:
     seen = [frame_categories.category(stack) for stack, _count in stacks]
 
     assert per_request > 0
-    assert set(seen) & {"SQLAlchemy", "asyncpg", "HTTP: uvicorn"}
+    assert set(seen) & {"our db", "our engine", "asyncpg", "HTTP: uvicorn"}
     assert seen.count(frame_categories.OTHER) < len(seen) / 4
     assert f"{per_request:,.0f} µs" in profile.table(stacks, per_request, 3)
 

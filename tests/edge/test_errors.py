@@ -56,7 +56,7 @@ async def test_a_fault_is_masked_with_an_id_that_is_in_the_log_once(
     assert (complaint["level"], complaint["event"], complaint["fault_id"]) == ("error", "fault", fault_id)
     assert complaint["path"] == "chatSession.messages"
     assert "messages" in complaint["exception"][0]["exc_value"]
-    assert "execute" in {frame["name"] for frame in complaint["exception"][0]["frames"]}
+    assert "fetch" in {frame["name"] for frame in complaint["exception"][0]["frames"]}
     assert log.text.count(fault_id) == 1
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import event
+from sqlalchemy.util import await_only, greenlet_spawn
 
 from db.connection.database import Database
 
@@ -70,6 +71,13 @@ def watched(database: Database, steps: Steps) -> Iterator[Steps]:
     with ExitStack() as stack:
         for engine, writing in zip(database.engines, (True, False), strict=True):
             _listen(stack, engine.sync_engine, writing, steps)
+
+        async def fetch(connection: Any, text: str, _arguments: Any) -> str:
+            await greenlet_spawn(steps.take, text, False, _DriverCursor(connection))
+            return text
+
+        database.before_fetch.append(fetch)
+        stack.callback(database.before_fetch.remove, fetch)
         dialect = database.engines[0].sync_engine.dialect
         commit = dialect.do_commit
 
@@ -81,6 +89,16 @@ def watched(database: Database, steps: Steps) -> Iterator[Steps]:
         vars(dialect)["do_commit"] = do_commit
         stack.callback(vars(dialect).pop, "do_commit")
         yield steps
+
+
+@dataclass(frozen=True)
+class _DriverCursor:
+    """Executes on the driver's connection, as a cursor of SQLAlchemy does on its own."""
+
+    connection: Any
+
+    def execute(self, statement: str, _parameters: Any) -> None:
+        await_only(self.connection.execute(statement))
 
 
 def _listen(stack: ExitStack, engine: Any, writing: bool, steps: Steps) -> None:

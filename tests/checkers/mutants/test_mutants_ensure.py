@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from db.connection import retry
 from db.connection.database import Database
@@ -14,6 +14,7 @@ from tests.support import factories
 from tests.support.client import Client, Served
 from tests.support.concurrent_callers import assert_one_chat, ensure, ensure_together, kinds
 from tests.support.invariants import violations
+from tests.support.statements import before_statements
 
 postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -24,19 +25,13 @@ def leaving_out(database: Database, part: str) -> Iterator[list[str]]:
     """Take a part out of every statement before it is sent, and collect the statements that had it."""
     changed: list[str] = []
 
-    def without(_c: Any, _cursor: Any, sent: str, parameters: Any, _context: Any, _many: bool) -> tuple[str, Any]:
+    async def without(_connection: Any, sent: str, _parameters: Any) -> str:
         if part in sent:
             changed.append(sent)
-        return sent.replace(part, ""), parameters
+        return sent.replace(part, "")
 
-    engines = [engine.sync_engine for engine in database.engines]
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", without, retval=True)
-    try:
+    with before_statements(database, without):
         yield changed
-    finally:
-        for engine in engines:
-            event.remove(engine, "before_cursor_execute", without)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from db.connection import errors
 from db.connection.database import Database
 from tests.checkers.histories.asking import perform
 from tests.checkers.reference_model import Call, Operation
+from tests.support.statements import before_statements
 from tests.support.thorough import thorough
 
 NOT_YET = float("inf")
@@ -81,17 +82,16 @@ class Actor:
         assert fault is None or isinstance(fault, Exception)
         return fault
 
-    def _before_statement(self, _c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    async def _before_statement(self, _connection: Any, statement: str, _parameters: Any) -> None:
         # By then the rows are locked, and nobody else has a say in it; and each step makes for many more schedules.
         if thorough() or not statement.startswith("DELETE"):
-            self._stop()
+            await self._stop()
 
-    def _stop(self, *_: Any) -> None:
+    async def _stop(self) -> None:
         if not self.free:
-            # Events are told in the greenlet in which SQLAlchemy waits for its driver.
             self._held = asyncio.get_running_loop().create_future()
             self._moved.set()
-            await_only(self._held)
+            await self._held
 
     def _note(self, context: Any) -> None:
         self.conflicts += errors.is_conflict(context.original_exception)
@@ -109,9 +109,9 @@ async def acting(url: str, moved: asyncio.Event) -> AsyncIterator[Actor]:
         assert isinstance(pid, int)
         actor = Actor(database, pid, moved)
         for engine in database.engines:
-            event.listen(engine.sync_engine, "before_cursor_execute", actor._before_statement)
             event.listen(engine.sync_engine, "handle_error", actor._note)
-        event.listen(database.engines[0].sync_engine, "commit", actor._stop)
-        yield actor
+        event.listen(database.engines[0].sync_engine, "commit", lambda _: await_only(actor._stop()))
+        with before_statements(database, actor._before_statement):
+            yield actor
     finally:
         await database.close()
