@@ -27,8 +27,8 @@ BROKEN = {
     " SELECT workspace_id, 'msg_2', 'chat_gone', 1, role, author, content, NULL, created_at, updated_at FROM messages",
     "NO_DANGLING_REFERENCE a document whose purge was begun is gone": "INSERT INTO documents"
     " (workspace_id, id, title, tags, metadata, access, version, created_by, deleted_at, created_at, updated_at)"
-    " SELECT workspace_id, 'doc_2', '', tags, metadata, access, version, created_by, '1970-01-01 00:00:00.000000', created_at,"
-    " '2026-01-01 00:00:00.000000' FROM documents",
+    " SELECT workspace_id, 'doc_2', '', tags, metadata, access, version, created_by, '1970-01-01 00:00:00.000000',"
+    " created_at, '2026-01-01 00:00:00.000000' FROM documents",
     "NO_DANGLING_REFERENCE a section whose purge was begun is gone": "UPDATE sections"
     " SET deleted_at = '1970-01-01 00:00:00.000000', updated_at = '2026-01-01 00:00:00.000000' WHERE id = 'sec_2'",
     "ONE_WORKSPACE a chat was opened through a document of its workspace": ""
