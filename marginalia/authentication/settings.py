@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode
 from db.principals import Role
 from marginalia.authentication.claims import is_workspace_id
 from marginalia.authentication.keys import OIDC_ALGORITHMS
+from marginalia.database_settings import DatabaseSettings, OfProcess, read_from_process
 
 
 def _split(given: object) -> object:
@@ -86,3 +87,16 @@ class AuthenticationSettings(BaseSettings):
     def default_role(self) -> Role | None:
         """The role of the OIDC issuer's users whose token names none."""
         return None if self.oidc_role == "none" else Role[self.oidc_role]
+
+
+class CommandSettings(AuthenticationSettings, DatabaseSettings):
+    """The settings of commands that make tokens. Importing them imports no server."""
+
+
+class _CommandSettingsOfProcess(OfProcess, CommandSettings):
+    """Those settings of this process."""
+
+
+def read_authentication_settings() -> CommandSettings:
+    """Read the settings of authentication of this process. Raises `BadSettings`."""
+    return read_from_process(_CommandSettingsOfProcess)

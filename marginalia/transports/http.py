@@ -62,6 +62,8 @@ class HTTPRejection(Exception):
     def __init__(self, status: int, reason: str, code: str = "BAD_REQUEST", **headers: str) -> None:
         super().__init__(reason)
         self.status, self.reason, self.code, self.headers = status, reason, code, headers
+        self.explanation: dict[str, str] = {}
+        """More fields for the log line, which the client does not see."""
 
 
 @dataclass
@@ -119,7 +121,7 @@ class GraphQLView:
             try:
                 await self._answer(exchange)
             except HTTPRejection as refusal:
-                _log.info("request refused", status=refusal.status)
+                _log.info("request refused", status=refusal.status, **refusal.explanation)
                 exchange.headers.update(refusal.headers)
                 error = {"message": refusal.reason, "extensions": {"code": refusal.code}}
                 await exchange.respond(refusal.status, {"errors": [error]})
@@ -131,7 +133,7 @@ class GraphQLView:
         session = await self._session(exchange)
         call = await self._call(exchange)
         if session.end:  # while the body came
-            raise _unauthenticated()
+            raise _unauthenticated({"reason": "the token has expired"})
         report_cost = exchange.sent.get("graphql-cost") == "report"
         transport = "sse" if accepted.single is None else "http"
         ready = self._runner.prepare(call, transport=transport, report_cost=report_cost)
@@ -151,12 +153,12 @@ class GraphQLView:
         try:
             return await self._authentication.authenticate(credentials.from_headers(exchange.sent))
         except Unauthenticated as error:
-            _log.info("not authenticated", **explanation(error))
-            raise _unauthenticated() from None
+            raise _unauthenticated(explanation(error)) from None
         except (AuthenticationUnavailable, DatabaseUnavailable) as error:
-            _log.warning("cannot authenticate", reason=str(error))
             reason = "Temporarily unavailable, please retry"
-            raise HTTPRejection(503, reason, "TEMPORARILY_UNAVAILABLE", **{"Retry-After": "1"}) from None
+            refusal = HTTPRejection(503, reason, "TEMPORARILY_UNAVAILABLE", **{"Retry-After": "1"})
+            refusal.explanation = {"reason": str(error)}
+            raise refusal from None
 
     async def _run(
         self, exchange: _Exchange, ready: PreparedRequest, session: Session, transport: str
@@ -241,10 +243,12 @@ class GraphQLView:
         return 400 if answer.code == "GRAPHQL_PARSE_FAILED" else 422
 
 
-def _unauthenticated() -> HTTPRejection:
+def _unauthenticated(explained: dict[str, str]) -> HTTPRejection:
     # One answer, whatever the reason: it must not help to find out what is almost right.
     reason = "The request needs a valid token: Authorization: Bearer ..."
-    return HTTPRejection(401, reason, "UNAUTHENTICATED", **{"WWW-Authenticate": "Bearer"})
+    refusal = HTTPRejection(401, reason, "UNAUTHENTICATED", **{"WWW-Authenticate": "Bearer"})
+    refusal.explanation = explained
+    return refusal
 
 
 def explanation(error: Unauthenticated) -> dict[str, str]:

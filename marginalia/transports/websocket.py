@@ -1,6 +1,7 @@
 """WebSockets: operations over the graphql-transport-ws protocol."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,8 @@ END_GRACE_S = 1.0
 LONGEST_ID = 1_000
 """The maximum length of an operation id: the server stores it, and repeats it in every message."""
 
+_NOTHING: Mapping[str, str] = {}
+
 GONE = (WebSocketDisconnect, WebSocketDisconnected)
 """The errors of a send or receive after the client has gone or the socket was closed."""
 
@@ -53,9 +56,11 @@ class SocketLimits:
 class ProtocolError(Exception):
     """The client violated the protocol. The socket is closed with the protocol's code for it."""
 
-    def __init__(self, code: int, reason: str) -> None:
+    def __init__(self, code: int, reason: str, explanation: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
         self.code, self.reason = code, reason
+        self.explanation = explanation or {}
+        """More fields for the log line, which the client does not see."""
 
 
 class SocketView:
@@ -128,12 +133,12 @@ class _Socket:
         except TimeoutError:
             await self._close(4408, "Connection initialisation timeout")
         except ProtocolError as closed:
-            await self._close(closed.code, closed.reason)
-        except SessionEnded:
+            await self._close(closed.code, closed.reason, closed.explanation)
+        except SessionEnded as ended:
             # The subscriptions end by themselves, each with an error that says why.
             if tasks := [*self._operations.values(), *self._ending]:
                 await asyncio.wait(tasks, timeout=END_GRACE_S)
-            await self._close(4403, "Forbidden")
+            await self._close(4403, "Forbidden", {"reason": ended.code})
         except GONE:
             pass
         finally:
@@ -182,11 +187,9 @@ class _Socket:
             given = credentials.from_payload(payload, self._websocket.headers)
             self._session = await self._authentication.authenticate(given)
         except Unauthenticated as error:
-            _log.info("not authenticated", **explanation(error))
-            raise ProtocolError(4403, "Forbidden") from None
+            raise ProtocolError(4403, "Forbidden", explanation(error)) from None
         except (AuthenticationUnavailable, DatabaseUnavailable) as error:
-            _log.warning("cannot authenticate", reason=str(error))
-            raise ProtocolError(1013, "Temporarily unavailable, please retry") from None
+            raise ProtocolError(1013, "Temporarily unavailable, please retry", {"reason": str(error)}) from None
         self._watching.enter_context(self._watch.watching(self._session, self._interruption.interrupt))
         await self._send({"type": "connection_ack"})
 
@@ -249,8 +252,8 @@ class _Socket:
     async def _send(self, message: dict[str, Any]) -> None:
         await self._websocket.send_text(request.encode(message).decode())
 
-    async def _close(self, code: int, reason: str) -> None:
-        _log.info("socket closed", code=code)
+    async def _close(self, code: int, reason: str, explanation: Mapping[str, str] = _NOTHING) -> None:
+        _log.info("socket closed", code=code, **explanation)
         # A close reason has at most 123 bytes, and may quote what the client sent.
         short = reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
         with suppress(*GONE):
