@@ -55,7 +55,8 @@ async def keys(database: Database, digests: Sequence[str]) -> Mapping[str, Found
     ).where(any_of(ApiKey.digest, digests))
     found: dict[str, FoundKey | None] = dict.fromkeys(digests)
     for row in await _rows(database, wanted):
-        found[row.pop("digest")] = FoundKey(**row | {"role": Role(row["role"]), "kind": UserKind(row["kind"])})
+        digest = row.pop("digest")
+        found[digest] = FoundKey(**row | {"role": Role(row["role"]), "kind": UserKind(row["kind"])})
     return found
 
 
@@ -72,7 +73,8 @@ async def links(database: Database, digests: Sequence[str]) -> Mapping[str, Foun
     ).where(any_of(ShareLink.digest, digests))
     found: dict[str, FoundLink | None] = dict.fromkeys(digests)
     for row in await _rows(database, wanted):
-        found[row.pop("digest")] = FoundLink(**row | {"role": Role(row["role"])})
+        digest = row.pop("digest")
+        found[digest] = FoundLink(**row | {"role": Role(row["role"])})
     return found
 
 

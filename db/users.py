@@ -46,22 +46,19 @@ async def remember(database: Database, profile: Profile) -> None:
         avatar_url=profile.avatar_url,
         named_at=profile.named_at,
     )
-    change = (
-        update(User)
-        .where(*key, or_(User.named_at.is_(None), User.named_at <= profile.named_at))
-        .values(
-            kind=profile.kind,
-            name=profile.name,
-            avatar_url=profile.avatar_url,
-            named_at=profile.named_at,
-            updated_at=utcnow(),
-        )
-        .execution_options(synchronize_session=False)
-    )
 
     async def store(session: AsyncSession) -> None:
         if await insert_if_absent(session, row, "workspace_id", "id") is None and profile.named_at is not None:
-            await session.execute(change)
+            changed = {
+                "kind": profile.kind,
+                "name": profile.name,
+                "avatar_url": profile.avatar_url,
+                "named_at": profile.named_at,
+                "updated_at": utcnow(),
+            }
+            is_newer = or_(User.named_at.is_(None), User.named_at <= profile.named_at)
+            change = update(User).where(*key, is_newer).values(changed)
+            await session.execute(change.execution_options(synchronize_session=False))
 
     await database.transact(store, repeatable=True)
 

@@ -22,87 +22,70 @@ _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A bearer token, and for whom it is used."""
+    """A bearer token, and for whom it is used: as it was sent, and checked when it is asked for."""
 
-    token: str | None = None
-    user_id: str | None = None
-    """The user of its workspace that an API key acts for."""
-    guest_name: str | None = None
-    guest_id: str | None = None
+    authorization: str | None = None
+    user: str | None = None
+    sent_guest_name: str | None = None
+    sent_guest_id: str | None = None
+
+    @property
+    def token(self) -> str | None:
+        """The bearer token. None: there is no `Authorization`. Raises `Unauthenticated`."""
+        if self.authorization is None:
+            return None
+        if len(self.authorization) > MAX_TOKEN_CHARACTERS:
+            raise Unauthenticated("the token is too long")
+        if found := _BEARER.fullmatch(self.authorization):
+            return found[1]
+        raise Unauthenticated("Authorization is not 'Bearer' and a token")
+
+    @property
+    def user_id(self) -> str | None:
+        """The user of its workspace that an API key acts for. Raises `Unauthenticated`."""
+        if self.user is not None and not is_user_id(self.user):
+            raise Unauthenticated("Marginalia-User is not the id of a user")
+        return self.user
+
+    @property
+    def guest_id(self) -> str | None:
+        """What tells guests with the same name apart. Raises `Unauthenticated`."""
+        if self.sent_guest_id is not None and not 0 < len(self.sent_guest_id) <= MAX_ID_CHARACTERS:
+            raise Unauthenticated(f"Marginalia-Guest-Id is not 1 to {MAX_ID_CHARACTERS} characters")
+        return self.sent_guest_id
+
+    @property
+    def guest_name(self) -> str | None:
+        """The name of a guest, which headers carry percent-encoded. None: there is none. Raises `Unauthenticated`."""
+        if self.sent_guest_name is None:
+            return None
+        try:
+            return one_line(unquote_to_bytes(self.sent_guest_name).decode()) or None
+        except UnicodeError:
+            raise Unauthenticated("Marginalia-Guest-Name is not percent-encoded UTF-8") from None
 
 
 def from_headers(headers: Mapping[str, str]) -> Credentials:
-    """Read the credentials of a request from its headers, by lower-case name. Raises `Unauthenticated`."""
+    """Return the credentials of a request from its headers, by lower-case name."""
     if AUTHORIZATION not in headers:
         return _NOBODY
-    return _read({name: _utf_8(headers[name]) for name in NAMES if name in headers})
+    return Credentials(*(_utf_8(headers.get(name)) for name in NAMES))
 
 
 def from_payload(payload: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Credentials:
-    """Read the credentials of a socket from the payload of `connection_init`; what it omits, from the handshake.
-
-    Raises `Unauthenticated`.
-    """
-    given = {name: _utf_8(headers[name]) for name in NAMES if name in headers}
-    for key, value in (payload or {}).items():
-        if (name := key.lower()) in NAMES and value is not None:
-            if not isinstance(value, str):
-                raise Unauthenticated(f"{name} is not a text")
-            given[name] = value
-    return _read(given)
-
-
-def _read(given: Mapping[str, str]) -> Credentials:
-    authorization = given.get(AUTHORIZATION)
-    if authorization is None:
-        return _NOBODY
-    return Credentials(
-        _token(authorization),
-        _user_id(given.get(USER)),
-        _guest_name(given.get(GUEST_NAME)),
-        _id(given.get(GUEST_ID), GUEST_ID),
-    )
+    """Return the credentials of a socket from the payload of `connection_init`; what it omits, from the handshake."""
+    sent = {key.lower(): value for key, value in (payload or {}).items() if value is not None}
+    # What is no text is not valid either.
+    texts = {name: value if isinstance(value, str) else "" for name, value in sent.items()}
+    return Credentials(*(texts.get(name, _utf_8(headers.get(name))) for name in NAMES))
 
 
 _NOBODY = Credentials()
 
 
-def _utf_8(header: str) -> str:
-    """Decode a header that was read as Latin-1, as HTTP libraries do. Raises `Unauthenticated`."""
-    try:
-        return header if header.isascii() else header.encode("latin-1").decode()
-    except UnicodeError:
-        raise Unauthenticated("a header is not UTF-8") from None
-
-
-def _token(authorization: str) -> str:
-    if len(authorization) > MAX_TOKEN_CHARACTERS:
-        raise Unauthenticated("the token is too long")
-    if found := _BEARER.fullmatch(authorization):
-        return found[1]
-    raise Unauthenticated("Authorization is not 'Bearer' and a token")
-
-
-def _user_id(given: str | None) -> str | None:
-    if given is not None and not is_user_id(given):
-        raise Unauthenticated(f"{USER} is not the id of a user")
-    return given
-
-
-def _id(given: str | None, name: str) -> str | None:
-    if given is not None and not 0 < len(given) <= MAX_ID_CHARACTERS:
-        raise Unauthenticated(f"{name} is not 1 to {MAX_ID_CHARACTERS} characters")
-    return given
-
-
-def _guest_name(given: str | None) -> str | None:
-    """Decode the percent-encoded name: headers carry ASCII only."""
-    if given is None:
-        return None
-    try:
-        return one_line(unquote_to_bytes(given).decode()) or None
-    except UnicodeError:
-        raise Unauthenticated(f"{GUEST_NAME} is not percent-encoded UTF-8") from None
+def _utf_8(header: str | None) -> str | None:
+    """Decode a header that was read as Latin-1, as HTTP libraries do."""
+    return header if header is None or header.isascii() else header.encode("latin-1").decode(errors="replace")
 
 
 def is_user_id(given: str) -> bool:
@@ -110,6 +93,7 @@ def is_user_id(given: str) -> bool:
     return (
         0 < len(given) <= MAX_ID_CHARACTERS
         and given.isprintable()
+        and "\ufffd" not in given
         and given == given.strip()
         and not given.startswith(RESERVED)
     )

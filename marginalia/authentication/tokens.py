@@ -62,7 +62,7 @@ class TokenAuthentication:
             session, profile = await self._keys.authenticate(credentials)
         elif token.startswith(share_links.PREFIX):
             session, profile = await self._links.authenticate(credentials)
-        elif credentials.user_id is not None:
+        elif credentials.user is not None:
             raise Unauthenticated("Marginalia-User goes with an API key only")
         else:
             session, profile = await self._jwt(token)

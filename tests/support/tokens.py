@@ -18,7 +18,7 @@ from db.models import ApiKey, Document, ShareLink, UserKind
 from db.principals import Role
 from tests.support import factories
 
-SECRET = "a secret of the tests, which has more than 32 bytes"
+SECRET = "a secret of the tests, which has more than 32 bytes"  # noqa: S105 - it protects nothing
 
 VIEWER = "{ viewer { user { id name } role workspace { id } } }"
 
