@@ -112,6 +112,7 @@ def create_app(settings: Settings, authentication: Authentication | None = None)
     app.router.redirect_slashes = False
     app.state.database = database
     app.state.chat_feed = chat_feed
+    app.state.watch = watch
     app.state.operations = operations
     app.state.ending = ending
     app.state.preparation = preparation

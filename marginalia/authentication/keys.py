@@ -24,6 +24,7 @@ OIDC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256"
 
 _OF_CURVES = {"P-256": ("ES256",), "P-384": ("ES384",), "P-521": ("ES512",), "Ed25519": ("EdDSA", "Ed25519")}
 _OF_RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+_PUBLIC_TYPES = ("RSA", "EC", "OKP")
 _PEM_KEYS: Sequence[type[RSAKey | ECKey | OKPKey]] = (RSAKey, ECKey, OKPKey)
 
 
@@ -67,6 +68,8 @@ def published_keys(data: Mapping[str, Any]) -> Sequence[Key]:
     listed = data.get("keys")
     keys = []
     for each in listed if isinstance(listed, list) else ():
+        if not isinstance(each, dict) or each.get("kty") not in _PUBLIC_TYPES:
+            continue
         try:
             key = JWKRegistry.import_key(each)
         except (JoseError, ValueError, TypeError, KeyError, AttributeError):

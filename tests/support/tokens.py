@@ -34,7 +34,7 @@ def claims(**changed: Any) -> dict[str, Any]:
     return {name: value for name, value in {**good, **changed}.items() if value is not None}
 
 
-def sign(key: Key | None = None, header: Mapping[str, Any] | None = None, **changed: Any) -> str:
+def sign(key: Key | None = None, header: Mapping[str, Any] | None = None, /, **changed: Any) -> str:
     """Return a token signed with a key; without one, with the shared secret."""
     key = key or OctKey.import_key(SECRET)
     algorithm = {"oct": "HS256", "RSA": "RS256", "EC": "ES256", "OKP": "Ed25519"}[key.key_type]

@@ -18,7 +18,7 @@ from tests.support.client import Served
 from tests.support.tokens import EC, ED, RSA, SECRET, VIEWER, bearer, claims, public_pem, segment, sign
 
 AUDIENCE, ISSUER = "marginalia", "https://us.example"
-GOOD = {"aud": AUDIENCE, "iss": ISSUER}
+GOOD: dict[str, Any] = {"aud": AUDIENCE, "iss": ISSUER}
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -166,7 +166,7 @@ def strict(serve: Serve) -> Any:
 async def refused(client: Served, authorization: str) -> bytes:
     """Insist that a token is refused, and return the body."""
     answer = await client.http.post(
-        "/graphql", json={"query": VIEWER}, headers={"Authorization": authorization.encode("utf-8", "surrogatepass")}
+        "/graphql", json={"query": VIEWER}, headers=[(b"Authorization", authorization.encode("utf-8", "surrogatepass"))]
     )
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     return answer.content
