@@ -77,6 +77,8 @@ class ApiKeys:
             await credential_lookups.mark_used(self._database, key.workspace_id, key.id)
         except DatabaseUnavailable as error:
             _log.warning("The last use of an API key cannot be stored: %s", error, key=key.id)
+        except Exception:
+            _log.exception("The last use of an API key cannot be stored", key=key.id)
 
 
 def _acting(key: FoundKey, user_id: str | None) -> tuple[Principal, Profile]:

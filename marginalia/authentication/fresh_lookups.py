@@ -7,6 +7,8 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import structlog
+
 from db.connection.errors import DatabaseUnavailable
 from db.reading.coalescing import CoalescingLoader
 from marginalia.authentication.bounded import Bounded
@@ -18,6 +20,8 @@ READ_TIMEOUT_S = 5.0
 """How long a caller waits for the database."""
 
 T = TypeVar("T")
+
+_log = structlog.stdlib.get_logger("marginalia.authentication")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,5 +63,11 @@ class FreshLookups(Generic[T]):
                 value = await self._loader.load(key)
         except TimeoutError:
             raise DatabaseUnavailable("The database did not answer in time") from None
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            # Nobody is refused for a fault of ours.
+            _log.exception("Credentials cannot be looked up")
+            raise DatabaseUnavailable("The credentials cannot be looked up") from error
         self._results.put(key, _Result(value, began))
         return value
