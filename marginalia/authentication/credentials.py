@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from marginalia.authentication.session import Unauthenticated
@@ -20,8 +19,7 @@ MAX_NAME_CHARACTERS = 200
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """A bearer token, and for whom it is used: as it was sent, and checked when it is asked for."""
 
     authorization: str | None = None
@@ -69,7 +67,7 @@ def from_headers(headers: Mapping[str, str]) -> Credentials:
     """Return the credentials of a request from its headers, by lower-case name."""
     if AUTHORIZATION not in headers:
         return _NOBODY
-    return Credentials(*(_utf_8(headers.get(name)) for name in NAMES))
+    return Credentials(*[_utf_8(headers.get(name)) for name in NAMES])
 
 
 def from_payload(payload: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Credentials:
@@ -77,7 +75,7 @@ def from_payload(payload: Mapping[str, Any] | None, headers: Mapping[str, str]) 
     sent = {key.lower(): value for key, value in (payload or {}).items() if value is not None}
     # What is no text is not valid either.
     texts = {name: value if isinstance(value, str) else "" for name, value in sent.items()}
-    return Credentials(*(texts.get(name, _utf_8(headers.get(name))) for name in NAMES))
+    return Credentials(*[texts.get(name, _utf_8(headers.get(name))) for name in NAMES])
 
 
 _NOBODY = Credentials()

@@ -55,17 +55,7 @@ class TokenAuthentication:
 
         Raises `Unauthenticated`; or `AuthenticationUnavailable` or `DatabaseUnavailable`, if nobody can tell.
         """
-        token = credentials.token
-        if token is None:
-            raise Unauthenticated("there is no token")
-        if token.startswith(api_keys.PREFIX):
-            session, profile = await self._keys.authenticate(credentials)
-        elif token.startswith(share_links.PREFIX):
-            session, profile = await self._links.authenticate(credentials)
-        elif credentials.user is not None:
-            raise Unauthenticated("Marginalia-User goes with an API key only")
-        else:
-            session, profile = await self._jwt(token)
+        session, profile = self._known(credentials) or await self._authenticated(credentials)
         if not self._profiles.knows(profile):
             await self._profiles.remember(profile)
         return session
@@ -76,13 +66,27 @@ class TokenAuthentication:
             await self._issued.close()
         await self._background.close()
 
-    async def _jwt(self, token: str) -> _Verified:
-        digest = sha256(token.encode()).digest()
+    async def _authenticated(self, credentials: Credentials) -> tuple[Session, Profile]:
+        token = credentials.token
+        if token is None:
+            raise Unauthenticated("there is no token")
+        if token.startswith(api_keys.PREFIX):
+            return await self._keys.authenticate(credentials)
+        if token.startswith(share_links.PREFIX):
+            return await self._links.authenticate(credentials)
+        if credentials.user is not None:
+            raise Unauthenticated("Marginalia-User goes with an API key only")
+        verified = await self._verify(token)
+        self._verified.put(_digest(credentials), verified)
+        return verified
+
+    def _known(self, credentials: Credentials) -> _Verified | None:
+        """Return the JWT that was verified before, at the cost of a look-up. Raises `Unauthenticated` if it is over."""
+        if credentials.authorization is None or credentials.user is not None:
+            return None
+        digest = _digest(credentials)
         verified = self._verified.get(digest)
-        if verified is None:
-            verified = await self._verify(token)
-            self._verified.put(digest, verified)
-        if verified.session.end:
+        if verified is not None and verified.session.end:
             self._verified.drop(digest)
             raise Unauthenticated("the token has expired")
         return verified
@@ -99,7 +103,11 @@ class TokenAuthentication:
             )
         principal, profile = identify(claims, names, time.time())
         await self._workspaces.require(principal.workspace_id)
-        return _Verified(Session(principal, min(float(min(claims["exp"], LATEST)), LATEST)), profile)
+        return _Verified(Session(principal, float(min(claims["exp"], LATEST))), profile)
+
+
+def _digest(credentials: Credentials) -> bytes:
+    return sha256((credentials.authorization or "").encode("utf-8", "surrogatepass")).digest()
 
 
 class _KnownWorkspaces:
