@@ -99,7 +99,8 @@ class TokenAuthentication:
             claims, names = await self._signed.claims(unverified), self._signed.names
         else:
             raise Unauthenticated(
-                "there is no key for JWTs", "MARGINALIA_TOKEN_SECRET, _TOKEN_PUBLIC_KEY or _OIDC_ISSUER gives one"
+                "there is no key for JWTs",
+                "MARGINALIA_TOKEN_SECRET_FILE, MARGINALIA_TOKEN_PUBLIC_KEY_FILE or MARGINALIA_OIDC_ISSUER gives one",
             )
         principal, profile = identify(claims, names, time.time())
         await self._workspaces.require(principal.workspace_id)
