@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 from marginalia import terminal
 from marginalia.cli import tokens, workspaces
 from marginalia.cli.failure import MISCONFIGURED, UNREADABLE, fail
-from marginalia.cli.options import DatabaseOption, database_settings, read
+from marginalia.cli.options import DatabaseOption, database_settings, read_for
 from marginalia.terminal import write_line
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def serve(
     from marginalia.cli import serving
     from marginalia.settings import read_settings
 
-    settings = read(database, read_settings)
+    settings = read_for(database, read_settings)
     if reload and workers > 1:
         fail("--reload works with one worker only.")
     serving.serve(settings, host, port, workers=workers, load_demo=load_demo, reload=reload)

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the settings behind them."""
+"""Options that several commands have, and the settings that commands read."""
 
 import os
 from collections.abc import Callable
@@ -25,14 +25,14 @@ DatabaseOption = Annotated[
 
 
 def database_settings(database: str | None) -> "DatabaseSettings":
-    """Read the settings of the database, or end the command."""
+    """Read the settings of a command, with the database of its option. Ends the command if they are invalid."""
     from marginalia.database_settings import read_database_settings
 
-    return read(database, read_database_settings)
+    return read_for(database, read_database_settings)
 
 
-def read(database: str | None, reading: Callable[[], T]) -> T:
-    """Read settings and configure the log, or end the command."""
+def read_for(database: str | None, read: Callable[[], T]) -> T:
+    """Read settings of any kind as `database_settings` does, and configure the log."""
     from marginalia.database_settings import BadSettings
     from marginalia.observability import log_config
 
@@ -42,7 +42,7 @@ def read(database: str | None, reading: Callable[[], T]) -> T:
         # Through the environment, because the worker processes read it too.
         os.environ["MARGINALIA_DATABASE_URL"] = database
     try:
-        settings = reading()
+        settings = read()
     except BadSettings as error:
         fail(str(error), MISCONFIGURED)
     log_config.configure(settings.log_level)

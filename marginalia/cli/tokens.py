@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from marginalia.cli.failure import MISCONFIGURED, fail
-from marginalia.cli.options import read
+from marginalia.cli.options import read_for
 
 if TYPE_CHECKING:
     from db.principals import Role
@@ -52,7 +52,7 @@ def token(
     from marginalia.authentication.settings import read_authentication_settings
     from marginalia.authentication.signing import BadToken
 
-    settings = read(None, read_authentication_settings)
+    settings = read_for(None, read_authentication_settings)
     if (role is None) == (not document):
         fail("A token needs either --role or --document ID=ROLE.", MISCONFIGURED)
     try:
