@@ -27,6 +27,9 @@ class Credentials(NamedTuple):
     sent_guest_name: str | None = None
     sent_guest_id: str | None = None
 
+    def __repr__(self) -> str:
+        return "Credentials(...)"  # never the token
+
     @property
     def token(self) -> str | None:
         """The bearer token. None: there is no `Authorization`. Raises `Unauthenticated`."""

@@ -15,7 +15,7 @@ from marginalia.authentication.api_keys import ApiKeys
 from marginalia.authentication.background import Background
 from marginalia.authentication.bounded import Bounded
 from marginalia.authentication.claims import identify
-from marginalia.authentication.credentials import Credentials
+from marginalia.authentication.credentials import MAX_TOKEN_CHARACTERS, Credentials
 from marginalia.authentication.fresh_lookups import FreshLookups
 from marginalia.authentication.profiles import Profiles
 from marginalia.authentication.session import Session, Unauthenticated
@@ -72,17 +72,18 @@ class TokenAuthentication:
             raise Unauthenticated("there is no token")
         if token.startswith(api_keys.PREFIX):
             return await self._keys.authenticate(credentials)
-        if token.startswith(share_links.PREFIX):
-            return await self._links.authenticate(credentials)
         if credentials.user is not None:
             raise Unauthenticated("Marginalia-User goes with an API key only")
+        if token.startswith(share_links.PREFIX):
+            return await self._links.authenticate(credentials)
         verified = await self._verify(token)
         self._verified.put(_digest(credentials), verified)
         return verified
 
     def _known(self, credentials: Credentials) -> _Verified | None:
         """Return the JWT that was verified before, at the cost of a look-up. Raises `Unauthenticated` if it is over."""
-        if credentials.authorization is None or credentials.user is not None:
+        authorization = credentials.authorization
+        if authorization is None or len(authorization) > MAX_TOKEN_CHARACTERS or credentials.user is not None:
             return None
         digest = _digest(credentials)
         verified = self._verified.get(digest)

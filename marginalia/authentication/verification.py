@@ -5,7 +5,7 @@ import re
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from joserfc import jws
@@ -43,7 +43,7 @@ class _Registry(JWSRegistry):
 class UnverifiedToken:
     """A token in the form of a JWT. Nothing in it may be believed, only be used to choose the keys."""
 
-    text: str
+    text: str = field(repr=False)
     algorithm: str
     key_id: str | None
     issuer: object

@@ -76,10 +76,10 @@ class SessionWatch:
 
     async def _check_all(self) -> None:
         sessions = {watched.session for watched in self._watched}
-        limited = [watched for watched in self._watched if watched.is_allowed is not None]
+        limited = [(watched, is_allowed) for watched in self._watched if (is_allowed := watched.is_allowed)]
         await asyncio.gather(*(_checked(session) for session in sessions))
         self._interrupt_ended()
-        await asyncio.gather(*map(_check_access, limited))
+        await asyncio.gather(*(_check_access(watched, is_allowed) for watched, is_allowed in limited))
 
 
 async def _checked(session: Session) -> None:
@@ -91,10 +91,9 @@ async def _checked(session: Session) -> None:
         _log.exception("A session cannot be checked")
 
 
-async def _check_access(watched: _Watched) -> None:
-    assert watched.is_allowed is not None  # noqa: S101 - only those are checked
+async def _check_access(watched: _Watched, is_allowed: Allowed) -> None:
     try:
-        if not await watched.is_allowed():
+        if not await is_allowed():
             watched.interrupt(SessionEnded(End.ACCESS_REVOKED))
     except DatabaseUnavailable:
         pass

@@ -60,8 +60,10 @@ async def test_a_key_acts_for_no_one_else(client: Served, database: Database, us
 
 
 @on_sqlite
-async def test_a_signed_token_acts_for_no_one_else(client: Served) -> None:
-    assert await viewer(client, sign(), marginalia_user="u2") == 401
+async def test_only_a_key_acts_for_others(client: Served, database: Database) -> None:
+    link, _ = await share_link(database, await factories.document(database))
+    for token in (sign(), link):
+        assert await viewer(client, token, marginalia_user="u2") == 401
 
 
 async def test_expired_and_revoked_secrets_are_refused_alike(client: Served, database: Database) -> None:

@@ -7,7 +7,8 @@ from joserfc.jwk import OctKey
 from sqlalchemy import text
 
 from db.connection.database import Database
-from marginalia.authentication import signing
+from marginalia.authentication import signing, verification
+from marginalia.authentication.credentials import from_headers
 from marginalia.authentication.settings import CommandSettings
 from tests.conftest import Serve
 from tests.edge.conftest import Log
@@ -96,4 +97,7 @@ async def test_an_issuer_cannot_bring_secrets_into_the_log(serve: Serve, log: Lo
 def test_no_error_shows_the_secret() -> None:
     settings = CommandSettings(_env_file=None, token_secret=SECRET)
     assert SECRET not in repr(settings)
+    token = sign()
+    assert token not in repr(from_headers({"authorization": f"Bearer {token}"}))
+    assert token not in repr(verification.parse(token))
     assert SECRET not in signing.token(settings, "u1", "local", None, lifetime_s=60)
