@@ -1,15 +1,16 @@
-"""The configured authentication: what the settings ask for."""
+"""The configured authentication: what the settings ask for.
+
+Without tokens, the libraries that verify them are not imported.
+"""
 
 import os
 
 import structlog
 
 from db.connection.database import Database
-from marginalia.authentication import oidc, signed_tokens
 from marginalia.authentication.authentication import Authentication
 from marginalia.authentication.local import LocalAuthentication
 from marginalia.authentication.settings import AuthenticationSettings
-from marginalia.authentication.tokens import TokenAuthentication
 
 _log = structlog.stdlib.get_logger("marginalia.authentication")
 
@@ -17,6 +18,8 @@ _log = structlog.stdlib.get_logger("marginalia.authentication")
 def check(settings: AuthenticationSettings) -> None:
     """Check the keys in the settings. Raises `BadKey`."""
     if settings.auth == "tokens":
+        from marginalia.authentication import oidc, signed_tokens
+
         signed_tokens.from_settings(settings)
         oidc.from_settings(settings)
         _warn_of_readable_secret(settings)
@@ -24,7 +27,11 @@ def check(settings: AuthenticationSettings) -> None:
 
 def authentication(settings: AuthenticationSettings, database: Database) -> Authentication:
     """Return the authentication that the settings ask for. Raises `BadKey`."""
-    return TokenAuthentication(settings, database) if settings.auth == "tokens" else LocalAuthentication()
+    if settings.auth == "local":
+        return LocalAuthentication()
+    from marginalia.authentication.tokens import TokenAuthentication
+
+    return TokenAuthentication(settings, database)
 
 
 def _warn_of_readable_secret(settings: AuthenticationSettings) -> None:

@@ -9,9 +9,10 @@ import structlog
 from joserfc.jwk import Key
 
 from marginalia.authentication import published
-from marginalia.authentication.keys import BadKey, algorithms_of, published_keys
+from marginalia.authentication.keys import algorithms_of, published_keys
 from marginalia.authentication.published import FetchFailed
 from marginalia.authentication.session import AuthenticationUnavailable
+from marginalia.authentication.settings import BadKey
 from marginalia.authentication.verification import UnverifiedToken
 
 MIN_INTERVAL_S = 5.0

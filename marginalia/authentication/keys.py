@@ -9,6 +9,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, Key, OctKey, OKPKey, RSAKey
 
 from marginalia import files
+from marginalia.authentication.settings import BadKey
 from marginalia.files import UnreadableFile
 
 MIN_SECRET_BYTES = 32
@@ -19,17 +20,10 @@ MIN_RSA_BITS = 2_048
 LARGEST_KEY_FILE = 100_000
 """The maximum size of a file with keys, in bytes."""
 
-OIDC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
-"""The algorithms with which an issuer may sign: those with public keys."""
-
 _OF_CURVES = {"P-256": ("ES256",), "P-384": ("ES384",), "P-521": ("ES512",), "Ed25519": ("EdDSA", "Ed25519")}
 _OF_RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _PUBLIC_TYPES = ("RSA", "EC", "OKP")
 _PEM_KEYS: Sequence[type[RSAKey | ECKey | OKPKey]] = (RSAKey, ECKey, OKPKey)
-
-
-class BadKey(Exception):
-    """A key cannot be used. The text is one line for the operator, without the key."""
 
 
 def read_file(path: Path) -> str:

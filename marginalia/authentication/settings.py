@@ -9,8 +9,14 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from db.principals import Role
 from marginalia.authentication.claims import is_workspace_id
-from marginalia.authentication.keys import OIDC_ALGORITHMS
 from marginalia.database_settings import DatabaseSettings, OfProcess, read_from_process
+
+OIDC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+"""The algorithms with which an issuer may sign: those with public keys."""
+
+
+class BadKey(Exception):
+    """A key in the settings cannot be used. The text is one line for the operator, without the key."""
 
 
 def _split(given: object) -> object:

@@ -13,8 +13,7 @@ from db.principals import Role
 from marginalia.authentication import keys, signed_tokens
 from marginalia.authentication.claims import is_workspace_id
 from marginalia.authentication.credentials import is_user_id
-from marginalia.authentication.keys import BadKey
-from marginalia.authentication.settings import AuthenticationSettings
+from marginalia.authentication.settings import AuthenticationSettings, BadKey
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")

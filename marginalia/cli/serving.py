@@ -8,7 +8,7 @@ from db.connection.errors import ConnectionRejected, DatabaseUnavailable
 from engine.persisted_operations import BadManifest
 from marginalia import server
 from marginalia.authentication import configured
-from marginalia.authentication.keys import BadKey
+from marginalia.authentication.settings import BadKey
 from marginalia.cli import demo, output
 from marginalia.cli.database import with_database
 from marginalia.cli.failure import MISCONFIGURED, fail

@@ -21,7 +21,7 @@ def secret(
 ) -> None:
     """Write a new secret for tokens into a file that only you may read."""
     from marginalia.authentication import signing
-    from marginalia.authentication.keys import BadKey
+    from marginalia.authentication.settings import BadKey
 
     try:
         signing.write_secret(file)
@@ -48,8 +48,7 @@ def token(
 ) -> None:
     """Print a token for a user, signed with the configured secret."""
     from marginalia.authentication import signing
-    from marginalia.authentication.keys import BadKey
-    from marginalia.authentication.settings import read_authentication_settings
+    from marginalia.authentication.settings import BadKey, read_authentication_settings
     from marginalia.authentication.signing import BadToken
 
     settings = read_for(None, read_authentication_settings)

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from db.connection.database import Database
 from db.models import User, Workspace
-from marginalia.authentication.keys import BadKey
+from marginalia.authentication.settings import BadKey
 from tests.conftest import Serve
 from tests.edge.authentication.conftest import viewer
 from tests.edge.conftest import Log

@@ -1,6 +1,8 @@
 """The commands secret, token and workspace."""
 
 import stat
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from typer.testing import CliRunner, Result
 from marginalia.cli.commands import app
 from tests.conftest import Serve
 from tests.edge.authentication.conftest import viewer
-from tests.support.processes import environment
+from tests.support.processes import ROOT, environment
 from tests.support.tokens import SECRET
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -96,3 +98,9 @@ def test_workspaces_are_created_and_listed(database_url: str) -> None:
     assert (again.exit_code, again.stdout) == (1, "")
     assert command("workspace", "create", "a b", *url).exit_code == 2
     assert command("workspace", "list", *url).stdout == "acme\tAcme Inc.\nlocal\tlocal\n"
+
+
+def test_local_mode_imports_no_library_of_tokens() -> None:
+    libraries = "{'httpx', 'joserfc', 'cryptography'}"
+    code = f"import sys, marginalia.app; sys.exit(bool({libraries} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
