@@ -20,7 +20,9 @@ from db.connection.database import Database
 from engine.operation_cache import OperationCache
 from engine.persisted_operations import PersistedOperations
 from marginalia import explorer, file_limits
-from marginalia.authentication.local import local_owner
+from marginalia.authentication import configured
+from marginalia.authentication.authentication import Authentication
+from marginalia.authentication.watch import SessionWatch
 from marginalia.manifest import read_manifest
 from marginalia.observability import log_config, tracing
 from marginalia.observability.access_log import access_log
@@ -30,7 +32,7 @@ from marginalia.settings import Settings, read_settings
 from marginalia.startup import Preparation
 from marginalia.transports.connection_limit import ConnectionLimit, throttle_accept_errors
 from marginalia.transports.hosts import HostMiddleware
-from marginalia.transports.http import GraphQLView, HttpOptions, Identify
+from marginalia.transports.http import GraphQLView, HttpOptions
 from marginalia.transports.origins import AllowedOrigins, CrossOriginMiddleware, OriginRefusals
 from marginalia.transports.routing import with_slash
 from marginalia.transports.runner import Observer, Runner
@@ -42,23 +44,25 @@ from schema.build import RULES, graphql_schema
 _log = structlog.stdlib.get_logger("marginalia.app")
 
 
-def create_app(settings: Settings, identify: Identify = local_owner) -> Starlette:
-    """Create the application. `identify` authenticates a request. The database is opened at startup.
+def create_app(settings: Settings, authentication: Authentication | None = None) -> Starlette:
+    """Create the application. The database is opened at startup.
 
-    Raises `BadDatabaseUrl` and `BadManifest`.
+    `authentication` replaces that of the settings. Raises `BadDatabaseUrl`, `BadManifest` and `BadKey`.
     """
     database = Database(settings.database_url, pool_size=settings.pool_size, lock_timeout=settings.lock_timeout)
+    authentication = authentication or configured.authentication(settings, database)
+    watch = SessionWatch()
     preparation, ending = Preparation(database), asyncio.Event()
     chat_feed = ChatFeed(database, settings.event_seconds)
     operations = _operations(settings)
     connection_limit = ConnectionLimit(file_limits.room_for_connections(settings.max_connections, settings.pool_size))
     metrics, spans = Metrics(operations, database, chat_feed, connection_limit), tracing.from_environment()
     observers = [access_log, *([metrics.watch] if settings.metrics else []), *([spans.watch] if spans else [])]
-    runner = _runner(settings, operations, database, chat_feed, observers)
+    runner = _runner(settings, operations, database, chat_feed, watch, observers)
     budget = UploadBudget(UPLOADS_AT_ONCE * max(settings.max_body_bytes, LARGEST_UPLOAD))
     view = GraphQLView(
         runner,
-        identify,
+        authentication,
         HttpOptions(
             settings.max_body_bytes,
             settings.max_url_bytes,
@@ -71,7 +75,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
         settings.max_socket_operations, settings.max_socket_message_bytes, settings.socket_init_seconds
     )
     allowed, refusals = AllowedOrigins(settings.allowed_origins), OriginRefusals()
-    sockets = SocketView(runner, identify, socket_limits, allowed, refusals)
+    sockets = SocketView(runner, authentication, watch, socket_limits, allowed, refusals)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -82,6 +86,8 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
         finally:
             await preparation.end()
             await chat_feed.close()
+            await watch.close()
+            await authentication.close()
             await database.close()
             if spans:
                 await asyncio.to_thread(spans.end)
@@ -106,6 +112,7 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     app.router.redirect_slashes = False
     app.state.database = database
     app.state.chat_feed = chat_feed
+    app.state.watch = watch
     app.state.operations = operations
     app.state.ending = ending
     app.state.preparation = preparation
@@ -129,6 +136,7 @@ def _runner(
     operations: OperationCache,
     database: Database,
     chat_feed: ChatFeed,
+    watch: SessionWatch,
     observers: Sequence[Observer],
 ) -> Runner:
     manifest = read_manifest(settings.trusted_documents) if settings.trusted_documents else None
@@ -139,6 +147,7 @@ def _runner(
         chat_feed,
         query_time=settings.query_seconds,
         mutation_time=settings.mutation_seconds,
+        watch=watch,
         observers=observers,
     )
 

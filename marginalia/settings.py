@@ -8,6 +8,7 @@ from pydantic_settings import NoDecode
 
 from engine.complexity import Limits
 from engine.persisted_operations import Trust
+from marginalia.authentication.settings import AuthenticationSettings
 from marginalia.database_settings import DatabaseSettings, OfProcess, read_from_process
 from marginalia.transports import origins
 from marginalia.transports.connection_limit import MAX_CONNECTIONS
@@ -16,7 +17,7 @@ from marginalia.transports.uploads import LARGEST_UPLOAD
 from marginalia.transports.websocket import SocketLimits
 
 
-class Settings(DatabaseSettings):
+class Settings(AuthenticationSettings, DatabaseSettings):
     """All settings. The environment variable of a field is `MARGINALIA_` and the field's name in capitals.
 
     An empty variable counts as not set.

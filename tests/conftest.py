@@ -17,8 +17,8 @@ from db.principals import Principal
 from marginalia.app import create_app
 from marginalia.authentication.local import LOCAL_OWNER
 from marginalia.settings import Settings
-from marginalia.transports.runner import PrincipalProvider
 from tests.support import compiled, databases, postgres
+from tests.support.acting import Acting, PrincipalProvider
 from tests.support.client import Served
 
 Serve = Callable[..., AbstractAsyncContextManager[Served]]
@@ -129,7 +129,7 @@ def serve(database_url: str) -> Serve:
     ) -> AsyncIterator[Served]:
         app = create_app(
             Settings(_env_file=None, **{"database_url": database_url, **settings}),
-            lambda _request: who() if who else principal,
+            None if "auth" in settings else Acting(who or (lambda: principal)),
         )
         transport = httpx.ASGITransport(app)
         async with (

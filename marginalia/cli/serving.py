@@ -7,6 +7,8 @@ from db.connection.database import Database, without_password
 from db.connection.errors import ConnectionRejected, DatabaseUnavailable
 from engine.persisted_operations import BadManifest
 from marginalia import server
+from marginalia.authentication import configured
+from marginalia.authentication.settings import BadKey
 from marginalia.cli import demo, output
 from marginalia.cli.database import with_database
 from marginalia.cli.failure import MISCONFIGURED, fail
@@ -22,9 +24,10 @@ def serve(settings: Settings, host: str, port: int, *, workers: int, load_demo: 
     try:
         if settings.trusted_documents:
             read_manifest(settings.trusted_documents)
+        configured.check(settings)
         server.check_host(host)
         listening = server.listen(host, port)
-    except BadManifest as error:
+    except (BadKey, BadManifest) as error:
         fail(str(error), MISCONFIGURED)
     except server.CannotListen as error:
         fail(str(error))

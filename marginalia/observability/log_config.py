@@ -58,8 +58,9 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs every check of the schema
     logging.getLogger("marginalia.connections").setLevel(logging.WARNING)  # it logs each handshake with its URL
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # we log starts and ends ourselves
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each request with its URL
     # Their debug logs are for their developers: every statement with its values, every Markdown rule.
-    for library in ("aiosqlite", "markdown_it"):
+    for library in ("aiosqlite", "markdown_it", "httpcore"):
         logging.getLogger(library).setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level.upper()]))
 
 

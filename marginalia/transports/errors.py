@@ -5,6 +5,7 @@ import structlog
 from db.chat_feed import SlowConsumer
 from db.connection.errors import DatabaseUnavailable
 from engine.errors import ExpectedError
+from marginalia.authentication.session import SessionEnded
 from services.outcomes import BadArgument, ErrorCode
 
 _log = structlog.stdlib.get_logger("marginalia.graphql")
@@ -15,6 +16,8 @@ def describe(raised: BaseException) -> ExpectedError | None:
     match raised:
         case BadArgument(code=code):
             return ExpectedError(code or "BAD_USER_INPUT")
+        case SessionEnded(code=end):
+            return ExpectedError(end, str(raised))
         case SlowConsumer():
             return ExpectedError("SLOW_CONSUMER", "Too many events were undelivered, please subscribe again")
         case DatabaseUnavailable(retry_after_ms=retry_after_ms):

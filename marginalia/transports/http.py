@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,8 +12,11 @@ from graphql import OperationType
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import Receive, Scope, Send
 
-from db.principals import Principal
+from db.connection.errors import DatabaseUnavailable
 from engine.request import GraphQLRequest
+from marginalia.authentication import credentials
+from marginalia.authentication.authentication import Authentication
+from marginalia.authentication.session import AuthenticationUnavailable, Session, Unauthenticated
 from marginalia.transports import content_negotiation, request, streaming
 from marginalia.transports.content_negotiation import Accepted
 from marginalia.transports.disconnects import cancelled_on_disconnect
@@ -27,9 +30,6 @@ from marginalia.transports.uploads import (
     UploadTimeout,
     UploadTooLarge,
 )
-
-Identify = Callable[[HTTPConnection], Principal]
-"""Authenticates a request."""
 
 PREFLIGHT_HEADERS = (
     "graphql-require-preflight",
@@ -62,6 +62,8 @@ class HTTPRejection(Exception):
     def __init__(self, status: int, reason: str, code: str = "BAD_REQUEST", **headers: str) -> None:
         super().__init__(reason)
         self.status, self.reason, self.code, self.headers = status, reason, code, headers
+        self.explanation: dict[str, str] = {}
+        """More fields for the log line, which the client does not see."""
 
 
 @dataclass
@@ -100,9 +102,9 @@ class _Exchange:
 class GraphQLView:
     """The GraphQL endpoint over HTTP."""
 
-    def __init__(self, runner: Runner, identify: Identify, form: HttpOptions, budget: UploadBudget) -> None:
+    def __init__(self, runner: Runner, authentication: Authentication, form: HttpOptions, budget: UploadBudget) -> None:
         self._runner = runner
-        self._identify = identify
+        self._authentication = authentication
         self._form = form
         self._bodies = BodyReader(budget, form.max_body_bytes)
 
@@ -119,7 +121,7 @@ class GraphQLView:
             try:
                 await self._answer(exchange)
             except HTTPRejection as refusal:
-                _log.info("request refused", status=refusal.status)
+                _log.info("request refused", status=refusal.status, **refusal.explanation)
                 exchange.headers.update(refusal.headers)
                 error = {"message": refusal.reason, "extensions": {"code": refusal.code}}
                 await exchange.respond(refusal.status, {"errors": [error]})
@@ -128,7 +130,10 @@ class GraphQLView:
 
     async def _answer(self, exchange: _Exchange) -> None:
         accepted = exchange.accepted
+        session = await self._session(exchange)
         call = await self._call(exchange)
+        if session.end:  # while the body came
+            raise _unauthenticated({"reason": "the token has expired"})
         report_cost = exchange.sent.get("graphql-cost") == "report"
         transport = "sse" if accepted.single is None else "http"
         ready = self._runner.prepare(call, transport=transport, report_cost=report_cost)
@@ -139,16 +144,29 @@ class GraphQLView:
                 self._runner.refuse(ready, refusal.code, transport=transport)
             raise
         if form in streaming.FRAMINGS:
-            await self._stream(exchange, form, ready)
+            await self._stream(exchange, form, ready, session)
             return
-        answer = await self._run(exchange, ready, transport) if isinstance(ready, PreparedRequest) else ready
+        answer = await self._run(exchange, ready, session, transport) if isinstance(ready, PreparedRequest) else ready
         await exchange.respond(self._status(answer, form), answer.body)
 
-    async def _run(self, exchange: _Exchange, ready: PreparedRequest, transport: str) -> GraphQLResponse:
+    async def _session(self, exchange: _Exchange) -> Session:
+        try:
+            return await self._authentication.authenticate(credentials.from_headers(exchange.sent))
+        except Unauthenticated as error:
+            raise _unauthenticated(explanation(error)) from None
+        except (AuthenticationUnavailable, DatabaseUnavailable) as error:
+            reason = "Temporarily unavailable, please retry"
+            refusal = HTTPRejection(503, reason, "TEMPORARILY_UNAVAILABLE", **{"Retry-After": "1"})
+            refusal.explanation = {"reason": str(error)}
+            raise refusal from None
+
+    async def _run(
+        self, exchange: _Exchange, ready: PreparedRequest, session: Session, transport: str
+    ) -> GraphQLResponse:
         # A mutation runs to its end: after a lost connection, its client cannot know how far it came.
         is_query = ready.operation.kind is OperationType.QUERY
         with cancelled_on_disconnect(exchange.receive) if is_query else nullcontext():
-            return await self._runner.run(ready, lambda: self._identify(exchange.connection), transport=transport)
+            return await self._runner.run(ready, session, transport=transport)
 
     async def _call(self, exchange: _Exchange) -> GraphQLRequest:
         if exchange.method not in ("GET", "POST"):
@@ -204,12 +222,14 @@ class GraphQLView:
             return accepted.stream or content_negotiation.JSON
         return accepted.single
 
-    async def _stream(self, exchange: _Exchange, form: str, ready: PreparedRequest | GraphQLResponse) -> None:
+    async def _stream(
+        self, exchange: _Exchange, form: str, ready: PreparedRequest | GraphQLResponse, session: Session
+    ) -> None:
         transport = "sse" if form == content_negotiation.EVENTS else "multipart"
         answers = (
             streaming.one(ready)
             if isinstance(ready, GraphQLResponse)
-            else lambda: self._runner.answers(ready, lambda: self._identify(exchange.connection), transport=transport)
+            else lambda: self._runner.answers(ready, session, transport=transport)
         )
         await streaming.stream(form, answers, exchange.headers, exchange.receive, exchange.send)
 
@@ -221,6 +241,19 @@ class GraphQLView:
         if answer.executed:
             return 294 if answer.errors else 200
         return 400 if answer.code == "GRAPHQL_PARSE_FAILED" else 422
+
+
+def _unauthenticated(explained: dict[str, str]) -> HTTPRejection:
+    # One answer, whatever the reason: it must not help to find out what is almost right.
+    reason = "The request needs a valid token: Authorization: Bearer ..."
+    refusal = HTTPRejection(401, reason, "UNAUTHENTICATED", **{"WWW-Authenticate": "Bearer"})
+    refusal.explanation = explained
+    return refusal
+
+
+def explanation(error: Unauthenticated) -> dict[str, str]:
+    """Return the fields of a log line that explains to an operator why credentials are not valid."""
+    return {"reason": error.reason, **({"hint": error.hint} if error.hint else {})}
 
 
 async def _lead_to_explorer(scope: Scope, headers: Mapping[str, str], send: Send) -> None:

@@ -17,7 +17,6 @@ from db.anchors import AnchorLoader
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from db.connection.query_stats import QueryStats, collect_query_stats
-from db.principals import Principal
 from db.store import Store
 from engine import errors, execution
 from engine.execution import ExecutionLimits, MakeContext, Result
@@ -26,11 +25,11 @@ from engine.persisted_operations import PersistedOperations
 from engine.prepared_operation import PreparedOperation, Refused, hold_to_cost
 from engine.request import GraphQLRequest
 from engine.selection import Selection
+from marginalia.authentication.session import Session, SessionEnded
+from marginalia.authentication.watch import Allowed, SessionWatch
 from marginalia.transports.errors import describe
+from marginalia.transports.interruption import Interruption
 from resolvers.context import Context
-
-PrincipalProvider = Callable[[], Principal]
-"""Authenticates the request, anew at each call."""
 
 
 @dataclass
@@ -121,6 +120,7 @@ class Runner:
         *,
         query_time: float,
         mutation_time: float,
+        watch: SessionWatch,
         observers: Sequence[Observer] = (),
     ) -> None:
         self.operations = operations
@@ -128,6 +128,7 @@ class Runner:
         self._database = database
         self._anchors = AnchorLoader(database)
         self._chat_feed = chat_feed
+        self._watch = watch
         limits = ExecutionLimits(
             query_time,
             operations.limits.errors,
@@ -159,40 +160,46 @@ class Runner:
         reported = {"cost": {"requested": cost, "limit": self.operations.limits.cost}} if report_cost else None
         return PreparedRequest(operation, call.variables, reported, started, is_trusted)
 
-    async def run(self, ready: PreparedRequest, who: PrincipalProvider, *, transport: str) -> GraphQLResponse:
+    async def run(self, ready: PreparedRequest, session: Session, *, transport: str) -> GraphQLResponse:
         """Run a query or mutation and return its response."""
         operation = ready.operation
         with self._observed(_run_of(ready, transport)) as run:
             try:
                 result = await execution.execute(
-                    operation, ready.variables, self._context_for(who), self._bounds[operation.kind]
+                    operation, ready.variables, self._context_for(session), self._bounds[operation.kind]
                 )
             except Refused as refusal:
                 return _recorded(run, GraphQLResponse(None, errors.present(refusal.errors, describe), executed=False))
+            except SessionEnded as ended:
+                return _recorded(run, _ended(ended))
             return _recorded(run, _answer(result, ready.extensions))
 
     @asynccontextmanager
     async def answers(
-        self, ready: PreparedRequest, who: PrincipalProvider, *, transport: str
+        self, ready: PreparedRequest, session: Session, *, transport: str
     ) -> AsyncIterator[AsyncIterator[GraphQLResponse]]:
         """Yield the responses of an operation: one of a query or mutation, any number of a subscription.
 
-        Inside the block, a subscription is live. Leaving the block ends it.
+        Inside the block, a subscription is live. Leaving the block ends it. The end of the session ends it too:
+        its last response then has no data, and an error whose code says why.
         """
         if ready.operation.kind is not OperationType.SUBSCRIPTION:
-            yield _one(await self.run(ready, who, transport=transport))
+            yield _one(await self.run(ready, session, transport=transport))
             return
         with self._observed(_run_of(ready, transport)) as run:
             async with AsyncExitStack() as subscription:
                 try:
-                    results = await subscription.enter_async_context(self._subscribe(ready, who))
+                    results = await subscription.enter_async_context(self._subscribe(ready, session))
                 except Refused as refusal:
                     yield _one(
                         _recorded(run, GraphQLResponse(None, errors.present(refusal.errors, describe), executed=False))
                     )
                 else:
-                    run.outcome = "ok"
-                    yield (_recorded(run, _answer(result, ready.extensions)) async for result in results)
+                    run.outcome, interruption = "ok", Interruption()
+                    subscription.enter_context(
+                        self._watch.watching(session, interruption.interrupt, self._still_allowed(ready, session))
+                    )
+                    yield _while_valid(run, ready, session, results, interruption)
 
     def refuse(self, ready: PreparedRequest, code: str, *, transport: str) -> None:
         """Record that a request must not run over its transport or method. Nothing is executed."""
@@ -200,15 +207,20 @@ class Runner:
             run.outcome, run.code = "refused", code
 
     def _subscribe(
-        self, ready: PreparedRequest, who: PrincipalProvider
+        self, ready: PreparedRequest, session: Session
     ) -> AbstractAsyncContextManager[AsyncIterator[Result]]:
         return execution.subscribe(
-            ready.operation, ready.variables, self._context_for(who), self._bounds[ready.operation.kind]
+            ready.operation, ready.variables, self._context_for(session), self._bounds[ready.operation.kind]
         )
 
-    def _context_for(self, who: PrincipalProvider) -> MakeContext:
+    def _still_allowed(self, _ready: PreparedRequest, _session: Session) -> Allowed | None:
+        """Return what tells, twice a second, whether the principal may still see what it has subscribed to."""
+        # Nothing takes a role on a document away yet, except with the credentials.
+        return None
+
+    def _context_for(self, session: Session) -> MakeContext:
         def context(selected: Selection) -> Context:
-            principal = who()
+            principal = session.principal()
             return Context(principal, Store(self._database, principal, self._anchors, selected), self._chat_feed)
 
         return context
@@ -246,6 +258,34 @@ def _recorded(run: OperationRecord, answer: GraphQLResponse) -> GraphQLResponse:
     else:
         run.outcome = {"TIMEOUT": "timeout", "INTERNAL": "fault"}.get(answer.code, "errors")
     return answer
+
+
+def _ended(ended: SessionEnded) -> GraphQLResponse:
+    error = GraphQLError(str(ended), original_error=ended)
+    return GraphQLResponse(None, errors.present([error], describe), executed=False)
+
+
+async def _while_valid(
+    run: OperationRecord,
+    ready: PreparedRequest,
+    session: Session,
+    results: AsyncIterator[Result],
+    interruption: Interruption,
+) -> AsyncIterator[GraphQLResponse]:
+    """Return the responses of a subscription until the session ends."""
+    try:
+        while True:
+            try:
+                result = await interruption.wait(lambda: anext(results))
+            except StopAsyncIteration:
+                return
+            if end := session.end:
+                raise SessionEnded(end)
+            yield _recorded(run, _answer(result, ready.extensions))
+    except SessionEnded as ended:
+        answer = _ended(ended)
+        run.outcome, run.code = "errors", answer.code
+        yield answer
 
 
 async def _one(answer: GraphQLResponse) -> AsyncIterator[GraphQLResponse]:

@@ -1,7 +1,8 @@
 """WebSockets: operations over the graphql-transport-ws protocol."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,18 +12,29 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
+from db.connection.errors import DatabaseUnavailable
 from engine import errors
 from engine.request import GraphQLRequest
+from marginalia.authentication import credentials
+from marginalia.authentication.authentication import Authentication
+from marginalia.authentication.session import AuthenticationUnavailable, Session, SessionEnded, Unauthenticated
+from marginalia.authentication.watch import SessionWatch
 from marginalia.transports import request
-from marginalia.transports.http import Identify, request_id
+from marginalia.transports.http import explanation, request_id
+from marginalia.transports.interruption import Interruption
 from marginalia.transports.origins import AllowedOrigins, OriginRefusals
 from marginalia.transports.runner import GraphQLResponse, Runner
 from marginalia.transports.uploads import LARGEST_UPLOAD
 
 PROTOCOL = "graphql-transport-ws"
 
+END_GRACE_S = 1.0
+"""How long the operations of a socket may take to end after its session has."""
+
 LONGEST_ID = 1_000
 """The maximum length of an operation id: the server stores it, and repeats it in every message."""
+
+_NOTHING: Mapping[str, str] = {}
 
 GONE = (WebSocketDisconnect, WebSocketDisconnected)
 """The errors of a send or receive after the client has gone or the socket was closed."""
@@ -44,9 +56,11 @@ class SocketLimits:
 class ProtocolError(Exception):
     """The client violated the protocol. The socket is closed with the protocol's code for it."""
 
-    def __init__(self, code: int, reason: str) -> None:
+    def __init__(self, code: int, reason: str, explanation: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
         self.code, self.reason = code, reason
+        self.explanation = explanation or {}
+        """More fields for the log line, which the client does not see."""
 
 
 class SocketView:
@@ -55,13 +69,15 @@ class SocketView:
     def __init__(
         self,
         runner: Runner,
-        identify: Identify,
+        authentication: Authentication,
+        watch: SessionWatch,
         limits: SocketLimits,
         allowed: AllowedOrigins,
         refusals: OriginRefusals,
     ) -> None:
         self._runner = runner
-        self._identify = identify
+        self._authentication = authentication
+        self._watch = watch
         self._limits = limits
         self._allowed = allowed
         self._refusals = refusals
@@ -80,18 +96,28 @@ class SocketView:
             await websocket.close(4406, "Subprotocol not acceptable")
             return
         with structlog.contextvars.bound_contextvars(request_id=request_id(websocket.headers)):
-            await _Socket(websocket, self._runner, self._identify, self._limits).serve()
+            await _Socket(websocket, self._runner, self._authentication, self._watch, self._limits).serve()
 
 
 class _Socket:
     """One client's socket, and its operations."""
 
-    def __init__(self, websocket: WebSocket, runner: Runner, identify: Identify, limits: SocketLimits) -> None:
+    def __init__(
+        self,
+        websocket: WebSocket,
+        runner: Runner,
+        authentication: Authentication,
+        watch: SessionWatch,
+        limits: SocketLimits,
+    ) -> None:
         self._websocket = websocket
         self._runner = runner
-        self._identify = identify
+        self._authentication = authentication
+        self._watch = watch
         self._limits = limits
-        self._initialised = False
+        self._session: Session | None = None
+        self._interruption = Interruption()
+        self._watching = ExitStack()
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         """Operations whose id is free again, while they still send their last message or stop."""
@@ -100,17 +126,23 @@ class _Socket:
         """Process messages until the client goes or violates the protocol, then end its operations."""
         try:
             async with asyncio.timeout(self._limits.init_seconds):
-                while not self._initialised:
+                while self._session is None:
                     await self._take(await self._message())
             while True:
-                await self._take(await self._message())
+                await self._take(await self._interruption.wait(self._message))
         except TimeoutError:
             await self._close(4408, "Connection initialisation timeout")
         except ProtocolError as closed:
-            await self._close(closed.code, closed.reason)
+            await self._close(closed.code, closed.reason, closed.explanation)
+        except SessionEnded as ended:
+            # The subscriptions end by themselves, each with an error that says why.
+            if tasks := [*self._operations.values(), *self._ending]:
+                await asyncio.wait(tasks, timeout=END_GRACE_S)
+            await self._close(4403, "Forbidden", {"reason": ended.code})
         except GONE:
             pass
         finally:
+            self._watching.close()
             await self._end_operations()
 
     async def _message(self) -> dict[str, Any]:
@@ -135,7 +167,7 @@ class _Socket:
             case {"type": "connection_init" | "ping" | "pong" as kind, "payload": payload} if not _is_object(payload):
                 raise ProtocolError(4400, f"The payload of {kind} must be an object")
             case {"type": "connection_init"}:
-                await self._init()
+                await self._init(message.get("payload"))
             case {"type": "ping"}:
                 await self._send({"type": "pong"})
             case {"type": "pong"}:
@@ -148,14 +180,21 @@ class _Socket:
             case _:
                 raise ProtocolError(4400, "A message is not one of the protocol")
 
-    async def _init(self) -> None:
-        if self._initialised:
+    async def _init(self, payload: dict[str, Any] | None) -> None:
+        if self._session is not None:
             raise ProtocolError(4429, "Too many initialisation requests")
-        self._initialised = True
+        try:
+            given = credentials.from_payload(payload, self._websocket.headers)
+            self._session = await self._authentication.authenticate(given)
+        except Unauthenticated as error:
+            raise ProtocolError(4403, "Forbidden", explanation(error)) from None
+        except (AuthenticationUnavailable, DatabaseUnavailable) as error:
+            raise ProtocolError(1013, "Temporarily unavailable, please retry", {"reason": str(error)}) from None
+        self._watching.enter_context(self._watch.watching(self._session, self._interruption.interrupt))
         await self._send({"type": "connection_ack"})
 
     async def _subscribe(self, name: str, payload: object) -> None:
-        if not self._initialised:
+        if self._session is None:
             raise ProtocolError(4401, "Unauthorized")
         if len(name) > LONGEST_ID:
             raise ProtocolError(4400, f"An id has more than {LONGEST_ID:,} characters")
@@ -173,11 +212,11 @@ class _Socket:
             refusal = _error("TOO_MANY_OPERATIONS", f"There are {most:,} operations on this socket already")
             await self._send({"type": "error", "id": name, "payload": [refusal]})
         else:
-            self._operations[name] = asyncio.create_task(self._operate(name, call))
+            self._operations[name] = asyncio.create_task(self._operate(name, call, self._session))
 
-    async def _operate(self, name: str, call: GraphQLRequest) -> None:
+    async def _operate(self, name: str, call: GraphQLRequest, session: Session) -> None:
         try:
-            await self._answer(name, call)
+            await self._answer(name, call, session)
         except GONE:
             pass
         except Exception as fault:  # the last place where the client can get an error
@@ -185,14 +224,12 @@ class _Socket:
             with suppress(*GONE):
                 await self._last(name, {"type": "error", "payload": [error.formatted]})
 
-    async def _answer(self, name: str, call: GraphQLRequest) -> None:
+    async def _answer(self, name: str, call: GraphQLRequest, session: Session) -> None:
         ready = self._runner.prepare(call, transport="websocket")
         if isinstance(ready, GraphQLResponse):
             await self._last(name, {"type": "error", "payload": ready.body["errors"]})
             return
-        async with self._runner.answers(
-            ready, lambda: self._identify(self._websocket), transport="websocket"
-        ) as answers:
+        async with self._runner.answers(ready, session, transport="websocket") as answers:
             async for answer in answers:
                 if not answer.executed:
                     await self._last(name, {"type": "error", "payload": answer.body["errors"]})
@@ -215,8 +252,8 @@ class _Socket:
     async def _send(self, message: dict[str, Any]) -> None:
         await self._websocket.send_text(request.encode(message).decode())
 
-    async def _close(self, code: int, reason: str) -> None:
-        _log.info("socket closed", code=code)
+    async def _close(self, code: int, reason: str, explanation: Mapping[str, str] = _NOTHING) -> None:
+        _log.info("socket closed", code=code, **explanation)
         # A close reason has at most 123 bytes, and may quote what the client sent.
         short = reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
         with suppress(*GONE):

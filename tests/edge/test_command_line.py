@@ -58,6 +58,9 @@ def test_every_command_has_help() -> None:
         "schema": ("schema.graphql",),
         "doctor": ("--repair", "--json", "--database"),
         "import-legacy": ("FILE", "--database"),
+        "secret": ("FILE",),
+        "token": ("--user", "--name", "--role", "--workspace", "--expires", "--avatar", "--document"),
+        "workspace": ("create", "list"),
     }
     for command, words in options.items():
         assert command in ended.stdout
@@ -212,12 +215,12 @@ def test_migrate_makes_a_database_that_can_be_served(empty_database_url: str) ->
     first = run("migrate", "--database", empty_database_url, fresh=True)
     second = run("migrate", "--database", empty_database_url)
 
-    assert (first.returncode, first.stdout, first.stderr) == (0, "The schema went from none to 0005.\n", "")
+    assert (first.returncode, first.stdout, first.stderr) == (0, "The schema went from none to 0006.\n", "")
     assert (second.returncode, second.stdout, second.stderr) == (0, "The schema is up to date.\n", "")
     if empty_database_url.startswith("postgresql"):
         serve = [*COMMAND, "serve", "--port", "0", "--database", empty_database_url]
         with running(serve, environment(), fresh=True) as server:
-            assert httpx.get(f"{server.address}/readyz").json()["database"]["schema"] == "0005"
+            assert httpx.get(f"{server.address}/readyz").json()["database"]["schema"] == "0006"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
