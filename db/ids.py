@@ -14,6 +14,11 @@ def new(prefix: str) -> str:
     return f"{prefix}{ULID()}"
 
 
+def with_prefix(prefix: str, sent: str) -> str:
+    """Return the id with its prefix, which callers may leave out. An empty id stays empty: nothing has it."""
+    return sent if not sent or sent.startswith(prefix) else prefix + sent
+
+
 def is_findable(sent: str) -> bool:
     """Whether a row can have this id. If not, the lookup needs no statement."""
     return 0 < len(sent) <= _LONGEST and is_storable(sent)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from db.models import ChatSession, Document, Message, Section
+from db.models import ApiKey, ChatSession, Document, Message, Section, ShareLink
 from resolvers.context import Info, Parents, each
 from services import users
 from services.users import User, Viewer
@@ -12,7 +12,9 @@ def viewer(info: Info) -> Viewer:
     return users.viewer(info.context.store)
 
 
-def creators(info: Info, objects: Parents[Document | Section | ChatSession]) -> Sequence[User | Exception]:
+def creators(
+    info: Info, objects: Parents[Document | Section | ChatSession | ShareLink | ApiKey]
+) -> Sequence[User | Exception]:
     return each(lambda made: users.user(made.created_by), objects)
 
 

@@ -10,9 +10,13 @@ from db import documents as arrangement
 from db import models
 from db.reading import paging
 from resolvers import documents as resolvers
+from resolvers import grants as resolvers_of_grants
 from resolvers import pages, users
+from resolvers import share_links as resolvers_of_links
+from schema.grants import Grant
 from schema.nodes import Connection, Edge, Node, PageInfo
 from schema.results import result_of
+from schema.share_links import ShareLink
 from schema.users import User
 from schema.view import View, batched_by, field, resolved_by
 from services import documents
@@ -41,6 +45,16 @@ class Document(View, Node):
     deleted_at: datetime | None = field("When the document was moved to the trash; null if it is not in the trash.")
     sections: "DocumentSectionConnection" = batched_by(
         resolvers.sections_of_documents, "The sections of the document, in reading order."
+    )
+    access: models.DocumentAccess = field("Who may use the document without a grant.")
+    grants: Connection[Grant] = batched_by(
+        resolvers_of_grants.grants_of_documents,
+        "The roles of users on this document, ordered by the ids of the users; empty unless you may edit it.",
+    )
+    share_links: Connection[ShareLink] = batched_by(
+        resolvers_of_links.share_links_of_documents,
+        "The share links of this document, newest first, with those that expired or were revoked; empty unless you may "
+        "edit it.",
     )
     markdown: str = batched_by(
         resolvers.markdown_of_documents,

@@ -2,6 +2,7 @@
 
 import strawberry
 
+from db.models import UserKind
 from db.principals import Role
 from resolvers import users as resolvers
 from schema.nodes import Node
@@ -17,6 +18,18 @@ enum_of(
         Role.COMMENTER: "May also open chats and post messages.",
         Role.EDITOR: "May also create documents, arrange sections and use the trash.",
         Role.OWNER: "May also purge trashed items and repair the data.",
+    },
+)
+
+
+enum_of(
+    UserKind,
+    "What a user is.",
+    {
+        UserKind.PERSON: "A person.",
+        UserKind.SERVICE: "A program, such as the backend of an application.",
+        UserKind.ASSISTANT: "An assistant, which writes by itself.",
+        UserKind.GUEST: "Somebody who came by a share link, under a name of their choice.",
     },
 )
 

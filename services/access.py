@@ -22,6 +22,13 @@ class Action(Enum):
     PURGE = auto()
     REPAIR = auto()
     """Check the data of the workspace, and repair it."""
+    SHARE = auto()
+    """Grant roles on a document, make share links of it, and restrict it."""
+    MANAGE_KEYS = auto()
+    """List, create and revoke API keys."""
+    READ_AUDIT = auto()
+    ERASE = auto()
+    """Erase a person, and export what another person wrote."""
 
 
 LEAST_ROLES: Mapping[Action, Role] = {
@@ -33,6 +40,10 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.USE_TRASH: Role.EDITOR,
     Action.PURGE: Role.OWNER,
     Action.REPAIR: Role.OWNER,
+    Action.SHARE: Role.EDITOR,
+    Action.MANAGE_KEYS: Role.OWNER,
+    Action.READ_AUDIT: Role.OWNER,
+    Action.ERASE: Role.OWNER,
 }
 """The least role for each action."""
 

@@ -7,13 +7,14 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import documents, messages
+from db import documents, grants, messages, share_links
 from db.anchors import Anchor
 from db.connection.database import Database
 from db.documents import SectionText
-from db.models import Base, ChatSession, Document, Message, Section
+from db.models import ApiKey, AuditEntry, Base, ChatSession, Document, Grant, Message, Section, ShareLink
 from db.reading import visibility
 from db.reading.bisection import read_each
 from db.reading.listings import Listing
@@ -130,6 +131,11 @@ SECTIONS_BY_ID = Lookup(Section.id, visibility.sections)
 CHATS_BY_ID = Lookup(ChatSession.id, visibility.chats)
 CHATS_BY_SECTION = Lookup(ChatSession.section_id, visibility.chats)
 MESSAGES_BY_ID = Lookup(Message.id, visibility.messages)
+SHARE_LINKS_BY_ID = Lookup(ShareLink.id, share_links.of_readable_documents)
+API_KEYS_BY_ID = Lookup(ApiKey.id, lambda workspace: select(ApiKey).where(ApiKey.workspace_id == workspace))
+AUDIT_ENTRIES_BY_ID = Lookup(
+    AuditEntry.id, lambda workspace: select(AuditEntry).where(AuditEntry.workspace_id == workspace)
+)
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -208,6 +214,43 @@ class Loaders:
     def pages_of_messages(self) -> Loader[PageKey, Connection[Message]]:
         """Pages of the messages of chats."""
         return self._pages(messages.MESSAGES)
+
+    @cached_property
+    def api_keys(self) -> Loader[str, ApiKey | None]:
+        """API keys by id."""
+        return self._rows(API_KEYS_BY_ID, NOTHING)
+
+    @cached_property
+    def share_links(self) -> Loader[str, ShareLink | None]:
+        """Share links by id."""
+        return self._rows(SHARE_LINKS_BY_ID, NOTHING)
+
+    @cached_property
+    def audit_entries(self) -> Loader[str, AuditEntry | None]:
+        """Audit entries by id."""
+        return self._rows(AUDIT_ENTRIES_BY_ID, NOTHING)
+
+    @cached_property
+    def pages_of_grants(self) -> Loader[PageKey, Connection[Grant]]:
+        """Pages of the grants on documents."""
+        return self._pages(grants.GRANTS)
+
+    @cached_property
+    def counts_of_grants(self) -> Loader[str, int]:
+        """The number of grants on a document, by document id."""
+        workspace_id = self._workspace_id
+        return self._mapping(lambda session, ids: grants.count(session, workspace_id, ids), 0)
+
+    @cached_property
+    def pages_of_share_links(self) -> Loader[PageKey, Connection[ShareLink]]:
+        """Pages of the share links of documents."""
+        return self._pages(share_links.SHARE_LINKS)
+
+    @cached_property
+    def counts_of_share_links(self) -> Loader[str, int]:
+        """The number of share links of a document, by document id."""
+        workspace_id = self._workspace_id
+        return self._mapping(lambda session, ids: share_links.count(session, workspace_id, ids), 0)
 
     def prime(self, anchor: Anchor) -> None:
         """Cache the rows of an anchor, so that they are not read again by id."""

@@ -10,7 +10,20 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import ColumnElement, FromClause
 
-from db.models import Base, ChatSession, Document, Message, Placement, Section, attributes, derived
+from db.models import (
+    ApiKey,
+    AuditEntry,
+    Base,
+    ChatSession,
+    Document,
+    Grant,
+    Message,
+    Placement,
+    Section,
+    ShareLink,
+    attributes,
+    derived,
+)
 
 B = TypeVar("B", bound=Base)
 
@@ -23,6 +36,10 @@ KEYS: Selection = {
     Placement: frozenset({"document_id", "section_id", "position"}),
     ChatSession: frozenset({"id", "section_id", "document_id"}),
     Message: frozenset({"id", "chat_id"}),
+    Grant: frozenset({"document_id", "user_id"}),
+    ShareLink: frozenset({"id", "document_id"}),
+    ApiKey: frozenset({"id"}),
+    AuditEntry: frozenset({"id"}),
 }
 """The attributes that each row has, whatever is selected: those that find other rows."""
 

@@ -71,7 +71,15 @@ async def unconstrain(database: Database) -> None:
     """Take all constraints from all tables."""
     cascade = "CASCADE" if database.dialect == "postgresql" else ""
     async with database.begin() as session:
-        for table in ("messages", "chat_sessions", "document_sections", "sections", "documents"):
+        for table in (
+            "messages",
+            "chat_sessions",
+            "document_sections",
+            "sections",
+            "grants",
+            "share_links",
+            "documents",
+        ):
             await session.execute(text(f"CREATE TABLE bare AS SELECT * FROM {table}"))  # noqa: S608 - our own names
             await session.execute(text(f"DROP TABLE {table} {cascade}"))
             await session.execute(text(f"ALTER TABLE bare RENAME TO {table}"))
