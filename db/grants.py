@@ -32,7 +32,7 @@ async def count(session: AsyncSession, workspace_id: str, document_ids: Sequence
         .where(Grant.workspace_id == workspace_id, any_of(Grant.document_id, document_ids))
         .group_by(Grant.document_id)
     )
-    return dict(row._tuple() for row in await session.execute(counting))
+    return dict((await session.execute(counting)).all())
 
 
 async def give(transaction: Transaction, grant: Grant) -> Grant | None:

@@ -42,7 +42,7 @@ async def count(session: AsyncSession, workspace_id: str, document_ids: Sequence
         .where(ShareLink.workspace_id == workspace_id, any_of(ShareLink.document_id, document_ids))
         .group_by(ShareLink.document_id)
     )
-    return dict(row._tuple() for row in await session.execute(counting))
+    return dict((await session.execute(counting)).all())
 
 
 async def add(transaction: Transaction, link: ShareLink) -> ShareLink:

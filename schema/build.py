@@ -6,6 +6,7 @@ from typing import Any, cast, get_args, get_type_hints
 
 import strawberry
 from graphql import (
+    GraphQLEnumType,
     GraphQLField,
     GraphQLInputObjectType,
     GraphQLObjectType,
@@ -61,6 +62,8 @@ def build_schema() -> strawberry.Schema:
             _list_success_first(schema, kind)
         elif isinstance(kind, GraphQLInputObjectType) and not kind.name.startswith("__"):
             _make_of_values(schema, kind)
+        elif isinstance(kind, GraphQLEnumType) and not kind.name.startswith("__"):
+            _take_members(schema, kind)
     return schema
 
 
@@ -102,6 +105,17 @@ def _simplify(schema: strawberry.Schema, kind: GraphQLObjectType) -> None:
             ours.resolve = _resolver(field.metadata[EVENT])
         else:
             ours.resolve = _of_root(field.base_resolver.wrapped_func)
+
+
+def _take_members(schema: strawberry.Schema, kind: GraphQLEnumType) -> None:
+    """Let resolvers get the members of an enum: `sort_schema` has left their values only.
+
+    A stored value equals its member, so graphql-core finds the name of either.
+    """
+    members = cast(Any, schema.get_type_by_name(kind.name)).wrapped_cls
+    for name, value in kind.values.items():
+        value.value = members[name]
+    vars(kind).pop("_value_lookup", None)
 
 
 def _make_of_values(schema: strawberry.Schema, kind: GraphQLInputObjectType) -> None:
