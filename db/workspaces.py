@@ -3,6 +3,7 @@
 from sqlalchemy import select, update
 
 from db.connection.database import Database
+from db.ids import is_findable
 from db.inserts import insert_if_absent
 from db.models import Workspace
 from db.times import utcnow
@@ -10,11 +11,18 @@ from db.times import utcnow
 
 async def ensure(database: Database, workspace_id: str) -> None:
     """Create a workspace if it does not exist. Raises `DatabaseUnavailable`."""
-    async with database.read() as session:
-        there = await session.scalar(select(Workspace.workspace_id).filter_by(workspace_id=workspace_id))
-    if there is None:
+    if not await exists(database, workspace_id):
         row = Workspace(workspace_id=workspace_id)
         await database.transact(lambda session: insert_if_absent(session, row, "workspace_id"))
+
+
+async def exists(database: Database, workspace_id: str) -> bool:
+    """Whether a workspace exists. Raises `DatabaseUnavailable`."""
+    if not is_findable(workspace_id):
+        return False
+    async with database.read() as session:
+        there = await session.scalar(select(Workspace.workspace_id).filter_by(workspace_id=workspace_id))
+    return there is not None
 
 
 async def probe_write(database: Database, workspace_id: str) -> None:

@@ -1,7 +1,9 @@
 """API keys: the secrets with which backends act in a workspace. Owners create, list and revoke them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from db import api_keys, credentials, ids
 from db.audit import AuditAction
@@ -13,6 +15,7 @@ from services import access, audit, limits, validation
 from services.access import Action
 from services.commands import command
 from services.outcomes import ApiKeyNotFound, Forbidden, InvalidInput, TemporarilyUnavailable, Violation
+from services.paging import every
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,11 @@ async def keys(store: Store, page: Page) -> Connection[ApiKey]:
     if not access.may(store, Action.MANAGE_KEYS):
         return connection([], Page(0))
     return (await store.api_keys(page)).counted_by(store.count_api_keys)
+
+
+async def all_keys(store: Store) -> Sequence[ApiKey]:
+    """Return all API keys of the workspace, newest first; none for principals who may not manage them."""
+    return [key async for key in every(partial(keys, store), lambda key: (key.created_at, key.id))]
 
 
 async def api_key(store: Store, key_id: str) -> ApiKey | None:

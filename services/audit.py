@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -10,14 +11,18 @@ import structlog
 from db import audit, ids
 from db.audit import AuditAction, AuditFilter, AuditOutcome
 from db.models import AuditEntry, UserKind
+from db.reading.cursors import Key
 from db.reading.paging import Connection, Page, connection
 from db.store import Store, Transaction
 from services import access
 from services.access import Action
-from services.limits import LARGEST_PAGE
 from services.outcomes import BadArgument, ErrorCode, Forbidden
+from services.paging import every
 
 Answer = TypeVar("Answer")
+
+now = time.time
+"""The clock of refusals."""
 
 REFUSALS_INTERVAL_S = 60
 """Of the refusals of one act to one principal in an interval, the first is recorded: a script cannot fill the disk."""
@@ -74,15 +79,9 @@ async def entries(store: Store, wanted: AuditFilter, page: Page) -> Connection[A
 
 async def all_entries(store: Store, wanted: AuditFilter) -> AsyncIterator[AuditEntry]:
     """Return all entries that match a filter, the oldest first, read page by page."""
-    before = None
-    while access.may(store, Action.READ_AUDIT):
-        page = await store.audit_entries(wanted, Page(LARGEST_PAGE, before=before, from_end=True))
-        for edge in reversed(page.edges):
-            yield edge.node
-        if not page.edges or not page.page_info.has_previous_page:
-            return
-        oldest_left = page.edges[0].node
-        before = (oldest_left.created_at, oldest_left.id)
+    if access.may(store, Action.READ_AUDIT):
+        async for each in every(partial(store.audit_entries, wanted), _place, from_end=True):
+            yield each
 
 
 async def entry(store: Store, entry_id: str) -> AuditEntry | None:
@@ -111,10 +110,14 @@ def _entry(
     )
 
 
+def _place(entry: AuditEntry) -> Key:
+    return entry.created_at, entry.id
+
+
 def _id_of_refusal(store: Store, act: AuditAction) -> str:
     """Return the same id for the same act of a principal within an interval: the first entry stays, in any process."""
     principal = store.principal
     # A guest may choose another name with each request.
     who = UserKind.GUEST if principal.kind is UserKind.GUEST else principal.user_id
-    of_interval = f"{time.time() // REFUSALS_INTERVAL_S:.0f}\0{act}\0{who}"
+    of_interval = f"{now() // REFUSALS_INTERVAL_S:.0f}\0{act}\0{who}"
     return f"{audit.REFUSAL}{hashlib.sha256(of_interval.encode()).hexdigest()[:32]}"

@@ -1,30 +1,34 @@
 """People: the export of everything that a user wrote, and the erasure of a user."""
 
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from time import monotonic
 
 from ulid import ULID
 
 from db import ids, people
 from db.audit import AuditAction
 from db.models import ApiKey, AuditEntry, Base, ChatSession, Document, Grant, Message, Section, ShareLink
-from db.principals import Role
 from db.store import Store, Transaction
 from services import audit, validation
 from services.access import Action
 from services.commands import long_command
 from services.outcomes import Forbidden, InvalidInput, TemporarilyUnavailable
+from services.records import Record, name_of, record
 
 ERASE_SECONDS = 20.0
 """The time after which an erasure starts no further portion and returns `TemporarilyUnavailable`."""
 
-Record = tuple[str, Mapping[str, Any]]
-"""A part of an export: the name of its list, such as `messages`, and a JSON object."""
+
+@dataclass(frozen=True)
+class Export:
+    """What a workspace holds of a user: who they are, and lists of what names them, such as `messages`."""
+
+    user: Record
+    lists: AsyncIterator[tuple[str, AsyncIterator[Record]]]
+    """The lists are read one after the other, each to its end."""
 
 
 @dataclass(frozen=True)
@@ -41,111 +45,20 @@ class EraseUserSuccess:
     api_key_count: int
     audit_entry_count: int
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The counts, by the names that they have for clients, such as `messageCount`."""
+        return {_camel_case(name): value for name, value in vars(self).items() if isinstance(value, int)}
+
 
 EraseUserResult = EraseUserSuccess | InvalidInput | Forbidden | TemporarilyUnavailable
 
-_FIELDS: Mapping[type[Base], tuple[str, Mapping[str, str]]] = {
-    Message: (
-        "messages",
-        {
-            "id": "id",
-            "chatId": "chat_id",
-            "seq": "seq",
-            "role": "role",
-            "content": "content",
-            "clientId": "client_id",
-            "createdAt": "created_at",
-        },
-    ),
-    Document: (
-        "documents",
-        {
-            "id": "id",
-            "title": "title",
-            "description": "description",
-            "tags": "tags",
-            "metadata": "details",
-            "createdAt": "created_at",
-            "deletedAt": "deleted_at",
-        },
-    ),
-    Section: (
-        "sections",
-        {
-            "id": "id",
-            "title": "title",
-            "level": "level",
-            "content": "content",
-            "status": "status",
-            "tags": "tags",
-            "metadata": "details",
-            "createdAt": "created_at",
-            "deletedAt": "deleted_at",
-        },
-    ),
-    ChatSession: (
-        "chats",
-        {"id": "id", "sectionId": "section_id", "docId": "document_id", "createdAt": "created_at"},
-    ),
-    Grant: (
-        "grants",
-        {
-            "docId": "document_id",
-            "userId": "user_id",
-            "role": "role",
-            "grantedBy": "granted_by",
-            "at": "updated_at",
-        },
-    ),
-    ShareLink: (
-        "shareLinks",
-        {
-            "id": "id",
-            "docId": "document_id",
-            "role": "role",
-            "createdAt": "created_at",
-            "expiresAt": "expires_at",
-            "revokedAt": "revoked_at",
-        },
-    ),
-    ApiKey: (
-        "apiKeys",
-        {
-            "id": "id",
-            "name": "name",
-            "role": "role",
-            "kind": "kind",
-            "createdAt": "created_at",
-            "expiresAt": "expires_at",
-            "lastUsedAt": "last_used_at",
-            "revokedAt": "revoked_at",
-        },
-    ),
-    AuditEntry: (
-        "auditEntries",
-        {
-            "id": "id",
-            "actor": "actor",
-            "action": "action",
-            "subjectId": "subject_id",
-            "outcome": "outcome",
-            "requestId": "request_id",
-            "details": "details",
-            "at": "created_at",
-        },
-    ),
-}
-"""For each table: the name of its list in an export, and the column of each field. Digests of secrets are left out."""
 
-LISTS = tuple(name for name, _ in _FIELDS.values())
-"""The names of the lists in an export."""
+async def export_user(store: Store, user: str) -> Export | Forbidden:
+    """Return everything that the workspace holds of a user, for its owners and for the user themself.
 
-
-async def export_user(store: Store, user: str) -> AsyncIterator[Record] | Forbidden:
-    """Return everything that the workspace holds of a user, part by part, for owners and for the user themself.
-
-    `user` is the id of the user. The parts come list by list; the first one is `user` and no list. Texts in the trash
-    are included. Raises `DatabaseUnavailable`, also while the parts are read.
+    `user` is the id of the user. Texts in the trash are included. Raises `DatabaseUnavailable`, also while the lists
+    are read.
     """
     user_id = user.removeprefix(ids.USER)
     is_self = store.principal.user_id == user_id
@@ -153,34 +66,27 @@ async def export_user(store: Store, user: str) -> AsyncIterator[Record] | Forbid
         return refused
     act = partial(audit.record, store=store, act=AuditAction.EXPORT_USER, subject_id=ids.USER + user_id)
     await store.transact(act)
-    return _parts(store, user_id)
-
-
-async def _parts(store: Store, user_id: str) -> AsyncIterator[Record]:
     known = await store.user(user_id)
-    of_user = {"id": ids.USER + user_id, "name": known and known.name, "avatarUrl": known and known.avatar_url}
-    yield "user", of_user | {"kind": known and known.kind}
+    of_user = {"id": ids.USER + user_id, "name": None, "avatarUrl": None, "kind": None}
+    if known is not None:
+        of_user |= {"name": known.name, "avatarUrl": known.avatar_url, "kind": known.kind}
+    return Export(of_user, _lists(store, user_id))
+
+
+async def _lists(store: Store, user_id: str) -> AsyncIterator[tuple[str, AsyncIterator[Record]]]:
     for trace in people.TRACES:
-        name, fields = _FIELDS[trace.kind]
-        async for rows in store.rows_of_user(trace, user_id):
-            records = [{field: _value(field, getattr(row, column)) for field, column in fields.items()} for row in rows]
+        yield name_of(trace.kind), _records(store, trace, user_id)
+
+
+async def _records(store: Store, trace: people.Trace, user_id: str) -> AsyncIterator[Record]:
+    async for rows in store.rows_of_user(trace, user_id):
+        chats = await store.anchors_of_chats([row.chat_id for row in rows]) if trace.kind is Message else {}
+        for row in rows:
             if trace.kind is Message:
-                chats = await store.anchors_of_chats([record["chatId"] for record in records])
-                for record in records:
-                    record["sectionId"], record["docId"] = chats.get(record["chatId"], (None, None))
-            for record in records:
-                yield name, record
-
-
-def _value(field: str, value: Any) -> Any:
-    match field, value:
-        case _, datetime():
-            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        case "role", int():
-            return Role(value).name
-        case (("actor" | "grantedBy" | "userId"), str()):
-            return ids.USER + value
-    return value
+                section_id, document_id = chats.get(row.chat_id, (None, None))
+                yield {**record(row), "sectionId": section_id, "docId": document_id}
+            else:
+                yield record(row)
 
 
 @long_command
@@ -197,11 +103,11 @@ async def erase_user(store: Store, user: str, seconds: float | None = ERASE_SECO
     if invalid := validation.invalid(validation.user_id(user_id)):
         return invalid
     pseudonym = f"{people.ERASED}{ULID()}"
-    until = None if seconds is None else time.monotonic() + seconds
+    until = None if seconds is None else monotonic() + seconds
     count: Counter[type[Base]] = Counter()
     for trace in people.TRACES:
         async for within in store.places_of_user(trace, user_id):
-            if until is not None and time.monotonic() > until:
+            if until is not None and monotonic() > until:
                 return TemporarilyUnavailable()
             erase = partial(people.erase, trace=trace, within=within, user_id=user_id, pseudonym=pseudonym)
             count[trace.kind] += await store.transact(erase)
@@ -225,8 +131,13 @@ async def erase_user(store: Store, user: str, seconds: float | None = ERASE_SECO
             AuditAction.ERASE_USER,
             ids.USER + pseudonym,
             actor=pseudonym if store.principal.user_id == user_id else None,
-            **{name: value for name, value in vars(receipt).items() if isinstance(value, int)},
+            **receipt.counts,
         )
         return receipt
 
     return await store.transact(end)
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))

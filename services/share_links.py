@@ -22,6 +22,7 @@ from services.outcomes import (
     TemporarilyUnavailable,
     Violation,
 )
+from services.paging import every
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,21 @@ async def of_documents(
     """Return, for each document, a page of its share links, newest first; empty where the principal may not share."""
     load = store.load
     return await sharing.pages(store, documents, page, load.pages_of_share_links, load.counts_of_share_links)
+
+
+async def all_links(store: Store, document_id: str) -> Sequence[ShareLink] | DocumentNotFound:
+    """Return all share links of a document, newest first; none for principals who may not share it."""
+    document = await store.load.documents.load(document_id)
+    if document is None:
+        return DocumentNotFound(document_id)
+
+    async def read(page: Page) -> Connection[ShareLink]:
+        (found,) = await of_documents(store, [document], page)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    return [link async for link in every(read, lambda link: (link.created_at, link.id))]
 
 
 async def share_link(store: Store, link_id: str) -> ShareLink | None:

@@ -1,26 +1,23 @@
-"""The command line: serve, import, migrate, schema, doctor, import-legacy.
+"""The command line: serve, import, migrate, schema, doctor, import-legacy; others have files of their own.
 
 A command imports what it needs when it is called, so that each starts without the libraries of the others.
 """
 
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.exceptions import TyperException
 
 from marginalia import terminal
+from marginalia.cli import audit, keys, links, person
 from marginalia.cli.failure import MISCONFIGURED, UNREADABLE, fail
+from marginalia.cli.options import DatabaseOption, database_settings, read_for
 from marginalia.terminal import write_line
 
 if TYPE_CHECKING:
     from db.connection.database import Database
-    from marginalia.database_settings import DatabaseSettings
-
-T = TypeVar("T", bound="DatabaseSettings")
 
 app = typer.Typer(
     help="Marginalia: a GraphQL server for a chat in the margin of every section of every document.",
@@ -28,16 +25,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        metavar="URL",
-        help="The URL of the database: sqlite:///path or postgresql://user@host/db. Default: MARGINALIA_DATABASE_URL, "
-        "or an SQLite file under var/.",
-    ),
-]
+for _commands in (keys.app, links.app, audit.app, person.app):
+    app.add_typer(_commands)
 
 
 @app.command()
@@ -53,7 +42,7 @@ def serve(
     from marginalia.cli import serving
     from marginalia.settings import read_settings
 
-    settings = _read(database, read_settings)
+    settings = read_for(database, read_settings)
     if reload and workers > 1:
         fail("--reload works with one worker only.")
     serving.serve(settings, host, port, workers=workers, load_demo=load_demo, reload=reload)
@@ -65,7 +54,7 @@ def import_files(
     database: DatabaseOption = None,
 ) -> None:
     """Import Markdown files, one document per file. Print the id of each document on a line."""
-    settings = _settings(database)
+    settings = database_settings(database)
     from marginalia.cli import markdown
     from marginalia.cli.database import with_database
 
@@ -76,7 +65,7 @@ def import_files(
 @app.command()
 def migrate(database: DatabaseOption = None) -> None:
     """Upgrade the schema of the database."""
-    settings = _settings(database)
+    settings = database_settings(database)
     from db.migrations import upgrade as migrations_upgrade
     from marginalia.cli.database import with_database
 
@@ -109,7 +98,7 @@ def examine(
     The exit code is 0 if nothing was found, 1 if something was found, even if all of it was repaired, and 2 if the
     database cannot be read.
     """
-    settings = _settings(database)
+    settings = database_settings(database)
     from marginalia.cli import doctor
     from marginalia.cli.database import with_database
     from marginalia.startup import check
@@ -128,36 +117,13 @@ def import_legacy(
     database: DatabaseOption = None,
 ) -> None:
     """Import documents, sections, chats and messages from another system: the whole file, or nothing."""
-    settings = _settings(database)
+    settings = database_settings(database)
     from marginalia.cli import legacy
     from marginalia.cli.database import with_database
 
     read = legacy.read(file)
     if read is None or not with_database(settings, lambda opened: legacy.take_in(opened, file, read)):
         raise typer.Exit(1)
-
-
-def _settings(database: str | None) -> "DatabaseSettings":
-    from marginalia.database_settings import read_database_settings
-
-    return _read(database, read_database_settings)
-
-
-def _read(database: str | None, read: Callable[[], T]) -> T:
-    from marginalia.database_settings import BadSettings
-    from marginalia.observability import log_config
-
-    if database is not None:
-        if not database:
-            fail("--database is empty; it needs a URL.", MISCONFIGURED)
-        # Through the environment, because the worker processes read it too.
-        os.environ["MARGINALIA_DATABASE_URL"] = database
-    try:
-        settings = read()
-    except BadSettings as error:
-        fail(str(error), MISCONFIGURED)
-    log_config.configure(settings.log_level)
-    return settings
 
 
 def main() -> None:
