@@ -18,7 +18,9 @@ app = typer.Typer(name="keys", help="Create, list and revoke API keys.", no_args
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="A name by which owners recognise the key.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name by which owners recognise the key.", show_default=False)
+    ],
     role: Annotated[str, typer.Option(help="READER, COMMENTER, EDITOR or OWNER.")] = "EDITOR",
     kind: Annotated[str, typer.Option(help="SERVICE or ASSISTANT.")] = "SERVICE",
     days: DaysOption = None,
