@@ -35,6 +35,20 @@ async def count(session: AsyncSession, workspace_id: str, document_ids: Sequence
     return dict((await session.execute(counting)).all())
 
 
+async def of_keys(
+    session: AsyncSession, workspace_id: str, keys: Sequence[tuple[str, str]]
+) -> Mapping[tuple[str, str], Grant]:
+    """Read grants by the ids of their documents and users."""
+    found = await session.scalars(
+        select(Grant).where(
+            Grant.workspace_id == workspace_id,
+            any_of(Grant.document_id, {document_id for document_id, _ in keys}),
+            any_of(Grant.user_id, {user_id for _, user_id in keys}),
+        )
+    )
+    return {(grant.document_id, grant.user_id): grant for grant in found}
+
+
 async def give(transaction: Transaction, grant: Grant) -> Grant | None:
     """Store a grant on a locked document, or change the role of the user's grant there. None: it has this role."""
     transaction.reach(Grant)

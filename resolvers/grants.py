@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from db.grants import BY_USER
 from db.models import Document, Grant
 from db.reading.loaders import AwaitableOrValue, Loaded
-from db.reading.paging import Connection
+from db.reading.paging import Connection, Edge
 from resolvers.arguments import Access, After, Before, DocId, First, GrantedRole, Last, UserId
 from resolvers.context import Info, Parents, each
 from services import documents, grants, users
@@ -49,6 +49,10 @@ async def revoke_role(info: Info, doc_id: DocId, user_id: UserId) -> RevokeRoleR
 
 async def set_document_access(info: Info, doc_id: DocId, access: Access) -> SetDocumentAccessResult:
     return await grants.set_document_access(info.context.store, doc_id, access)
+
+
+def granted_edges(info: Info, granted: Parents[GrantRoleSuccess]) -> Sequence[Edge[Grant]]:
+    return [grants.edge(each.grant) for each in granted]
 
 
 def granted_documents(

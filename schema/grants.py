@@ -8,6 +8,7 @@ import strawberry
 from db import models
 from db.principals import Role
 from resolvers import grants as resolvers
+from schema.nodes import Edge, Node
 from schema.results import result_of
 from schema.users import User
 from schema.view import View, batched_by, enum_of, field
@@ -29,14 +30,15 @@ enum_of(
 @strawberry.type(
     description="The role of a user on one document. It can raise the role that the user has otherwise, never lower it."
 )
-class Grant(View):
+class Grant(View, Node):
     """A grant."""
 
     represents = models.Grant
 
     user: User = batched_by(resolvers.users_of_grants, "The user who has the role.")
-    role: Role = field("The role on the document: READER, COMMENTER or EDITOR.")
-    granted_by: User = batched_by(resolvers.granters, "The user who granted the role.", reads=["granted_by"])
+    # Not `role`, as on ApiKey.
+    role: Role = field("The role on the document: READER, COMMENTER or EDITOR.", name="documentRole")
+    created_by: User = batched_by(resolvers.granters, "The user who granted the role.", reads=["granted_by"])
     updated_at: datetime = field("When the role was granted.", name="at")
 
 
@@ -47,6 +49,9 @@ class GrantRoleSuccess(View):
     represents = grants.GrantRoleSuccess
 
     grant: Grant = field("The grant.")
+    grant_edge: Edge[Grant] = batched_by(
+        resolvers.granted_edges, "The grant as an edge of Document.grants, for clients that keep that list."
+    )
     document: Annotated["Document", strawberry.lazy("schema.documents")] | None = batched_by(
         resolvers.granted_documents, "The document; null if it was trashed meanwhile."
     )
@@ -58,6 +63,7 @@ class RevokeRoleSuccess(View):
 
     represents = grants.RevokeRoleSuccess
 
+    grant_id: strawberry.ID = field("The id that the grant had, for clients that keep the list of grants.")
     user: User = batched_by(resolvers.users_of_grants, "The user.")
     document: Annotated["Document", strawberry.lazy("schema.documents")] | None = batched_by(
         resolvers.revoked_documents,

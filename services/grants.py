@@ -9,7 +9,7 @@ from db.locks import lock_document_for_share, lock_for_update
 from db.models import Document, DocumentAccess, Grant
 from db.principals import Role
 from db.reading.loaders import Loaded
-from db.reading.paging import Connection, Page
+from db.reading.paging import Connection, Edge, Page
 from db.store import Store, Transaction
 from services import audit, sharing, validation
 from services.commands import command
@@ -29,6 +29,11 @@ class RevokeRoleSuccess:
 
     document_id: str
     user_id: str
+
+    @property
+    def grant_id(self) -> str:
+        """The id that a grant of the user on the document has."""
+        return ids.of_grant(self.document_id, self.user_id)
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,22 @@ async def of_documents(store: Store, documents: Sequence[Document], page: Page) 
     """Return, for each document, a page of its grants by user id; empty where the principal may not share."""
     load = store.load
     return await sharing.pages(store, documents, page, load.pages_of_grants, load.counts_of_grants)
+
+
+async def grant(store: Store, grant_id: str) -> Grant | None:
+    """Return the grant with this id, if the principal may share its document."""
+    parts = ids.parts_of_grant(grant_id)
+    if parts is None:
+        return None
+    document = await store.load.documents.load(parts[0])
+    if document is None or not all(await sharing.shareable(store, [document])):
+        return None
+    return await store.load.grants.load(parts)
+
+
+def edge(grant: Grant) -> Edge[Grant]:
+    """Return the edge of a grant in the connection of its document."""
+    return Edge(grant, grants.BY_USER, (grant.user_id,))
 
 
 async def _give(transaction: Transaction, store: Store, document_id: str, user_id: str, role: Role) -> Grant | None:

@@ -6,13 +6,13 @@ from functools import partial
 
 from db import ids
 from db.connection.errors import DatabaseUnavailable
-from db.models import ApiKey, AuditEntry, ChatSession, Document, Message, Section, ShareLink
+from db.models import ApiKey, AuditEntry, ChatSession, Document, Grant, Message, Section, ShareLink
 from db.store import Store
-from services import api_keys, audit, limits, share_links, users
+from services import api_keys, audit, grants, limits, share_links, users
 from services.outcomes import BadArgument
 from services.users import User, Workspace
 
-Node = Document | Section | ChatSession | Message | ShareLink | ApiKey | AuditEntry | User | Workspace
+Node = Document | Section | ChatSession | Message | Grant | ShareLink | ApiKey | AuditEntry | User | Workspace
 
 
 async def node(store: Store, node_id: str) -> Node | None:
@@ -23,6 +23,7 @@ async def node(store: Store, node_id: str) -> Node | None:
         ids.CHAT: store.load.chats.load,
         ids.MESSAGE: store.load.messages.load,
         ids.SHARE_LINK: partial(share_links.share_link, store),
+        ids.GRANT: partial(grants.grant, store),
         ids.API_KEY: partial(api_keys.api_key, store),
         ids.AUDIT_ENTRY: partial(audit.entry, store),
     }

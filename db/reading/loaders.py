@@ -231,6 +231,12 @@ class Loaders:
         return self._rows(AUDIT_ENTRIES_BY_ID, NOTHING)
 
     @cached_property
+    def grants(self) -> Loader[tuple[str, str], Grant | None]:
+        """Grants by the ids of their documents and users."""
+        workspace_id = self._workspace_id
+        return self._mapping(lambda session, keys: grants.of_keys(session, workspace_id, keys), None)
+
+    @cached_property
     def pages_of_grants(self) -> Loader[PageKey, Connection[Grant]]:
         """Pages of the grants on documents."""
         return self._pages(grants.GRANTS)

@@ -16,7 +16,11 @@ GRANT = """
 mutation ($docId: ID!, $userId: ID!, $role: Role! = COMMENTER) {
   grantRole(docId: $docId, userId: $userId, role: $role) {
     __typename
-    ... on GrantRoleSuccess { grant { user { id } role grantedBy { id } at } document { id } }
+    ... on GrantRoleSuccess {
+      grant { id user { id } documentRole createdBy { id } at }
+      grantEdge { cursor }
+      document { id }
+    }
     ... on Error { code message }
     ... on InvalidInput { violations { path message } }
     ... on Forbidden { subjectId }
@@ -29,7 +33,7 @@ REVOKE = """
 mutation ($docId: ID!, $userId: ID!) {
   revokeRole(docId: $docId, userId: $userId) {
     __typename
-    ... on RevokeRoleSuccess { user { id } document { id } }
+    ... on RevokeRoleSuccess { grantId user { id } document { id } }
     ... on Error { code message }
     ... on InvalidInput { violations { path message } }
     ... on Forbidden { subjectId }
@@ -58,12 +62,14 @@ query ($docId: ID!, $first: Int = 20, $after: String) {
     updatedAt
     grants(first: $first, after: $after) {
       totalCount
-      edges { cursor node { user { id } role grantedBy { id } at } }
+      edges { cursor node { id user { id } documentRole createdBy { id } at } }
       pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
     }
   }
 }
 """
+
+NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Grant { user { id } documentRole } } }"
 
 ANN = Principal("ann", "local", Role.EDITOR)
 
@@ -88,7 +94,7 @@ async def set_access(client: Client, document_id: str, access: str) -> dict[str,
 async def roles(client: Client, document_id: str) -> dict[str, str]:
     """Read the roles of users on a document."""
     found = (await client(GRANTS, docId=document_id))["document"]["grants"]
-    return {each["user"]["id"]: each["role"] for each in nodes([found])}
+    return {each["user"]["id"]: each["documentRole"] for each in nodes([found])}
 
 
 async def test_a_role_is_granted_and_listed(client: Client) -> None:
@@ -97,13 +103,14 @@ async def test_a_role_is_granted_and_listed(client: Client) -> None:
     given = granted["grant"]
     assert granted["document"] == {"id": document}
     assert given == {
+        "id": f"grant_{document}/ann",
         "user": {"id": "user_ann"},
-        "role": "COMMENTER",
-        "grantedBy": {"id": "user_local"},
+        "documentRole": "COMMENTER",
+        "createdBy": {"id": "user_local"},
         "at": given["at"],
     }
     found = (await client(GRANTS, docId=document))["document"]["grants"]
-    assert nodes([found]) == [given]
+    assert found["edges"] == [{"cursor": granted["grantEdge"]["cursor"], "node": given}]
     assert found["totalCount"] == 1
 
 
@@ -112,7 +119,7 @@ async def test_a_grant_replaces_the_role_and_a_retry_changes_nothing(client: Cli
     await grant(client, document, "bob", "READER")
     async with serve(ANN) as ann:
         raised = await grant(ann, document, "user_bob", "EDITOR")
-    assert raised["grant"]["grantedBy"] == {"id": "user_ann"}
+    assert raised["grant"]["createdBy"] == {"id": "user_ann"}
     # The same role again: the grant stays the one that Ann gave.
     assert await grant(client, document, "bob", "EDITOR") == raised
     assert await roles(client, document) == {"user_bob": "EDITOR"}
@@ -134,6 +141,26 @@ async def test_what_is_no_user_is_named(client: Client, user_id: str) -> None:
         assert (answer["__typename"], arguments(answer)) == ("InvalidInput", ["userId"])
 
 
+@pytest.mark.parametrize("document_id", ["doc_a", "doc_notion:1a/b", "doc_%2F", "doc_Ünal"])
+@pytest.mark.parametrize("user_id", ["ann", "auth0|5f/7c", "Ünal %"])
+async def test_a_grant_is_found_by_its_id(client: Client, document_id: str, user_id: str) -> None:
+    await create_document(client, id=document_id)
+    grant_id = (await grant(client, document_id, user_id))["grant"]["id"]
+    (found,) = (await client(NODES, ids=[grant_id]))["nodes"]
+    assert found == {"id": grant_id, "user": {"id": f"user_{user_id}"}, "documentRole": "COMMENTER"}
+    for other in ("grant_", "grant_doc_a", f"{grant_id}x", grant_id.replace("a", "%61", 1), f"{grant_id}/", "grant_/a"):
+        assert (await client(NODES, ids=[other]))["nodes"] == [None]
+
+
+async def test_grants_are_found_by_their_ids_with_as_many_statements_for_many(client: Served) -> None:
+    documents = [await create_document(client) for _ in range(3)]
+    ids = [(await grant(client, document, user))["grant"]["id"] for document in documents for user in ("a", "b")]
+    with counted(client.database) as statements:
+        found = (await client(NODES, ids=ids))["nodes"]
+    assert [node["id"] for node in found] == ids
+    assert len(statements) == 2
+
+
 async def test_nobody_is_made_owner_by_a_grant(client: Client) -> None:
     document = await create_document(client)
     refused = await grant(client, document, "ann", "OWNER")
@@ -150,6 +177,7 @@ async def test_a_role_is_revoked_and_a_retry_changes_nothing(client: Client) -> 
         == again
         == {
             "__typename": "RevokeRoleSuccess",
+            "grantId": f"grant_{document}/ann",
             "user": {"id": "user_ann"},
             "document": {"id": document},
         }
@@ -230,6 +258,7 @@ async def test_who_may_not_edit_a_document_may_not_share_it(client: Client, serv
         ]
         assert [(answer["code"], answer["subjectId"]) for answer in answers] == [("FORBIDDEN", document)] * 3
         assert await roles(bob, document) == {}
+        assert (await bob(NODES, ids=[f"grant_{document}/bob"]))["nodes"] == [None]
     assert await roles(client, document) == {"user_bob": "COMMENTER"}
 
 
@@ -248,7 +277,9 @@ async def test_what_cannot_be_seen_cannot_be_shared(client: Client, serve: Serve
 
 
 async def test_sharing_takes_as_many_statements_for_much_as_for_little(client: Served) -> None:
-    query = "{ documents(first: 100) { edges { node { access grants { totalCount edges { node { role } } } } } } }"
+    query = (
+        "{ documents(first: 100) { edges { node { access grants { totalCount edges { node { documentRole } } } } } } }"
+    )
     counts = []
     for size in (1, 20):
         document = await create_document(client)

@@ -7,6 +7,8 @@ import graphql
 import pytest
 
 from tests.api import operations
+from tests.api.test_api_keys import REVOKE_KEY
+from tests.api.test_share_links import REVOKE_LINK
 from tests.edge import hostile
 from tests.edge.conftest import Log
 from tests.edge.fields import WAYS, Field, World, fields
@@ -119,6 +121,14 @@ async def test_a_node_id_that_is_none_finds_nothing(client: Client, world: World
         )
         nodes = [None, {"id": world.document}, None]
         assert found == {"node": None, "document": None, "section": None, "chatSession": None, "nodes": nodes}
+
+
+async def test_a_secret_that_is_none_is_not_found(client: Client) -> None:
+    for bad in hostile.IDS.values():
+        for operation, name, prefix in ((REVOKE_KEY, "keyId", "key_"), (REVOKE_LINK, "linkId", "link_")):
+            ((_, outcome),) = (await client(operation, **{name: bad})).items()
+            assert outcome["code"] in ("API_KEY_NOT_FOUND", "SHARE_LINK_NOT_FOUND")
+            assert outcome[name] == prefixed(prefix, bad)
 
 
 async def test_an_id_that_is_none_cannot_be_chosen(client: Client, world: World) -> None:
