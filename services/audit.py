@@ -16,7 +16,7 @@ from db.reading.paging import Connection, Page, connection
 from db.store import Store, Transaction
 from services import access
 from services.access import Action
-from services.outcomes import BadArgument, ErrorCode, Forbidden
+from services.outcomes import BadArgument, Forbidden
 from services.paging import every
 
 Answer = TypeVar("Answer")
@@ -69,7 +69,7 @@ async def entries(store: Store, wanted: AuditFilter, page: Page) -> Connection[A
     """
     for name, moment in (("since", wanted.since), ("until", wanted.until)):
         if moment is not None and moment.tzinfo is None:
-            raise BadArgument(f"filter.{name} has no time zone", ErrorCode.INVALID_INPUT)
+            raise BadArgument(f"filter.{name} has no time zone")
     named = [each for each in (wanted.actor, wanted.subject_id) if each is not None]
     if not access.may(store, Action.READ_AUDIT) or not all(map(ids.is_findable, named)):
         return connection([], Page(0))

@@ -23,6 +23,10 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "trashedSections": (NEVER, "sec_x"),
     "sections": ("a0", "sec_x"),
     "messages": (1,),
+    "grants": ("x",),
+    "shareLinks": (NEVER, "link_x"),
+    "apiKeys": (NEVER, "key_x"),
+    "auditEntries": (NEVER, "audit_x"),
 }
 
 
@@ -31,7 +35,18 @@ def hostile_values(field: Field, name: str, type_: graphql.GraphQLInputType) -> 
     if "[" in str(type_):
         each = {what: ["doc_x", value] for what, value in hostile.IDS.items()}
         return each | hostile.OTHER_TYPES | {"101 ids": ["doc_x"] * 101, "10,000 ids": ["doc_x"] * 10_000}
-    kind = graphql.get_named_type(type_).name
+    named = graphql.get_named_type(type_)
+    kind = named.name
+    if graphql.is_input_object_type(named):
+        return {
+            f"{what} for {part}": {part: value}
+            for part, inner in named.fields.items()
+            for what, value in hostile_values(field, part, inner.type).items()
+        } | hostile.OTHER_TYPES
+    if kind == "DateTime":
+        return hostile.TEXTS | hostile.TIMES | hostile.OTHER_TYPES
+    if graphql.is_enum_type(named):
+        return hostile.TEXTS | hostile.OTHER_TYPES
     if kind == "String":
         texts = hostile.cursors(field.name, *KEYS[field.name]) if name in ("after", "before") else hostile.TEXTS
         return texts | hostile.OTHER_TYPES
