@@ -30,3 +30,5 @@ class Principal:
     kind: UserKind = UserKind.PERSON
     documents: Mapping[str, Role] | None = None
     """The roles on documents, by document id, of a principal that may use no others. None: any document."""
+    key_id: str | None = None
+    """The API key with which a backend acts for this user. The audit names it; it gives no rights of its own."""

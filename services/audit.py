@@ -97,6 +97,8 @@ def _entry(
     outcome: AuditOutcome,
     details: dict[str, Any],
 ) -> AuditEntry:
+    if store.principal.key_id is not None:
+        details = {**details, "keyId": store.principal.key_id}
     return AuditEntry(
         workspace_id=store.workspace_id,
         id=entry_id,

@@ -155,6 +155,17 @@ async def test_of_the_refusals_of_an_interval_the_first_is_kept(
     assert sorted(actor for actor, _, _ in await acts(client)) == ["user_ann", "user_ann", "user_bob"]
 
 
+async def test_an_entry_names_the_key_through_which_a_user_acts(client: Client, serve: Serve) -> None:
+    document = await create_document(client)
+    async with serve(Principal("ann", "local", Role.EDITOR, key_id="key_1")) as backend:
+        await grant(backend, document, "bob", "READER")
+        await create_key(backend)
+    refused, granted = await listed(client)
+    assert granted["actor"] == {"id": "user_ann"}
+    assert granted["details"] == {"userId": "user_bob", "role": "READER", "keyId": "key_1"}
+    assert refused["details"] == {"keyId": "key_1"}
+
+
 async def test_all_guests_are_refused_as_one(client: Client, serve: Serve) -> None:
     for number in range(3):
         guest = Principal(f"guest_{number}", "local", None, UserKind.GUEST, {"doc_1": Role.READER})

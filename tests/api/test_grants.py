@@ -1,5 +1,6 @@
 """Grants and access: editors of a document decide who else may use it."""
 
+from asyncio import gather
 from typing import Any
 
 import pytest
@@ -159,6 +160,15 @@ async def test_grants_are_found_by_their_ids_with_as_many_statements_for_many(cl
         found = (await client(NODES, ids=ids))["nodes"]
     assert [node["id"] for node in found] == ids
     assert len(statements) == 2
+
+
+async def test_grants_at_the_same_moment_leave_one(client: Client) -> None:
+    document = await create_document(client)
+    granted = await gather(*(grant(client, document, "ann", role) for role in ("READER", "COMMENTER", "EDITOR") * 4))
+    assert {answer["__typename"] for answer in granted} == {"GrantRoleSuccess"}
+    revoked = await gather(*(revoke(client, document, "ann") for _ in range(4)))
+    assert {answer["__typename"] for answer in revoked} == {"RevokeRoleSuccess"}
+    assert await roles(client, document) == {}
 
 
 async def test_nobody_is_made_owner_by_a_grant(client: Client) -> None:
