@@ -1,11 +1,13 @@
 """Inserts: new rows, skipped where the key exists."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.models import Base
+from db.times import utcnow
 
 R = TypeVar("R", bound=Base)
 
@@ -26,6 +28,26 @@ async def insert_if_absent(session: AsyncSession, row: R, *key: str) -> R | None
         .returning(model)
     )
     return inserted
+
+
+async def insert_or_change(session: AsyncSession, row: R, *key: str, change: str, also: Sequence[str] = ()) -> R | None:
+    """Insert a row, or change the stored one with its key, and return the row. None: it has the value of `change`.
+
+    Where the column `change` differs, it takes the value of the new row, and so do the columns of `also`. A row that is
+    not changed is locked nevertheless, so a following statement reads it.
+    """
+    model: Any = type(row)
+    insert = _INSERT[session.get_bind().dialect.name](model).values(values(row))
+    changes = {name: insert.excluded[name] for name in (change, *also)}
+    changed: R | None = await session.scalar(
+        insert.on_conflict_do_update(
+            index_elements=key,
+            set_={**changes, "updated_at": utcnow()},
+            where=getattr(model, change) != insert.excluded[change],
+        ).returning(model),
+        execution_options={"populate_existing": True},
+    )
+    return changed
 
 
 def values(row: Base) -> dict[str, Any]:

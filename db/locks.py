@@ -1,7 +1,8 @@
 """Row locks: every transaction takes them in one order, and holds them until it ends.
 
-Documents come first, then placements, sections and chats. Within a table, rows are locked by their keys. So two
-transactions cannot deadlock. Locking against this order is a fault, also on SQLite, which has no row locks.
+Documents come first, then placements, sections and chats, then grants, share links and API keys. Within a table, rows
+are locked by their keys. So two transactions cannot deadlock. Locking against this order is a fault, also on SQLite,
+which has no row locks.
 """
 
 from dataclasses import dataclass, field
@@ -12,10 +13,19 @@ from sqlalchemy import Result, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.ids import is_findable
-from db.models import Base, ChatSession, Document, Placement, Section, Trashable
+from db.models import ApiKey, AuditEntry, Base, ChatSession, Document, Grant, Placement, Section, ShareLink, Trashable
 from db.reading import visibility
 
-ORDER: tuple[type[Base], ...] = (Document, Placement, Section, ChatSession)
+ORDER: tuple[type[Base], ...] = (
+    Document,
+    Placement,
+    Section,
+    ChatSession,
+    Grant,
+    ShareLink,
+    ApiKey,
+    AuditEntry,
+)
 """The order in which a transaction locks rows."""
 
 
@@ -70,3 +80,9 @@ async def lock_for_share(transaction: Transaction, section_id: str) -> bool:
     """Lock a section against deletion. False: the section does not exist or is trashed."""
     row = select(Section.id).where(visibility.live_section(transaction.workspace_id), Section.id == section_id)
     return (await transaction.lock(Section, row, Strength.SHARE)).first() is not None
+
+
+async def lock_document_for_share(transaction: Transaction, document_id: str) -> bool:
+    """Lock a document against deletion. False: the document does not exist or is trashed."""
+    row = select(Document.id).where(visibility.live_document(transaction.workspace_id), Document.id == document_id)
+    return (await transaction.lock(Document, row, Strength.SHARE)).first() is not None

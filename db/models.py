@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from db import ids
 from db.times import UtcDateTime, utcnow
 
 CHAT_OF_SECTION_KEY = "chat_sessions_section_key"
@@ -318,6 +319,11 @@ class Grant(Owned):
     # The number of a `Role`; so are the other roles below.
     role: Mapped[int]
     granted_by: Mapped[str]
+
+    @derived_from("document_id", "user_id")
+    def id(self) -> str:
+        """Return the id for clients; it is stored nowhere."""
+        return ids.of_grant(self.document_id, self.user_id)
 
 
 class ShareLink(Owned):

@@ -30,6 +30,8 @@ class Principal:
     kind: UserKind = UserKind.PERSON
     documents: Mapping[str, Role] | None = None
     """The roles on documents, by document id, of a principal that may use no others. None: any document."""
+    key_id: str | None = None
+    """The API key with which a backend acts for this user. The audit names it; it gives no rights of its own."""
 
     def role_on(self, document: Document, granted: int | None) -> Role | None:
         """Return the role on a document of the workspace, given the role of a grant. None: it may not be seen.

@@ -1,8 +1,9 @@
 """Purges: trashed documents and sections are deleted for good, in portions that are short transactions.
 
 A small item is purged in one portion. The first portion of a large item marks it as `PURGING`, which cannot be undone.
-Each portion deletes sections with their chats. From a very long chat it deletes the latest messages, so that the
-numbers stay without a gap. A repeated purge continues where the last one stopped, and so does the doctor.
+Each portion deletes sections with their chats; the last one deletes the grants and share links of a document with it.
+From a very long chat a portion deletes the latest messages, so that the numbers stay without a gap. A repeated purge
+continues where the last one stopped, and so does the doctor.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.ids import is_findable
 from db.locks import Transaction, lock_for_update
-from db.models import ChatSession, Document, Message, Placement, Section, Trashable
+from db.models import ChatSession, Document, Grant, Message, Placement, Section, ShareLink, Trashable
 from db.reading.sql_arrays import any_of
 from db.times import utcnow
 from db.trash import PURGING
@@ -111,6 +112,11 @@ async def purge_document(transaction: Transaction, document: Document) -> Portio
     if more:
         await _mark(session, Document, workspace_id, document.id)
     else:
+        for shared in (Grant, ShareLink):
+            # Nobody adds one meanwhile: that takes a lock on the document.
+            transaction.reach(shared)
+            of_document = (shared.workspace_id == workspace_id, shared.document_id == document.id)
+            await session.execute(_plain(delete(shared).where(*of_document)))
         document_row = (Document.workspace_id == workspace_id, Document.id == document.id)
         await session.execute(_plain(delete(Document).where(*document_row)))
     return Portion(purged, more)

@@ -1,16 +1,18 @@
 """The store: one operation's access to the data of one workspace."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from db import anchors, documents, messages, trash, workspaces
+from db import anchors, api_keys, audit, documents, messages, people, trash, workspaces
 from db.anchors import Anchor, AnchorKey, AnchorLoader, SectionChat
+from db.audit import AuditFilter
 from db.connection.database import Database
 from db.doctor.scanner import Scanner
 from db.ids import is_findable
 from db.locks import Transaction as Transaction
-from db.models import Document, Message, Trashable
+from db.models import ApiKey, AuditEntry, Document, Message, Trashable, User
+from db.people import Trace, Within
 from db.principals import Principal, Role
 from db.reading.bisection import read_each
 from db.reading.loaders import Loaders
@@ -99,6 +101,45 @@ class Store:
         """Read a page of those items. Raises `DatabaseUnavailable`."""
         viewer = Viewer.of(self.principal, least)
         return await trash.TRASHED[kind].page(self._database, viewer, page, self._selected)
+
+    async def api_keys(self, page: Page) -> Connection[ApiKey]:
+        """Read a page of the workspace's API keys. Raises `DatabaseUnavailable`."""
+        return await api_keys.API_KEYS.page(self._database, self._viewer, page, self._selected)
+
+    async def count_api_keys(self) -> int:
+        """Count the workspace's API keys. Raises `DatabaseUnavailable`."""
+        async with self._database.read() as session:
+            return await api_keys.count(session, self.workspace_id)
+
+    async def audit_entries(self, wanted: AuditFilter, page: Page) -> Connection[AuditEntry]:
+        """Read a page of the workspace's audit entries that match a filter. Raises `DatabaseUnavailable`."""
+        return await audit.AUDIT_ENTRIES.page(self._database, self._viewer, page, self._selected, wanted.parameters)
+
+    async def count_audit_entries(self, wanted: AuditFilter) -> int:
+        """Count the workspace's audit entries that match a filter. Raises `DatabaseUnavailable`."""
+        async with self._database.read() as session:
+            return await audit.count(session, self.workspace_id, wanted)
+
+    async def user(self, user_id: str) -> User | None:
+        """Read a user, if a token of theirs was seen. Raises `DatabaseUnavailable`."""
+        async with self._database.read() as session:
+            return await people.user(session, self.workspace_id, user_id)
+
+    def rows_of_user(self, trace: Trace, user_id: str) -> AsyncIterator[Sequence[Any]]:
+        """Read the rows of a table that name a user, some at a time. Raises `DatabaseUnavailable`."""
+        return people.rows(self._database, self.workspace_id, trace, user_id)
+
+    def places_of_user(self, trace: Trace, user_id: str) -> AsyncIterator[Within]:
+        """Find the stretches of a table with rows that name a user. Raises `DatabaseUnavailable`."""
+        return people.places(self._database, self.workspace_id, trace, user_id)
+
+    async def anchors_of_chats(self, chat_ids: Sequence[str]) -> Mapping[str, tuple[str, str | None]]:
+        """Read, for each chat, its section and the document through which it was opened.
+
+        Raises `DatabaseUnavailable`.
+        """
+        async with self._database.read() as session:
+            return await people.anchors_of_chats(session, self.workspace_id, chat_ids)
 
     async def whole_document(self, document_id: str) -> Document | None:
         """Read all of a document, whatever the operation selects. Raises `DatabaseUnavailable`."""

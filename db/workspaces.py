@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import select, update
 
 from db.connection.database import Database
+from db.ids import is_findable
 from db.inserts import insert_if_absent
 from db.models import Workspace
 from db.reading.sql_arrays import any_of
@@ -13,9 +14,7 @@ from db.times import utcnow
 
 async def ensure(database: Database, workspace_id: str) -> None:
     """Create a workspace if it does not exist. Raises `DatabaseUnavailable`."""
-    async with database.read() as session:
-        there = await session.scalar(select(Workspace.workspace_id).filter_by(workspace_id=workspace_id))
-    if there is None:
+    if not await exists(database, workspace_id):
         row = Workspace(workspace_id=workspace_id)
         await database.transact(lambda session: insert_if_absent(session, row, "workspace_id"))
 
@@ -47,6 +46,15 @@ async def named(database: Database) -> Sequence[tuple[str, str]]:
     async with database.read() as session:
         rows = await session.execute(select(Workspace.workspace_id, Workspace.name).order_by(Workspace.workspace_id))
         return [(workspace_id, name or workspace_id) for workspace_id, name in rows]
+
+
+async def exists(database: Database, workspace_id: str) -> bool:
+    """Whether a workspace exists. Raises `DatabaseUnavailable`."""
+    if not is_findable(workspace_id):
+        return False
+    async with database.read() as session:
+        there = await session.scalar(select(Workspace.workspace_id).filter_by(workspace_id=workspace_id))
+    return there is not None
 
 
 async def probe_write(database: Database, workspace_id: str) -> None:

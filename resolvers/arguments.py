@@ -1,12 +1,15 @@
 """Arguments: their types and descriptions, declared once for every field that takes them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 import strawberry
 from strawberry import argument
 
 from db import ids
+from db.models import DocumentAccess, UserKind
+from db.principals import Role
 from services import limits
 
 
@@ -38,16 +41,48 @@ SectionIds = Annotated[
     argument(description=f"The ids of at most {limits.ENSURED_SECTIONS} sections. The prefix sec_ is optional."),
     Prefixed(ids.SECTION),
 ]
+UserId = Annotated[
+    strawberry.ID,
+    argument(
+        description="The id of a user, who need not have used the server yet. The prefix user_ is optional, unless the "
+        "rest of the id begins with it."
+    ),
+    Prefixed(ids.USER),
+]
+ApiKeyId = Annotated[
+    strawberry.ID,
+    argument(description="The id of an API key. The prefix key_ is optional."),
+    Prefixed(ids.API_KEY),
+]
+ShareLinkId = Annotated[
+    strawberry.ID,
+    argument(description="The id of a share link. The prefix link_ is optional."),
+    Prefixed(ids.SHARE_LINK),
+]
+ApiKeyName = Annotated[
+    str,
+    argument(
+        description="A name by which owners recognise the key, not blank and of at most "
+        f"{limits.API_KEY_NAME_LENGTH} characters."
+    ),
+]
+ApiKeyRole = Annotated[Role, argument(description="The role of the key in the workspace.")]
+ApiKeyKind = Annotated[
+    UserKind, argument(description="What the key is when it acts for nobody else: SERVICE or ASSISTANT.")
+]
+GrantedRole = Annotated[Role, argument(description="The role on the document: READER, COMMENTER or EDITOR.")]
+SharedRole = Annotated[Role, argument(description="The role on the document: READER or COMMENTER.")]
+ExpiresAt = Annotated[
+    datetime | None, argument(description="When the secret expires; without it, the secret never expires.")
+]
+Access = Annotated[DocumentAccess, argument(description="Who may use the document without a grant.")]
 ChatId = Annotated[strawberry.ID, argument(description="The id of a chat session.")]
 NodeId = Annotated[
-    strawberry.ID, argument(description="The id of a document, section, chat session or message, including its prefix.")
+    strawberry.ID, argument(description="The id of an object that implements Node, including its prefix.")
 ]
 NodeIds = Annotated[
     list[strawberry.ID],
-    argument(
-        description=f"The ids of at most {limits.NODES} documents, sections, chat sessions or messages, including "
-        "their prefixes."
-    ),
+    argument(description=f"The ids of at most {limits.NODES} objects that implement Node, including their prefixes."),
 ]
 
 First = Annotated[

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from db.models import ChatSession, Document, Message, Section
+from db.models import ApiKey, ChatSession, Document, Message, Section, ShareLink
 from db.reading.loaders import AwaitableOrValue, Loaded
 from resolvers.context import Info, Parents
 from services import users
@@ -22,7 +22,7 @@ async def workspaces_of_viewers(info: Info, viewers: Parents[Viewer]) -> Sequenc
 
 
 def creators(
-    info: Info, objects: Parents[Document | Section | ChatSession]
+    info: Info, objects: Parents[Document | Section | ChatSession | ShareLink | ApiKey]
 ) -> AwaitableOrValue[Sequence[Loaded[User]]]:
     return users.of_ids(info.context.store, [made.created_by for made in objects])
 

@@ -27,6 +27,7 @@ class Rights(View):
 
     comment: bool = field("Whether you may open chats and post messages.")
     edit: bool = field("Whether you may change the object: a document and its arrangement, or a section.")
+    share: bool = field("Whether you may grant roles, make share links and restrict the document.")
     use_trash: bool = field("Whether you may move the object to the trash and restore it.")
     purge: bool = field("Whether you may delete the object permanently.")
 

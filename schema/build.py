@@ -1,12 +1,14 @@
 """The schema: assembled from its roots, then simplified for cheap execution by graphql-core."""
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast, get_args, get_type_hints
 
 import strawberry
 from graphql import (
+    GraphQLEnumType,
     GraphQLField,
+    GraphQLInputObjectType,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLUnionType,
@@ -19,6 +21,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.field import StrawberryField
 from strawberry.types.union import StrawberryUnion
 
+from db.ids import with_prefix
 from engine.complexity import COST
 from engine.declarations import ATTRIBUTE, BATCH, CLASSES, READS
 from resolvers.arguments import Prefixed
@@ -57,6 +60,10 @@ def build_schema() -> strawberry.Schema:
             _simplify(schema, kind)
         elif isinstance(kind, GraphQLUnionType):
             _list_success_first(schema, kind)
+        elif isinstance(kind, GraphQLInputObjectType) and not kind.name.startswith("__"):
+            _make_of_values(schema, kind)
+        elif isinstance(kind, GraphQLEnumType) and not kind.name.startswith("__"):
+            _take_members(schema, kind)
     return schema
 
 
@@ -98,6 +105,29 @@ def _simplify(schema: strawberry.Schema, kind: GraphQLObjectType) -> None:
             ours.resolve = _resolver(field.metadata[EVENT])
         else:
             ours.resolve = _of_root(field.base_resolver.wrapped_func)
+
+
+def _take_members(schema: strawberry.Schema, kind: GraphQLEnumType) -> None:
+    """Let resolvers get the members of an enum: `sort_schema` has left their values only.
+
+    A stored value equals its member, so graphql-core finds the name of either.
+    """
+    members = cast(Any, schema.get_type_by_name(kind.name)).wrapped_cls
+    for name, value in kind.values.items():
+        value.value = members[name]
+    vars(kind).pop("_value_lookup", None)
+
+
+def _make_of_values(schema: strawberry.Schema, kind: GraphQLInputObjectType) -> None:
+    """Let graphql-core make the object that an input type declares, as Strawberry's resolvers would."""
+    declared = cast(Any, schema.get_type_by_name(kind.name))
+    for field in declared.fields:
+        kind.fields[schema.config.name_converter.get_graphql_name(field)].out_name = field.python_name
+    kind.out_type = partial(_made_of, declared.origin)  # type: ignore[method-assign]
+
+
+def _made_of(kind: Callable[..., Any], value: dict[str, Any]) -> Any:
+    return kind(**value)
 
 
 def _leave_out_null_defaults(field: GraphQLField) -> None:
@@ -144,11 +174,7 @@ def _with_prefixes(prefixes: Mapping[str, str], arguments: dict[str, Any]) -> di
     for name, prefix in prefixes.items():
         match arguments.get(name):
             case str(given):
-                arguments[name] = _with_prefix(prefix, given)
+                arguments[name] = with_prefix(prefix, given)
             case list(several):
-                arguments[name] = [_with_prefix(prefix, given) for given in several]
+                arguments[name] = [with_prefix(prefix, given) for given in several]
     return arguments
-
-
-def _with_prefix(prefix: str, given: str) -> str:
-    return given if not given or given.startswith(prefix) else prefix + given

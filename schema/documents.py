@@ -12,9 +12,13 @@ from db.principals import Role
 from db.reading import paging
 from resolvers import access, pages, users
 from resolvers import documents as resolvers
+from resolvers import grants as resolvers_of_grants
+from resolvers import share_links as resolvers_of_links
 from schema.access import VIEWER_CAN, VIEWER_ROLE, Rights
+from schema.grants import Grant
 from schema.nodes import Connection, Edge, Node, PageInfo
 from schema.results import result_of
+from schema.share_links import ShareLink
 from schema.users import User
 from schema.view import View, batched_by, field, resolved_by
 from services import documents
@@ -46,6 +50,16 @@ class Document(View, Node):
     )
     viewer_role: Role | None = batched_by(access.roles_on_documents, VIEWER_ROLE)
     viewer_can: Rights = batched_by(access.rights_on_documents, VIEWER_CAN)
+    access: models.DocumentAccess = field("Who may use the document without a grant.")
+    grants: Connection[Grant] = batched_by(
+        resolvers_of_grants.grants_of_documents,
+        "The roles of users on this document, ordered by the ids of the users; empty unless you may edit it.",
+    )
+    share_links: Connection[ShareLink] = batched_by(
+        resolvers_of_links.share_links_of_documents,
+        "The share links of this document, newest first, with those that expired or were revoked; empty unless you may "
+        "edit it.",
+    )
     markdown: str = batched_by(
         resolvers.markdown_of_documents,
         "The whole document as CommonMark, with its front matter. Importing it again creates equal sections. Sections "

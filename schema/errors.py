@@ -9,6 +9,7 @@ enum_of(
     outcomes.ErrorCode,
     "The error codes, for programs to match on. A code is the name of the error type in capitals.",
     {
+        outcomes.ErrorCode.API_KEY_NOT_FOUND: "The API key does not exist.",
         outcomes.ErrorCode.CHAT_SESSION_NOT_FOUND: "The chat session does not exist, or you may not see it.",
         outcomes.ErrorCode.CLIENT_ID_CONFLICT: "The client id was already used for a message with different text.",
         outcomes.ErrorCode.DOCUMENT_NOT_FOUND: "The document does not exist, or you may not see it.",
@@ -18,6 +19,7 @@ enum_of(
         outcomes.ErrorCode.NOT_IN_TRASH: "The item is not in the trash; only a trashed item can be purged.",
         outcomes.ErrorCode.SECTION_NOT_FOUND: "The section does not exist, or you may not see it.",
         outcomes.ErrorCode.SECTION_NOT_IN_DOCUMENT: "The section is not in the document.",
+        outcomes.ErrorCode.SHARE_LINK_NOT_FOUND: "The share link does not exist, or you may not see it.",
         outcomes.ErrorCode.TEMPORARILY_UNAVAILABLE: "The server could not finish in time; the change may or may not "
         "have been made.",
     },
@@ -67,6 +69,24 @@ class ChatSessionNotFound(View, Error):
     represents = outcomes.ChatSessionNotFound
 
     chat_id: strawberry.ID = field("The requested id.")
+
+
+@strawberry.type(description="The API key does not exist in this workspace.")
+class ApiKeyNotFound(View, Error):
+    """The error of a mutation that takes the id of an API key."""
+
+    represents = outcomes.ApiKeyNotFound
+
+    key_id: strawberry.ID = field("The requested id.")
+
+
+@strawberry.type(description="The share link does not exist, or you may not see it.")
+class ShareLinkNotFound(View, Error):
+    """The error of a mutation that takes the id of a share link."""
+
+    represents = outcomes.ShareLinkNotFound
+
+    link_id: strawberry.ID = field("The requested id.")
 
 
 @strawberry.type(description="Your role does not allow the change. You may see the object.")

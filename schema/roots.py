@@ -5,7 +5,21 @@ Their fields are nullable, so that one fault does not blank the others.
 
 import strawberry
 
-from schema import chats, doctor, documents, messages, nodes, sections, trash, users
+from schema import (
+    api_keys,
+    audit,
+    chats,
+    doctor,
+    documents,
+    grants,
+    messages,
+    nodes,
+    people,
+    sections,
+    share_links,
+    trash,
+    users,
+)
 
 
 @strawberry.type(description="The root of all queries.")
@@ -17,6 +31,8 @@ class Query(
     chats.Queries,
     trash.Queries,
     doctor.Queries,
+    api_keys.Queries,
+    audit.Queries,
 ):
     """The root of queries."""
 
@@ -29,6 +45,10 @@ class Mutation(
     sections.Mutations,
     trash.Mutations,
     doctor.Mutations,
+    api_keys.Mutations,
+    share_links.Mutations,
+    grants.Mutations,
+    people.Mutations,
 ):
     """The root of mutations."""
 

@@ -62,6 +62,11 @@ def subscription(resolver: Callable[..., Any], event: Callable[..., Any], descri
     return strawberry.subscription(resolver=resolver, description=description, metadata={EVENT: event})
 
 
+def input_of(kind: type, name: str, description: str) -> None:
+    """Register a class that a resolver takes as a GraphQL input type, after the enums in it."""
+    strawberry.input(kind, name=name, description=description)
+
+
 def enum_of(values: type[E], description: str, meanings: Mapping[E, str]) -> None:
     """Register a domain enum as a GraphQL enum and describe its values; the enum does not depend on GraphQL."""
     strawberry.enum(values, description=description)

@@ -26,6 +26,13 @@ class Action(Enum):
     PURGE = auto()
     REPAIR = auto()
     """Check the data of the workspace, and repair it."""
+    SHARE = auto()
+    """Grant roles on a document, make share links of it, and restrict it."""
+    MANAGE_KEYS = auto()
+    """List, create and revoke API keys."""
+    READ_AUDIT = auto()
+    ERASE = auto()
+    """Erase a person, and export what another person wrote."""
 
 
 LEAST_ROLES: Mapping[Action, Role] = {
@@ -37,6 +44,10 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.USE_TRASH: Role.EDITOR,
     Action.PURGE: Role.OWNER,
     Action.REPAIR: Role.OWNER,
+    Action.SHARE: Role.EDITOR,
+    Action.MANAGE_KEYS: Role.OWNER,
+    Action.READ_AUDIT: Role.OWNER,
+    Action.ERASE: Role.OWNER,
 }
 """The least role for each action."""
 
@@ -47,6 +58,7 @@ class Rights:
 
     comment: bool
     edit: bool
+    share: bool
     use_trash: bool
     purge: bool
 
@@ -56,6 +68,7 @@ def rights(role: Role | None) -> Rights:
     return Rights(
         comment=may(role, Action.POST_MESSAGE),
         edit=may(role, Action.ARRANGE_SECTIONS),
+        share=may(role, Action.SHARE),
         use_trash=may(role, Action.USE_TRASH),
         purge=may(role, Action.PURGE),
     )

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from db import ids
 from db.connection.errors import DatabaseUnavailable
-from db.models import ChatSession, Document, Message, Section
+from db.models import ApiKey, AuditEntry, ChatSession, Document, Grant, Message, Section, ShareLink
 from db.store import Store
-from services import limits, users
+from services import api_keys, audit, grants, limits, share_links, users
 from services.outcomes import BadArgument
 from services.users import User, Workspace
 
-Node = Document | Section | ChatSession | Message | User | Workspace
+Node = Document | Section | ChatSession | Message | Grant | ShareLink | ApiKey | AuditEntry | User | Workspace
 
 
 async def node(store: Store, node_id: str) -> Node | None:
@@ -21,6 +22,10 @@ async def node(store: Store, node_id: str) -> Node | None:
         ids.SECTION: store.load.sections.load,
         ids.CHAT: store.load.chats.load,
         ids.MESSAGE: store.load.messages.load,
+        ids.SHARE_LINK: partial(share_links.share_link, store),
+        ids.GRANT: partial(grants.grant, store),
+        ids.API_KEY: partial(api_keys.api_key, store),
+        ids.AUDIT_ENTRY: partial(audit.entry, store),
     }
     if node_id == ids.WORKSPACE + store.workspace_id:
         return await users.workspace(store)

@@ -15,6 +15,7 @@ from db.outcome import Outcome as Outcome
 class ErrorCode(StrEnum):
     """The error codes, for programs to match on."""
 
+    API_KEY_NOT_FOUND = "API_KEY_NOT_FOUND"
     CHAT_SESSION_NOT_FOUND = "CHAT_SESSION_NOT_FOUND"
     CLIENT_ID_CONFLICT = "CLIENT_ID_CONFLICT"
     DOCUMENT_NOT_FOUND = "DOCUMENT_NOT_FOUND"
@@ -24,6 +25,7 @@ class ErrorCode(StrEnum):
     NOT_IN_TRASH = "NOT_IN_TRASH"
     SECTION_NOT_FOUND = "SECTION_NOT_FOUND"
     SECTION_NOT_IN_DOCUMENT = "SECTION_NOT_IN_DOCUMENT"
+    SHARE_LINK_NOT_FOUND = "SHARE_LINK_NOT_FOUND"
     TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
 
 
@@ -62,6 +64,24 @@ class ChatSessionNotFound(Outcome):
     chat_id: str
     code: ClassVar = ErrorCode.CHAT_SESSION_NOT_FOUND
     message: ClassVar = "Chat session not found"
+
+
+@dataclass(frozen=True)
+class ApiKeyNotFound(Outcome):
+    """The API key does not exist in this workspace."""
+
+    key_id: str
+    code: ClassVar = ErrorCode.API_KEY_NOT_FOUND
+    message: ClassVar = "API key not found"
+
+
+@dataclass(frozen=True)
+class ShareLinkNotFound(Outcome):
+    """The share link does not exist, or the principal may not see it."""
+
+    link_id: str
+    code: ClassVar = ErrorCode.SHARE_LINK_NOT_FOUND
+    message: ClassVar = "Share link not found"
 
 
 @dataclass(frozen=True)

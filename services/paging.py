@@ -1,9 +1,14 @@
 """Paging: validates the arguments of a connection and returns the requested page."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
 from db.reading.cursors import Key, decode
-from db.reading.paging import Order, Page
+from db.reading.paging import Connection, Order, Page
 from services.limits import LARGEST_PAGE, PAGE_SIZE
 from services.outcomes import BadArgument
+
+T = TypeVar("T")
 
 
 def page(
@@ -29,6 +34,25 @@ def page(
     if not 0 <= size <= largest:
         raise BadArgument(f"{name} is not from 0 to {largest}")
     return Page(size, _key(order, "after", after), _key(order, "before", before), from_end=last is not None)
+
+
+async def every(
+    read: Callable[[Page], Awaitable[Connection[T]]], place: Callable[[T], Key], *, from_end: bool = False
+) -> AsyncIterator[T]:
+    """Return all rows of a connection, or with `from_end` from its last to its first, read page by page.
+
+    `place` returns the key of a row in the order of the connection.
+    """
+    reached: Key | None = None
+    while True:
+        page = Page(LARGEST_PAGE, before=reached, from_end=True) if from_end else Page(LARGEST_PAGE, reached)
+        found = await read(page)
+        nodes = [edge.node for edge in found.edges][:: -1 if from_end else 1]
+        for node in nodes:
+            yield node
+        if not (found.page_info.has_previous_page if from_end else found.page_info.has_next_page):
+            return
+        reached = place(nodes[-1])
 
 
 def _key(order: Order, argument: str, cursor: str | None) -> Key | None:

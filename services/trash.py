@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from db import purges, trash
+from db.audit import AuditAction
 from db.locks import lock_for_update
 from db.models import Document, Section, Trashable
 from db.purges import Portion, Purged
 from db.reading.paging import Connection, Page
 from db.store import Store, Transaction
-from services import access
+from services import access, audit
 from services.access import Action
 from services.commands import command, long_command
 from services.outcomes import (
@@ -108,7 +109,7 @@ async def restore_document(store: Store, document_id: str) -> RestoreDocumentRes
 async def purge_document(store: Store, document_id: str) -> PurgeDocumentResult:
     """Delete a trashed document permanently, with the sections that are in no other document, and their chats."""
     if refused := await access.on_document(store, Action.PURGE, document_id, in_trash=True, is_known=True):
-        return refused
+        return await audit.recorded(store, AuditAction.PURGE_DOCUMENT, refused)
 
     async def purge(transaction: Transaction) -> Portion | DocumentNotFound | NotInTrash:
         document = await lock_for_update(transaction, Document, document_id)
@@ -116,6 +117,9 @@ async def purge_document(store: Store, document_id: str) -> PurgeDocumentResult:
             return DocumentNotFound(document_id)
         if document.deleted_at is None:
             return NotInTrash(document_id)
+        if document.deleted_at != trash.PURGING:
+            # With the first portion: from here on there is no way back.
+            await audit.record(transaction, store, AuditAction.PURGE_DOCUMENT, document_id)
         return await purges.purge_document(transaction, document)
 
     removed: Purged | DocumentNotFound | NotInTrash | TemporarilyUnavailable = await _in_portions(store, purge)
@@ -144,7 +148,7 @@ async def restore_section(store: Store, section_id: str) -> RestoreSectionResult
 async def purge_section(store: Store, section_id: str) -> PurgeSectionResult:
     """Delete a trashed section permanently from all its documents, with its chat and messages."""
     if refused := await access.on_section(store, Action.PURGE, section_id, in_trash=True, is_known=True):
-        return refused
+        return await audit.recorded(store, AuditAction.PURGE_SECTION, refused)
 
     async def purge(transaction: Transaction) -> Portion | SectionNotFound | NotInTrash:
         section = await purges.lock_section(transaction, section_id)
@@ -152,6 +156,8 @@ async def purge_section(store: Store, section_id: str) -> PurgeSectionResult:
             return SectionNotFound(section_id)
         if section.deleted_at is None:
             return NotInTrash(section_id)
+        if section.deleted_at != trash.PURGING:
+            await audit.record(transaction, store, AuditAction.PURGE_SECTION, section_id)
         return await purges.purge_section(transaction, section)
 
     removed: Purged | SectionNotFound | NotInTrash | TemporarilyUnavailable = await _in_portions(store, purge)

@@ -4,6 +4,7 @@ A check returns the violation that it finds, or None; `invalid` combines violati
 """
 
 import re
+from datetime import UTC, datetime
 
 from db.ids import is_storable
 from services import limits
@@ -73,6 +74,23 @@ def caller_id(prefix: str, value: str | None) -> Violation | None:
     if 1 <= len(own) <= limits.CALLER_ID_LENGTH and own.isprintable() and " " not in own:
         return None
     return Violation(("id",), f"is not 1 to {limits.CALLER_ID_LENGTH} visible characters")
+
+
+def user_id(value: str) -> Violation | None:
+    """Check the id of a user, without its prefix, who need not be known yet."""
+    return non_blank_text("userId", value, limits.USER_ID_LENGTH)
+
+
+def expiry(value: datetime | None) -> Violation | None:
+    """Check the time at which something expires; None means never."""
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        return Violation(("expiresAt",), "has no time zone, such as the Z at the end of 2026-11-27T09:30:00Z")
+    try:
+        return Violation(("expiresAt",), "is in the past") if value.astimezone(UTC) <= datetime.now(UTC) else None
+    except OverflowError:
+        return Violation(("expiresAt",), "is before or after all times")
 
 
 def client_id(value: str | None) -> Violation | None:

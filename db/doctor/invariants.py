@@ -16,9 +16,9 @@ from sqlalchemy.orm import aliased
 from db import positions, purges
 from db.doctor import repairs
 from db.doctor.message_numbers import AS_POSTED
-from db.doctor.walks import Key
 from db.models import ChatSession, Document, Message, Placement, Section, Trashable
 from db.reading import visibility
+from db.reading.walks import Key
 from db.times import minutes_ago
 from db.trash import PURGING
 

@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.connection import encoding, errors
 from db.connection.database import Database
-from db.doctor import engine_check, schema_check, walks
+from db.doctor import engine_check, schema_check
 from db.doctor.invariants import Invariant, Query
 from db.doctor.values import BadValue, bad_values
-from db.doctor.walks import Place
+from db.reading import walks
+from db.reading.walks import Place
 
 SHORTEST, FIRST, LONGEST = 100, 2_000, 20_000
 """The number of rows in a stretch. It shrinks when a stretch is slow, so that no statement delays others."""

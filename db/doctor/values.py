@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, Column, Integer, Select, Table, Text, column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.models import Base, MessageRole, SectionStatus
+from db.models import Base, DocumentAccess, MessageRole, SectionStatus, UserKind
 from db.reading.unreadable import Unreadable, parsed_json
 from db.times import UtcDateTime
 
@@ -71,10 +71,13 @@ async def bad_values(reading: Reading, table: Table) -> AsyncGenerator[BadValue,
 
 
 _ONE_OF: dict[tuple[str, str], set[Any]] = {
+    ("api_keys", "kind"): set(UserKind),
+    ("documents", "access"): set(DocumentAccess),
     ("messages", "role"): set(MessageRole),
     ("sections", "status"): set(SectionStatus),
+    ("users", "kind"): set(UserKind),
 }
-_OBJECTS = ("metadata", "link_definitions")
+_OBJECTS = ("details", "metadata", "link_definitions")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 """The format of a time in SQLite. In this format times sort as texts."""
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from sqlalchemy import BindParameter, ColumnElement, FromClause, Integer, Select, select, true, tuple_
@@ -53,10 +54,15 @@ class Listing(Generic[T]):
     """Whether the edge takes the row's key; otherwise it finds it in the rows."""
 
     async def page(
-        self, database: Database, viewer: Viewer, page: Page, selected: Selection | None = None
+        self,
+        database: Database,
+        viewer: Viewer,
+        page: Page,
+        selected: Selection | None = None,
+        parameters: Mapping[str, Any] = MappingProxyType({}),
     ) -> Connection[T]:
-        """Read one page of the only list."""
-        rows = await self._rows(database, viewer, page, selected)
+        """Read one page of the only list, whose query may have further parameters."""
+        rows = await self._rows(database, viewer, page, selected, **parameters)
         kinds = len(self.kinds)
         return connection([self.edge(*row[:kinds], row[kinds:]) for row in rows], page)
 

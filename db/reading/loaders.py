@@ -7,13 +7,14 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import documents, messages, roles
+from db import documents, grants, messages, roles, share_links
 from db.anchors import Anchor
 from db.connection.database import Database
 from db.documents import SectionText
-from db.models import Base, ChatSession, Document, Message, Section, User
+from db.models import ApiKey, AuditEntry, Base, ChatSession, Document, Grant, Message, Section, ShareLink, User
 from db.principals import Principal
 from db.reading import visibility
 from db.reading.bisection import read_each
@@ -134,6 +135,11 @@ CHATS_BY_ID = Lookup(ChatSession.id, visibility.chats)
 CHATS_BY_SECTION = Lookup(ChatSession.section_id, visibility.chats_of_readable_sections)
 MESSAGES_BY_ID = Lookup(Message.id, visibility.messages)
 USERS_BY_ID = Lookup(User.id, visibility.users)
+SHARE_LINKS_BY_ID = Lookup(ShareLink.id, share_links.of_readable_documents)
+API_KEYS_BY_ID = Lookup(ApiKey.id, lambda viewer: select(ApiKey).where(ApiKey.workspace_id == viewer.workspace))
+AUDIT_ENTRIES_BY_ID = Lookup(
+    AuditEntry.id, lambda viewer: select(AuditEntry).where(AuditEntry.workspace_id == viewer.workspace)
+)
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -231,6 +237,49 @@ class Loaders:
     def pages_of_messages(self) -> Loader[PageKey, Connection[Message]]:
         """Pages of the messages of chats."""
         return self._pages(messages.MESSAGES)
+
+    @cached_property
+    def api_keys(self) -> Loader[str, ApiKey | None]:
+        """API keys by id."""
+        return self._rows(API_KEYS_BY_ID, NOTHING)
+
+    @cached_property
+    def share_links(self) -> Loader[str, ShareLink | None]:
+        """Share links by id."""
+        return self._rows(SHARE_LINKS_BY_ID, NOTHING)
+
+    @cached_property
+    def audit_entries(self) -> Loader[str, AuditEntry | None]:
+        """Audit entries by id."""
+        return self._rows(AUDIT_ENTRIES_BY_ID, NOTHING)
+
+    @cached_property
+    def grants(self) -> Loader[tuple[str, str], Grant | None]:
+        """Grants by the ids of their documents and users."""
+        workspace_id = self._principal.workspace_id
+        return self._mapping(lambda session, keys: grants.of_keys(session, workspace_id, keys), None)
+
+    @cached_property
+    def pages_of_grants(self) -> Loader[PageKey, Connection[Grant]]:
+        """Pages of the grants on documents."""
+        return self._pages(grants.GRANTS)
+
+    @cached_property
+    def counts_of_grants(self) -> Loader[str, int]:
+        """The number of grants on a document, by document id."""
+        workspace_id = self._principal.workspace_id
+        return self._mapping(lambda session, ids: grants.count(session, workspace_id, ids), 0)
+
+    @cached_property
+    def pages_of_share_links(self) -> Loader[PageKey, Connection[ShareLink]]:
+        """Pages of the share links of documents."""
+        return self._pages(share_links.SHARE_LINKS)
+
+    @cached_property
+    def counts_of_share_links(self) -> Loader[str, int]:
+        """The number of share links of a document, by document id."""
+        workspace_id = self._principal.workspace_id
+        return self._mapping(lambda session, ids: share_links.count(session, workspace_id, ids), 0)
 
     def prime(self, anchor: Anchor) -> None:
         """Cache the rows of an anchor, so that they are not read again by id."""

@@ -10,7 +10,21 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import ColumnElement, FromClause
 
-from db.models import Base, ChatSession, Document, Message, Placement, Section, User, attributes, derived
+from db.models import (
+    ApiKey,
+    AuditEntry,
+    Base,
+    ChatSession,
+    Document,
+    Grant,
+    Message,
+    Placement,
+    Section,
+    ShareLink,
+    User,
+    attributes,
+    derived,
+)
 
 B = TypeVar("B", bound=Base)
 
@@ -24,6 +38,10 @@ KEYS: Selection = {
     ChatSession: frozenset({"id", "section_id", "document_id"}),
     Message: frozenset({"id", "chat_id"}),
     User: frozenset({"id"}),
+    Grant: frozenset({"document_id", "user_id"}),
+    ShareLink: frozenset({"id", "document_id"}),
+    ApiKey: frozenset({"id"}),
+    AuditEntry: frozenset({"id"}),
 }
 """The attributes that each row has, whatever is selected: those that find other rows."""
 

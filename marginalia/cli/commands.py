@@ -1,4 +1,4 @@
-"""The command line: serve, import, migrate, schema, doctor, import-legacy, secret, token, workspace.
+"""The command line: serve, import, migrate, schema, doctor, import-legacy; others have files of their own.
 
 A command imports what it needs when it is called, so that each starts without the libraries of the others.
 """
@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from marginalia import terminal
-from marginalia.cli import tokens, workspaces
+from marginalia.cli import audit, keys, links, person, tokens, workspaces
 from marginalia.cli.failure import MISCONFIGURED, UNREADABLE, fail
 from marginalia.cli.options import DatabaseOption, database_settings, read_for
 from marginalia.terminal import write_line
@@ -29,6 +29,8 @@ app = typer.Typer(
 app.command()(tokens.secret)
 app.command()(tokens.token)
 app.add_typer(workspaces.app, name="workspace")
+for _commands in (keys.app, links.app, audit.app, person.app):
+    app.add_typer(_commands)
 
 
 @app.command()

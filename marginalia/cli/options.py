@@ -22,6 +22,12 @@ DatabaseOption = Annotated[
         "or an SQLite file under var/.",
     ),
 ]
+WorkspaceOption = Annotated[
+    str, typer.Option("--workspace", metavar="ID", help="The workspace; the command acts as its owner.")
+]
+DaysOption = Annotated[
+    float | None, typer.Option("--days", min=0.001, max=36_500, help="How many days the secret is good for.")
+]
 
 
 def database_settings(database: str | None) -> "DatabaseSettings":

@@ -56,6 +56,20 @@ def test_visibility_has_one_door() -> None:
 
 
 def test_a_noun_has_one_name_in_every_layer() -> None:
-    for noun in ("documents", "sections", "chats", "messages", "trash", "users", "nodes", "doctor"):
+    for noun in (
+        "documents",
+        "sections",
+        "chats",
+        "messages",
+        "trash",
+        "users",
+        "nodes",
+        "doctor",
+        "api_keys",
+        "share_links",
+        "grants",
+        "audit",
+        "people",
+    ):
         for package in ("schema", "resolvers", "services"):
             assert (ROOT / package / f"{noun}.py").is_file(), f"{package}/{noun}.py"

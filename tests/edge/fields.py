@@ -6,6 +6,8 @@ import graphql
 
 from schema.build import sdl
 from tests.api import operations
+from tests.api.test_api_keys import create_key
+from tests.api.test_share_links import create_link
 from tests.support.client import Client
 
 # How to come to the fields of each type; `call` is the field with its arguments.
@@ -67,6 +69,8 @@ class World(NamedTuple):
     trashed_document: str = ""
     """What is in the trash."""
     trashed_section: str = ""
+    key: str = ""
+    link: str = ""
 
     def good(self, field: Field) -> dict[str, Any]:
         """Return variables that make a good call of the field."""
@@ -88,6 +92,15 @@ class World(NamedTuple):
             "content": "A text",
             "level": 2,
             "clientId": None,
+            "keyId": self.key,
+            "linkId": self.link,
+            "userId": "somebody",
+            "name": "A name",
+            "role": "READER",
+            "kind": "SERVICE",
+            "expiresAt": None,
+            "access": "RESTRICTED",
+            "filter": {"action": "GRANT_ROLE", "actor": "somebody"},
             "first": 2,
             "after": None,
             "last": None,
@@ -108,4 +121,6 @@ async def make_world(client: Client) -> World:
     spare, trashed = [await operations.import_document(client, "# One\n\n# Two") for _ in range(2)]
     spare_section, trashed_section = await operations.section_ids(client, spare)
     await operations.trash(client, document=trashed, section=trashed_section)
-    return World(document, section, chat, spare, spare_section, trashed, trashed_section)
+    key = (await create_key(client))["apiKey"]["id"]
+    link = (await create_link(client, document))["shareLink"]["id"]
+    return World(document, section, chat, spare, spare_section, trashed, trashed_section, key, link)

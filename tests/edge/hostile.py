@@ -48,6 +48,25 @@ OTHER_TYPES: dict[str, Any] = {
 }
 
 
+TIMES = {
+    time: time
+    for time in (
+        "0000-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59.999999-23:59",
+        "10000-01-01T00:00:00Z",
+        "2999-01-01T00:00:00",
+        "2999-01-01T00:00:00+99:99",
+        "2999-01-01",
+        "2020-01-01T00:00:00Z",
+        "2999-W01-1",
+        "29990101T000000Z",
+        "2999-02-30T00:00:00Z",
+        "today",
+    )
+}
+
+
 def cursor(*values: Any) -> str:
     """Make a cursor of anything, in the form of ours."""
     return encoded(json.dumps(values, separators=(",", ":")))

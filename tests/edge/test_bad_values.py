@@ -7,6 +7,8 @@ import graphql
 import pytest
 
 from tests.api import operations
+from tests.api.test_api_keys import REVOKE_KEY
+from tests.api.test_share_links import REVOKE_LINK
 from tests.edge import hostile
 from tests.edge.conftest import Log
 from tests.edge.fields import WAYS, Field, World, fields
@@ -21,6 +23,10 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "trashedSections": (NEVER, "sec_x"),
     "sections": ("a0", "sec_x"),
     "messages": (1,),
+    "grants": ("x",),
+    "shareLinks": (NEVER, "link_x"),
+    "apiKeys": (NEVER, "key_x"),
+    "auditEntries": (NEVER, "audit_x"),
 }
 
 
@@ -29,7 +35,18 @@ def hostile_values(field: Field, name: str, type_: graphql.GraphQLInputType) -> 
     if "[" in str(type_):
         each = {what: ["doc_x", value] for what, value in hostile.IDS.items()}
         return each | hostile.OTHER_TYPES | {"101 ids": ["doc_x"] * 101, "10,000 ids": ["doc_x"] * 10_000}
-    kind = graphql.get_named_type(type_).name
+    named = graphql.get_named_type(type_)
+    kind = named.name
+    if graphql.is_input_object_type(named):
+        return {
+            f"{what} for {part}": {part: value}
+            for part, inner in named.fields.items()
+            for what, value in hostile_values(field, part, inner.type).items()
+        } | hostile.OTHER_TYPES
+    if kind == "DateTime":
+        return hostile.TEXTS | hostile.TIMES | hostile.OTHER_TYPES
+    if graphql.is_enum_type(named):
+        return hostile.TEXTS | hostile.OTHER_TYPES
     if kind == "String":
         texts = hostile.cursors(field.name, *KEYS[field.name]) if name in ("after", "before") else hostile.TEXTS
         return texts | hostile.OTHER_TYPES
@@ -119,6 +136,14 @@ async def test_a_node_id_that_is_none_finds_nothing(client: Client, world: World
         )
         nodes = [None, {"id": world.document}, None]
         assert found == {"node": None, "document": None, "section": None, "chatSession": None, "nodes": nodes}
+
+
+async def test_a_secret_that_is_none_is_not_found(client: Client) -> None:
+    for bad in hostile.IDS.values():
+        for operation, name, prefix in ((REVOKE_KEY, "keyId", "key_"), (REVOKE_LINK, "linkId", "link_")):
+            ((_, outcome),) = (await client(operation, **{name: bad})).items()
+            assert outcome["code"] in ("API_KEY_NOT_FOUND", "SHARE_LINK_NOT_FOUND")
+            assert outcome[name] == prefixed(prefix, bad)
 
 
 async def test_an_id_that_is_none_cannot_be_chosen(client: Client, world: World) -> None:

@@ -2,19 +2,21 @@
 
 import asyncio
 import logging
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 import strawberry
 import uvicorn
-from graphql import GraphQLSyntaxError, parse, specified_rules, validate
+from graphql import GraphQLEnumType, GraphQLSyntaxError, parse, specified_rules, validate
 from prometheus_client.mmap_dict import MmapedDict
 from starlette.types import Receive, Scope, Send
 from strawberry.asgi import GraphQL
 from strawberry.extensions import QueryDepthLimiter
 from strawberry.http.streaming import SSETransport
+from strawberry.schema.config import StrawberryConfig
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.exceptions import InvalidState
@@ -207,3 +209,22 @@ async def test_uvicorn_goes_on_writing_to_a_client_that_left(opened: Connected) 
     wire.close()
     await protocol.send({"type": "websocket.send", "text": "anybody?"})  # at the fifth time, asyncio warns
     assert b"anybody?" in wire.written
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@strawberry.type
+class OfColours:
+    @strawberry.field
+    def a(self, colour: Colour) -> int:
+        return 1
+
+
+def test_a_sorted_schema_forgets_the_members_of_enums() -> None:
+    """So `schema/build.py` sets them again, and resolvers get members and no bare values."""
+    strawberry.enum(Colour)
+    kinds = [strawberry.Schema(OfColours, config=StrawberryConfig(sort_schema=sort))._schema for sort in (False, True)]
+    coerced = [cast(GraphQLEnumType, kind.type_map["Colour"]).coerce_input_value("RED") for kind in kinds]
+    assert coerced == [Colour.RED, "red"]
