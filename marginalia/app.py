@@ -12,7 +12,7 @@ from typing import Any, cast
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
 from db.chat_feed import ChatFeed
@@ -22,16 +22,18 @@ from engine.persisted_operations import PersistedOperations
 from marginalia import explorer, file_limits
 from marginalia.authentication.local import local_owner
 from marginalia.manifest import read_manifest
-from marginalia.observability import log_config, tracing
+from marginalia.observability import log_config, metrics_access, tracing
 from marginalia.observability.access_log import access_log
 from marginalia.observability.health import Readiness, livez
 from marginalia.observability.metrics import Metrics
 from marginalia.settings import Settings, read_settings
 from marginalia.startup import Preparation
 from marginalia.transports.connection_limit import ConnectionLimit, throttle_accept_errors
-from marginalia.transports.hosts import HostMiddleware
+from marginalia.transports.forwarded import ForwardedMiddleware
+from marginalia.transports.hosts import AllowedHosts, HostMiddleware
 from marginalia.transports.http import GraphQLView, HttpOptions, Identify
 from marginalia.transports.origins import AllowedOrigins, CrossOriginMiddleware, OriginRefusals
+from marginalia.transports.root_path import RootPathMiddleware
 from marginalia.transports.routing import with_slash
 from marginalia.transports.runner import Observer, Runner
 from marginalia.transports.security_headers import SecurityHeaders
@@ -92,12 +94,14 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
             *with_slash(WebSocketRoute, "/graphql", sockets),
             *with_slash(Route, "/livez", livez),
             *with_slash(Route, "/readyz", Readiness(database, preparation, ending).answer),
-            *(with_slash(Route, "/metrics", metrics.page()) if settings.metrics else []),
+            *(_metrics_routes(metrics, settings) if settings.metrics else []),
             *(explorer.routes() if settings.explorer else []),
         ],
         middleware=[
             Middleware(SecurityHeaders),
-            Middleware(HostMiddleware),
+            *([Middleware(ForwardedMiddleware, settings.trusted_proxies)] if settings.auth == "tokens" else []),
+            Middleware(HostMiddleware, AllowedHosts(settings.allowed_hosts)),
+            *([Middleware(RootPathMiddleware, settings.root_path)] if settings.root_path else []),
             Middleware(CrossOriginMiddleware, allowed, refusals),
             *([Middleware(tracing.Continued)] if spans else []),
         ],
@@ -112,6 +116,10 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     app.state.uploads = budget
     app.state.connection_limit = connection_limit
     return app
+
+
+def _metrics_routes(metrics: Metrics, settings: Settings) -> list[BaseRoute]:
+    return with_slash(Route, "/metrics", metrics_access.guarded(metrics.page(), settings.metrics_clients))
 
 
 def _operations(settings: Settings) -> OperationCache:

@@ -42,8 +42,22 @@ DatabaseOption = Annotated[
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on; loopback only.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; without MARGINALIA_AUTH=tokens, loopback only.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0: any free port.")] = 8000,
+    uds: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="A Unix socket to listen on, instead of a host and a port.", show_default=False
+        ),
+    ] = None,
+    root_path: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PREFIX", help="The path under which a proxy shows the server. Default: MARGINALIA_ROOT_PATH."
+        ),
+    ] = None,
     database: DatabaseOption = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="The number of worker processes.")] = 1,
     load_demo: Annotated[bool, typer.Option("--demo", help="Import the project's documentation, once.")] = False,
@@ -53,10 +67,12 @@ def serve(
     from marginalia.cli import serving
     from marginalia.settings import read_settings
 
+    if root_path is not None:
+        os.environ["MARGINALIA_ROOT_PATH"] = root_path  # for the worker processes too
     settings = _read(database, read_settings)
     if reload and workers > 1:
         fail("--reload works with one worker only.")
-    serving.serve(settings, host, port, workers=workers, load_demo=load_demo, reload=reload)
+    serving.serve(settings, uds or (host, port), workers=workers, load_demo=load_demo, reload=reload)
 
 
 @app.command("import")

@@ -17,6 +17,7 @@ from engine.request import GraphQLRequest
 from marginalia.transports import content_negotiation, request, streaming
 from marginalia.transports.content_negotiation import Accepted
 from marginalia.transports.disconnects import cancelled_on_disconnect
+from marginalia.transports.forwarded import client_address
 from marginalia.transports.request import InvalidJSON, MalformedRequest
 from marginalia.transports.runner import GraphQLResponse, PreparedRequest, Runner
 from marginalia.transports.uploads import (
@@ -115,7 +116,7 @@ class GraphQLView:
         if scope["method"] == "GET" and accepted.prefers_page and self._form.has_explorer:
             await _lead_to_explorer(scope, headers, send)
             return
-        with structlog.contextvars.bound_contextvars(request_id=name):
+        with structlog.contextvars.bound_contextvars(request_id=name, client=client_address(scope)):
             try:
                 await self._answer(exchange)
             except HTTPRejection as refusal:

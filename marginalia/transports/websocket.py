@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 from engine import errors
 from engine.request import GraphQLRequest
 from marginalia.transports import request
+from marginalia.transports.forwarded import client_address
 from marginalia.transports.http import Identify, request_id
 from marginalia.transports.origins import AllowedOrigins, OriginRefusals
 from marginalia.transports.runner import GraphQLResponse, Runner
@@ -79,7 +80,8 @@ class SocketView:
         if not offered:
             await websocket.close(4406, "Subprotocol not acceptable")
             return
-        with structlog.contextvars.bound_contextvars(request_id=request_id(websocket.headers)):
+        name = request_id(websocket.headers)
+        with structlog.contextvars.bound_contextvars(request_id=name, client=client_address(scope)):
             await _Socket(websocket, self._runner, self._identify, self._limits).serve()
 
 
