@@ -26,6 +26,9 @@ from marginalia.observability import log_config, metrics_access, tracing
 from marginalia.observability.access_log import access_log
 from marginalia.observability.health import Readiness, livez
 from marginalia.observability.metrics import Metrics
+from marginalia.rates.counters import open_counters
+from marginalia.rates.rate_limits import RateLimits
+from marginalia.rates.rates import Rates
 from marginalia.settings import Settings, read_settings
 from marginalia.startup import Preparation
 from marginalia.transports.connection_limit import ConnectionLimit, throttle_accept_errors
@@ -56,7 +59,8 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     connection_limit = ConnectionLimit(file_limits.room_for_connections(settings.max_connections, settings.pool_size))
     metrics, spans = Metrics(operations, database, chat_feed, connection_limit), tracing.from_environment()
     observers = [access_log, *([metrics.watch] if settings.metrics else []), *([spans.watch] if spans else [])]
-    runner = _runner(settings, operations, database, chat_feed, observers)
+    rate_limits = _rate_limits(settings)
+    runner = _runner(settings, operations, database, chat_feed, observers, rate_limits)
     budget = UploadBudget(UPLOADS_AT_ONCE * max(settings.max_body_bytes, LARGEST_UPLOAD))
     view = GraphQLView(
         runner,
@@ -85,6 +89,8 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
             await preparation.end()
             await chat_feed.close()
             await database.close()
+            if rate_limits:
+                await rate_limits.close()
             if spans:
                 await asyncio.to_thread(spans.end)
 
@@ -138,6 +144,7 @@ def _runner(
     database: Database,
     chat_feed: ChatFeed,
     observers: Sequence[Observer],
+    rate_limits: RateLimits | None,
 ) -> Runner:
     manifest = read_manifest(settings.trusted_documents) if settings.trusted_documents else None
     return Runner(
@@ -148,7 +155,13 @@ def _runner(
         query_time=settings.query_seconds,
         mutation_time=settings.mutation_seconds,
         observers=observers,
+        rate_limits=rate_limits,
     )
+
+
+def _rate_limits(settings: Settings) -> RateLimits | None:
+    rates = settings.rates(settings.auth)
+    return None if rates == Rates() else RateLimits(rates, open_counters(settings.rate_storage))
 
 
 def from_environment() -> Starlette:

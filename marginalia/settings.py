@@ -10,6 +10,7 @@ from engine.complexity import Limits
 from engine.persisted_operations import Trust
 from marginalia.database_settings import DatabaseSettings, OfProcess, read_from_process
 from marginalia.observability import metrics_access
+from marginalia.rates.settings import RateSettings
 from marginalia.setting_lists import NONE, splitter, without_none
 from marginalia.transports import forwarded, hosts, origins
 from marginalia.transports.connection_limit import MAX_CONNECTIONS
@@ -19,7 +20,7 @@ from marginalia.transports.uploads import LARGEST_UPLOAD
 from marginalia.transports.websocket import SocketLimits
 
 
-class Settings(DatabaseSettings):
+class Settings(RateSettings, DatabaseSettings):  # the last base gives the prefix
     """All settings. The environment variable of a field is `MARGINALIA_` and the field's name in capitals.
 
     An empty variable counts as not set.
@@ -155,8 +156,8 @@ class Settings(DatabaseSettings):
         description="The addresses and networks of proxies whose X-Forwarded headers are believed, separated by "
         "commas. `unix`: whoever connects to the Unix socket; `none`: nobody.",
     )
-    root_path: Annotated[str, AfterValidator(check_root_path)] = Field(
-        default="", description="The path under which a proxy shows the server, such as `/chat`."
+    root_path: Annotated[str, AfterValidator(check_root_path)] | None = Field(
+        default=None, description="The path under which a proxy shows the server, such as `/chat`."
     )
     explorer: bool = Field(default=True, description="Whether GraphiQL is served at /graphiql.")
     metrics: bool = Field(default=True, description="Whether Prometheus metrics are served at /metrics.")
@@ -184,6 +185,17 @@ class Settings(DatabaseSettings):
             if self.auth == "local" and without_none(getattr(self, name)):
                 raise ValueError(
                     f"MARGINALIA_{name.upper()} needs MARGINALIA_AUTH=tokens: without tokens, everybody is the owner"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _lets_every_operation_run(self) -> "Settings":
+        rates = self.rates(self.auth)
+        for rate, most in (("cost_per_minute", "max_cost"), ("writes_per_minute", "max_root_fields")):
+            if 0 < getattr(rates, rate) < getattr(self, most):
+                raise ValueError(
+                    f"MARGINALIA_RATE_{rate.upper()} is less than MARGINALIA_{most.upper()}: the largest operations "
+                    "could never run"
                 )
         return self
 

@@ -47,7 +47,7 @@ def serve(settings: Settings, target: tuple[str, int] | Path, *, workers: int, l
             return None
 
     loaded = with_database(settings, load, prepared=False)
-    address = server.address(listening) + settings.root_path
+    address = server.address(listening) + (settings.root_path or "")
 
     def announce() -> None:
         write_line(f"Data: {without_password(settings.database_url)}")

@@ -1,5 +1,6 @@
 """GraphQL over HTTP: parses requests, runs them, and sends responses."""
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from db.principals import Principal
 from engine.request import GraphQLRequest
+from marginalia.rates.rate_limits import RateLimited
 from marginalia.transports import content_negotiation, request, streaming
 from marginalia.transports.content_negotiation import Accepted
 from marginalia.transports.disconnects import cancelled_on_disconnect
@@ -124,6 +126,9 @@ class GraphQLView:
                 exchange.headers.update(refusal.headers)
                 error = {"message": refusal.reason, "extensions": {"code": refusal.code}}
                 await exchange.respond(refusal.status, {"errors": [error]})
+            except RateLimited as limited:
+                exchange.headers["Retry-After"] = str(math.ceil(limited.retry_after_ms / 1000))
+                await exchange.respond(429, {"errors": [limited.error]})
             except ClientDisconnect:
                 return  # the client is gone
 

@@ -26,6 +26,7 @@ from engine.persisted_operations import PersistedOperations
 from engine.prepared_operation import PreparedOperation, Refused, hold_to_cost
 from engine.request import GraphQLRequest
 from engine.selection import Selection
+from marginalia.rates.rate_limits import CODE, RateLimited, RateLimits
 from marginalia.transports.errors import describe
 from resolvers.context import Context
 
@@ -101,6 +102,7 @@ class PreparedRequest:
 
     operation: PreparedOperation
     variables: Mapping[str, Any]
+    cost: int
     extensions: Mapping[str, Any] | None
     """The `extensions` of the response."""
     started: float
@@ -122,6 +124,7 @@ class Runner:
         query_time: float,
         mutation_time: float,
         observers: Sequence[Observer] = (),
+        rate_limits: RateLimits | None = None,
     ) -> None:
         self.operations = operations
         self._documents = documents
@@ -141,6 +144,7 @@ class Runner:
             OperationType.SUBSCRIPTION: limits,
         }
         self._observers = observers
+        self._rate_limits = rate_limits
 
     def prepare(
         self, call: GraphQLRequest, *, transport: str, report_cost: bool = False
@@ -157,12 +161,13 @@ class Runner:
         except Refused as refusal:
             return self._refusal(refusal, OperationRecord(operation, transport, started, is_trusted=is_trusted))
         reported = {"cost": {"requested": cost, "limit": self.operations.limits.cost}} if report_cost else None
-        return PreparedRequest(operation, call.variables, reported, started, is_trusted)
+        return PreparedRequest(operation, call.variables, cost, reported, started, is_trusted)
 
     async def run(self, ready: PreparedRequest, who: PrincipalProvider, *, transport: str) -> GraphQLResponse:
-        """Run a query or mutation and return its response."""
+        """Run a query or mutation and return its response. Raises `RateLimited`."""
         operation = ready.operation
         with self._observed(_run_of(ready, transport)) as run:
+            await self._charge(ready, who)
             try:
                 result = await execution.execute(
                     operation, ready.variables, self._context_for(who), self._bounds[operation.kind]
@@ -177,13 +182,16 @@ class Runner:
     ) -> AsyncIterator[AsyncIterator[GraphQLResponse]]:
         """Yield the responses of an operation: one of a query or mutation, any number of a subscription.
 
-        Inside the block, a subscription is live. Leaving the block ends it.
+        Inside the block, a subscription is live. Leaving the block ends it. Raises `RateLimited`.
         """
         if ready.operation.kind is not OperationType.SUBSCRIPTION:
             yield _one(await self.run(ready, who, transport=transport))
             return
         with self._observed(_run_of(ready, transport)) as run:
             async with AsyncExitStack() as subscription:
+                await self._charge(ready, who)
+                if self._rate_limits is not None:
+                    subscription.enter_context(self._rate_limits.subscription(who()))
                 try:
                     results = await subscription.enter_async_context(self._subscribe(ready, who))
                 except Refused as refusal:
@@ -198,6 +206,20 @@ class Runner:
         """Record that a request must not run over its transport or method. Nothing is executed."""
         with self._observed(_run_of(ready, transport)) as run:
             run.outcome, run.code = "refused", code
+
+    @contextmanager
+    def socket(self, who: PrincipalProvider) -> Iterator[None]:
+        """Count a socket while it is open. Raises `RateLimited`."""
+        if self._rate_limits is None:
+            yield
+            return
+        with self._rate_limits.socket(who()):
+            yield
+
+    async def _charge(self, ready: PreparedRequest, who: PrincipalProvider) -> None:
+        """Charge an operation to its principal: the one place for all transports. Raises `RateLimited`."""
+        if self._rate_limits is not None:
+            await self._rate_limits.charge(who(), ready.cost, ready.operation.writes)
 
     def _subscribe(
         self, ready: PreparedRequest, who: PrincipalProvider
@@ -224,6 +246,9 @@ class Runner:
             ends = [observe(run) for observe in self._observers]
             try:
                 yield run
+            except RateLimited:
+                run.outcome, run.code = "refused", CODE
+                raise
             finally:
                 for end in reversed(ends):
                     end()

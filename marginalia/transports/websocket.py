@@ -1,7 +1,7 @@
 """WebSockets: operations over the graphql-transport-ws protocol."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,11 @@ from graphql import GraphQLError
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
+from websockets.frames import CloseCode
 
 from engine import errors
 from engine.request import GraphQLRequest
+from marginalia.rates.rate_limits import RateLimited
 from marginalia.transports import request
 from marginalia.transports.forwarded import client_address
 from marginalia.transports.http import Identify, request_id
@@ -94,6 +96,8 @@ class _Socket:
         self._identify = identify
         self._limits = limits
         self._initialised = False
+        self._held = ExitStack()
+        """The place of the socket among those of its user."""
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         """Operations whose id is free again, while they still send their last message or stop."""
@@ -113,7 +117,8 @@ class _Socket:
         except GONE:
             pass
         finally:
-            await self._end_operations()
+            with self._held:
+                await self._end_operations()
 
     async def _message(self) -> dict[str, Any]:
         received = await self._websocket.receive()
@@ -153,6 +158,11 @@ class _Socket:
     async def _init(self) -> None:
         if self._initialised:
             raise ProtocolError(4429, "Too many initialisation requests")
+        try:
+            self._held.enter_context(self._runner.socket(lambda: self._identify(self._websocket)))
+        except RateLimited as limited:
+            # A code after which clients connect again.
+            raise ProtocolError(CloseCode.TRY_AGAIN_LATER, str(limited)) from None
         self._initialised = True
         await self._send({"type": "connection_ack"})
 
@@ -180,6 +190,9 @@ class _Socket:
     async def _operate(self, name: str, call: GraphQLRequest) -> None:
         try:
             await self._answer(name, call)
+        except RateLimited as limited:
+            with suppress(*GONE):
+                await self._last(name, {"type": "error", "payload": [limited.error]})
         except GONE:
             pass
         except Exception as fault:  # the last place where the client can get an error
