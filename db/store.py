@@ -15,6 +15,7 @@ from db.reading.bisection import read_each
 from db.reading.loaders import Loaders
 from db.reading.paging import Connection, Page
 from db.reading.rows import Selection, with_more
+from db.storage_quota import StorageQuota, StorageUse
 
 T = TypeVar("T")
 
@@ -31,16 +32,18 @@ class Store:
         principal: Principal,
         shared: AnchorLoader | None = None,
         selected: Selection | None = None,
+        quota: StorageQuota | None = None,
     ) -> None:
         """Give access to the workspace of a principal. Operations that share an anchor loader share its statements.
 
-        Of each row, only what is selected is read; None selects all.
+        Of each row, only what is selected is read; None selects all. Without a quota, a workspace is never full.
         """
         self.principal = principal
         self.workspace_id = principal.workspace_id
         self.load = Loaders(database, principal.workspace_id, selected)
         self._database = database
         self._selected = selected
+        self._quota = quota
         self._anchors = shared or AnchorLoader(database)
 
     async def anchor(self, document_id: str, section_id: str, also: Selection | None = None) -> Anchor:
@@ -106,6 +109,10 @@ class Store:
         """Read the message that an author posted under a client id. Raises `DatabaseUnavailable`."""
         async with self._database.read() as session:
             return await messages.message_of_client(session, self.workspace_id, chat_id, author, client_id)
+
+    def storage_exceeded(self) -> StorageUse | None:
+        """Return how much the workspace holds if it is full, by a recent count."""
+        return self._quota.exceeded(self.workspace_id) if self._quota else None
 
     @property
     def lock_timeout(self) -> float:

@@ -17,6 +17,7 @@ from starlette.types import Lifespan
 
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
+from db.storage_quota import StorageQuota
 from engine.operation_cache import OperationCache
 from engine.persisted_operations import PersistedOperations
 from marginalia import explorer, file_limits
@@ -60,7 +61,8 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
     metrics, spans = Metrics(operations, database, chat_feed, connection_limit), tracing.from_environment()
     observers = [access_log, *([metrics.watch] if settings.metrics else []), *([spans.watch] if spans else [])]
     rate_limits = _rate_limits(settings)
-    runner = _runner(settings, operations, database, chat_feed, observers, rate_limits)
+    quota = StorageQuota(database, settings.max_workspace_bytes) if settings.max_workspace_bytes else None
+    runner = _runner(settings, operations, database, chat_feed, observers, rate_limits, quota)
     budget = UploadBudget(UPLOADS_AT_ONCE * max(settings.max_body_bytes, LARGEST_UPLOAD))
     view = GraphQLView(
         runner,
@@ -88,6 +90,8 @@ def create_app(settings: Settings, identify: Identify = local_owner) -> Starlett
         finally:
             await preparation.end()
             await chat_feed.close()
+            if quota:
+                await quota.close()
             await database.close()
             if rate_limits:
                 await rate_limits.close()
@@ -145,6 +149,7 @@ def _runner(
     chat_feed: ChatFeed,
     observers: Sequence[Observer],
     rate_limits: RateLimits | None,
+    quota: StorageQuota | None,
 ) -> Runner:
     manifest = read_manifest(settings.trusted_documents) if settings.trusted_documents else None
     return Runner(
@@ -156,6 +161,7 @@ def _runner(
         mutation_time=settings.mutation_seconds,
         observers=observers,
         rate_limits=rate_limits,
+        quota=quota,
     )
 
 

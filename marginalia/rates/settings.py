@@ -1,4 +1,4 @@
-"""Settings of the rate limits."""
+"""Settings of the rate limits and the storage quota."""
 
 from dataclasses import replace
 from typing import Literal
@@ -15,7 +15,7 @@ _DEFAULT = "0: no limit. Default: none in local mode, {} in tokens mode."
 
 
 class RateSettings(BaseSettings):
-    """The settings of the rate limits. Each limit holds for one user of one workspace."""
+    """The settings of the rate limits, which hold for one user of one workspace, and the storage quota."""
 
     rate_cost_per_minute: int | None = Field(
         default=None,
@@ -40,6 +40,9 @@ class RateSettings(BaseSettings):
         ge=0,
         description="How many subscriptions a user may have open at a time, in each process. "
         + _DEFAULT.format(IN_TOKENS_MODE.subscriptions),
+    )
+    max_workspace_bytes: int = Field(
+        default=0, ge=0, description="How much text a workspace may hold, in bytes; 0: no limit."
     )
     rate_storage: str = Field(
         default="memory://",

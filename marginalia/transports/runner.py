@@ -18,6 +18,7 @@ from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from db.connection.query_stats import QueryStats, collect_query_stats
 from db.principals import Principal
+from db.storage_quota import StorageQuota
 from db.store import Store
 from engine import errors, execution
 from engine.execution import ExecutionLimits, MakeContext, Result
@@ -125,6 +126,7 @@ class Runner:
         mutation_time: float,
         observers: Sequence[Observer] = (),
         rate_limits: RateLimits | None = None,
+        quota: StorageQuota | None = None,
     ) -> None:
         self.operations = operations
         self._documents = documents
@@ -145,6 +147,7 @@ class Runner:
         }
         self._observers = observers
         self._rate_limits = rate_limits
+        self._quota = quota
 
     def prepare(
         self, call: GraphQLRequest, *, transport: str, report_cost: bool = False
@@ -231,7 +234,8 @@ class Runner:
     def _context_for(self, who: PrincipalProvider) -> MakeContext:
         def context(selected: Selection) -> Context:
             principal = who()
-            return Context(principal, Store(self._database, principal, self._anchors, selected), self._chat_feed)
+            store = Store(self._database, principal, self._anchors, selected, self._quota)
+            return Context(principal, store, self._chat_feed)
 
         return context
 
