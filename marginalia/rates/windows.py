@@ -1,7 +1,7 @@
 """Sliding windows: units used in the last minute, kept in this process for a bounded number of keys.
 
 A storage for the strategy of the `limits` library. The library's own one for asyncio starts a task at each use that
-visits every key: 0.1 ms for one user, 6 ms for ten thousand. `python -m benchmarks.rates` shows both.
+visits every key: with ten thousand users that takes 2 ms, and this one 4 µs. `python -m benchmarks.rates` shows both.
 """
 
 import math

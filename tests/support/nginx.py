@@ -63,7 +63,7 @@ class Nginx:
 
 @contextmanager
 def running(uds: Path) -> Iterator[Nginx]:
-    """Run it in front of a Unix socket; without nginx the test is skipped, or fails where everything has to be there."""
+    """Run it in front of a Unix socket; without nginx the test is skipped, or fails where all has to be there."""
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if found is None or shutil.which("openssl") is None:
         reason = "No nginx or no openssl here: install the packages of these names."
