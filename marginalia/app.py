@@ -7,7 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import FrameType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from starlette.applications import Starlette
@@ -27,8 +27,6 @@ from marginalia.observability import log_config, metrics_access, tracing
 from marginalia.observability.access_log import access_log
 from marginalia.observability.health import Readiness, livez
 from marginalia.observability.metrics import Metrics
-from marginalia.rates.counters import open_counters
-from marginalia.rates.rate_limits import RateLimits
 from marginalia.rates.rates import Rates
 from marginalia.settings import Settings, read_settings
 from marginalia.startup import Preparation
@@ -44,6 +42,9 @@ from marginalia.transports.security_headers import SecurityHeaders
 from marginalia.transports.uploads import LARGEST_UPLOAD, UPLOADS_AT_ONCE, UploadBudget
 from marginalia.transports.websocket import SocketLimits, SocketView
 from schema.build import RULES, graphql_schema
+
+if TYPE_CHECKING:
+    from marginalia.rates.rate_limits import RateLimits  # loaded only with limits
 
 _log = structlog.stdlib.get_logger("marginalia.app")
 
@@ -148,7 +149,7 @@ def _runner(
     database: Database,
     chat_feed: ChatFeed,
     observers: Sequence[Observer],
-    rate_limits: RateLimits | None,
+    rate_limits: "RateLimits | None",
     quota: StorageQuota | None,
 ) -> Runner:
     manifest = read_manifest(settings.trusted_documents) if settings.trusted_documents else None
@@ -165,9 +166,14 @@ def _runner(
     )
 
 
-def _rate_limits(settings: Settings) -> RateLimits | None:
+def _rate_limits(settings: Settings) -> "RateLimits | None":
     rates = settings.rates(settings.auth)
-    return None if rates == Rates() else RateLimits(rates, open_counters(settings.rate_storage))
+    if rates == Rates():
+        return None
+    from marginalia.rates.counters import open_counters
+    from marginalia.rates.rate_limits import RateLimits
+
+    return RateLimits(rates, open_counters(settings.rate_storage))
 
 
 def from_environment() -> Starlette:

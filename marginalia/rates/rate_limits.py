@@ -3,31 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from limits import RateLimitItemPerMinute
 
 from db.principals import Principal
 from marginalia.rates.counters import Counters
+from marginalia.rates.rate_limited import RateLimited
 from marginalia.rates.rates import Rates
-
-CODE = "RATE_LIMITED"
 
 REOPEN_AFTER_MS = 5_000
 """When to try again to open one more: nobody knows when another one is closed."""
-
-
-class RateLimited(Exception):
-    """The user has to wait. Nothing was executed."""
-
-    def __init__(self, message: str, retry_after_ms: int) -> None:
-        super().__init__(message)
-        self.retry_after_ms = retry_after_ms
-
-    @property
-    def error(self) -> dict[str, Any]:
-        """The error of the response."""
-        return {"message": str(self), "extensions": {"code": CODE, "retryAfterMs": self.retry_after_ms}}
 
 
 class RateLimits:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from db.principals import Principal
 from engine.request import GraphQLRequest
-from marginalia.rates.rate_limits import RateLimited
+from marginalia.rates.rate_limited import RateLimited
 from marginalia.transports import content_negotiation, request, streaming
 from marginalia.transports.content_negotiation import Accepted
 from marginalia.transports.disconnects import cancelled_on_disconnect

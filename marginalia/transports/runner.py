@@ -9,7 +9,7 @@ from contextlib import (
     contextmanager,
 )
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, OperationType
 
@@ -27,9 +27,12 @@ from engine.persisted_operations import PersistedOperations
 from engine.prepared_operation import PreparedOperation, Refused, hold_to_cost
 from engine.request import GraphQLRequest
 from engine.selection import Selection
-from marginalia.rates.rate_limits import CODE, RateLimited, RateLimits
+from marginalia.rates.rate_limited import CODE, RateLimited
 from marginalia.transports.errors import describe
 from resolvers.context import Context
+
+if TYPE_CHECKING:
+    from marginalia.rates.rate_limits import RateLimits  # loaded only with limits
 
 PrincipalProvider = Callable[[], Principal]
 """Authenticates the request, anew at each call."""
@@ -125,7 +128,7 @@ class Runner:
         query_time: float,
         mutation_time: float,
         observers: Sequence[Observer] = (),
-        rate_limits: RateLimits | None = None,
+        rate_limits: "RateLimits | None" = None,
         quota: StorageQuota | None = None,
     ) -> None:
         self.operations = operations

@@ -14,7 +14,7 @@ from websockets.frames import CloseCode
 
 from engine import errors
 from engine.request import GraphQLRequest
-from marginalia.rates.rate_limits import RateLimited
+from marginalia.rates.rate_limited import RateLimited
 from marginalia.transports import request
 from marginalia.transports.forwarded import client_address
 from marginalia.transports.http import Identify, request_id

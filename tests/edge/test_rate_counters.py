@@ -11,7 +11,8 @@ from limits import RateLimitItemPerMinute
 from db.principals import Principal, Role
 from marginalia.rates import counters as rate_counters
 from marginalia.rates.counters import Counters, RedisCounters
-from marginalia.rates.rate_limits import RateLimited, RateLimits
+from marginalia.rates.rate_limited import RateLimited
+from marginalia.rates.rate_limits import RateLimits
 from marginalia.rates.rates import Rates
 from marginalia.rates.windows import WindowStorage
 from tests.edge.conftest import Log
