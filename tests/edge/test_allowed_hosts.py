@@ -6,7 +6,7 @@ from marginalia.settings import Settings
 from marginalia.transports.hosts import AllowedHosts
 from tests.conftest import Serve
 from tests.edge.conftest import Log
-from tests.support import tokens
+from tests.support import signed_in
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -51,7 +51,7 @@ def test_a_name_is_one_of_the_setting_or_below_one(host: str, expected: bool) ->
 def test_the_hosts_are_a_list(monkeypatch: pytest.MonkeyPatch, given: str, expected: list[str]) -> None:
     monkeypatch.setenv("MARGINALIA_ALLOWED_HOSTS", given)
 
-    assert Settings(_env_file=None, **tokens.SETTINGS).allowed_hosts == expected
+    assert Settings(_env_file=None, **signed_in.SETTINGS).allowed_hosts == expected
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_a_host_that_is_none_is_explained_by_an_example(monkeypatch: pytest.Monk
     monkeypatch.setenv("MARGINALIA_ALLOWED_HOSTS", given)
 
     with pytest.raises(ValueError, match=r"is not a host: .* write MARGINALIA_ALLOWED_HOSTS="):
-        Settings(_env_file=None, **tokens.SETTINGS)
+        Settings(_env_file=None, **signed_in.SETTINGS)
 
 
 @on_sqlite
 async def test_a_refused_host_is_logged_with_the_setting_that_would_allow_it(serve: Serve, log: Log) -> None:
-    async with serve(**tokens.SETTINGS, allowed_hosts="editor.example") as client:
+    async with serve(**signed_in.SETTINGS, allowed_hosts="editor.example") as client:
         for host, expected in (("editor.example", 200), ("other.example:8000", 400), ("a b", 400)):
-            headers = {**tokens.HEADERS, "Host": host}
+            headers = {**signed_in.HEADERS, "Host": host}
             assert (await client.http.post("/graphql", json=QUERY, headers=headers)).status_code == expected
     named, unnamed = log.of("request refused")
     assert named["hint"] == "To accept it, add it: MARGINALIA_ALLOWED_HOSTS=other.example"

@@ -10,7 +10,7 @@ from marginalia.settings import Settings
 from marginalia.transports.forwarded import ForwardedMiddleware
 from tests.conftest import Serve
 from tests.edge.conftest import Log
-from tests.support import tokens
+from tests.support import signed_in
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -132,8 +132,8 @@ async def test_forwarded_is_not_read_because_proxies_pass_it_on() -> None:
 @on_sqlite
 async def test_the_log_has_the_address_of_the_client(serve: Serve, log: Log) -> None:
     proxy = {"trusted_proxies": "127.0.0.1", "allowed_hosts": "editor.example"}
-    async with serve(**tokens.SETTINGS, **proxy) as client:
-        headers = {**tokens.HEADERS, "X-Forwarded-For": f"1.2.3.4, {CLIENT}", "X-Forwarded-Host": "editor.example"}
+    async with serve(**signed_in.SETTINGS, **proxy) as client:
+        headers = {**signed_in.HEADERS, "X-Forwarded-For": f"1.2.3.4, {CLIENT}", "X-Forwarded-Host": "editor.example"}
         assert (await client.http.post("/graphql", json=QUERY, headers=headers)).status_code == 200
         refused = await client.http.post("/graphql", json=QUERY, headers=headers | {"X-Forwarded-Host": "evil.example"})
     assert refused.status_code == 400
@@ -143,9 +143,9 @@ async def test_the_log_has_the_address_of_the_client(serve: Serve, log: Log) -> 
 
 @on_sqlite
 async def test_a_proxy_that_is_not_trusted_is_named_in_the_log_once_a_minute(serve: Serve, log: Log) -> None:
-    async with serve(**tokens.SETTINGS) as client:
+    async with serve(**signed_in.SETTINGS) as client:
         for _ in range(3):
-            headers = {**tokens.HEADERS, "X-Forwarded-For": CLIENT}
+            headers = {**signed_in.HEADERS, "X-Forwarded-For": CLIENT}
             assert (await client.http.post("/graphql", json=QUERY, headers=headers)).status_code == 200
     (line,) = log.of("forwarded headers ignored")
     assert line["hint"].endswith("MARGINALIA_TRUSTED_PROXIES=127.0.0.1")
@@ -167,7 +167,7 @@ async def test_a_proxy_that_is_not_trusted_is_named_in_the_log_once_a_minute(ser
 async def test_metrics_are_for_the_networks_of_a_setting_and_never_go_through_a_proxy(
     serve: Serve, clients: str, headers: dict[str, str], expected: int, trusted: str
 ) -> None:
-    async with serve(**tokens.SETTINGS, metrics_clients=clients, trusted_proxies=trusted) as client:
+    async with serve(**signed_in.SETTINGS, metrics_clients=clients, trusted_proxies=trusted) as client:
         for path in ("/metrics", "/metrics/"):
             assert (await client.http.get(path, headers=headers)).status_code == expected
 
@@ -184,7 +184,7 @@ async def test_metrics_are_for_the_networks_of_a_setting_and_never_go_through_a_
 def test_the_proxies_are_a_list(monkeypatch: pytest.MonkeyPatch, given: str, expected: list[str]) -> None:
     monkeypatch.setenv("MARGINALIA_TRUSTED_PROXIES", given)
 
-    assert Settings(_env_file=None, **tokens.SETTINGS).trusted_proxies == expected
+    assert Settings(_env_file=None, **signed_in.SETTINGS).trusted_proxies == expected
 
 
 @pytest.mark.parametrize("given", ["*", "proxy.example", "10.0.0.1/8", "127.0.0.1:80"])
@@ -192,7 +192,7 @@ def test_what_is_no_network_is_explained_by_an_example(monkeypatch: pytest.Monke
     monkeypatch.setenv("MARGINALIA_TRUSTED_PROXIES", given)
 
     with pytest.raises(ValueError, match="is not an IP address or network; write MARGINALIA_TRUSTED_PROXIES="):
-        Settings(_env_file=None, **tokens.SETTINGS)
+        Settings(_env_file=None, **signed_in.SETTINGS)
 
 
 @pytest.mark.parametrize("name", ["trusted_proxies", "allowed_hosts"])

@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from tests.edge.sockets import PROTOCOL, SECONDS, Socket
-from tests.support import nginx, tokens
+from tests.support import nginx, signed_in
 from tests.support.nginx import NAME, Nginx
 from tests.support.processes import ROOT, Server, running_process
 
@@ -49,7 +49,7 @@ FOLLOW = "subscription ($d: ID!) { sectionChatOpened(docId: $d) { chat { section
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     url = f"sqlite:///{tmp_path_factory.mktemp('nginx')}/marginalia.db"
     with TemporaryDirectory(prefix="marginalia-") as folder:
-        settings = {**tokens.SETTINGS, "allowed_hosts": NAME, "trusted_proxies": "unix"}
+        settings = {**signed_in.SETTINGS, "allowed_hosts": NAME, "trusted_proxies": "unix"}
         with running_process(url, "--uds", f"{folder}/m.sock", "--workers", "2", **settings) as running:
             yield running
 
@@ -64,7 +64,7 @@ def proxy(server: Server) -> Iterator[Nginx]:
 @pytest.fixture
 async def http(proxy: Nginx) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.AsyncHTTPTransport(verify=proxy.trust, local_address=CLIENT)
-    headers = {**tokens.HEADERS, "Host": proxy.host}
+    headers = {**signed_in.HEADERS, "Host": proxy.host}
     base_url = f"https://127.0.0.1:{proxy.port}"
     async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers, timeout=60) as client:
         yield client
@@ -137,7 +137,7 @@ async def opened(proxy: Nginx, origin: str) -> AsyncIterator[Socket]:
         ssl=proxy.trust,
         local_addr=(CLIENT, 0),
         subprotocols=[Subprotocol(PROTOCOL)],
-        additional_headers={**tokens.HEADERS, **SPOOFED},
+        additional_headers={**signed_in.HEADERS, **SPOOFED},
         origin=origin,  # type: ignore[arg-type] # a NewType of str
     ) as connection:
         socket = Socket(connection)
