@@ -19,6 +19,7 @@ from db.reading.loaders import Loaders
 from db.reading.paging import Connection, Page
 from db.reading.rows import Selection, with_more
 from db.reading.visibility import Viewer
+from db.storage_quota import StorageQuota, StorageUse
 
 T = TypeVar("T")
 
@@ -35,16 +36,18 @@ class Store:
         principal: Principal,
         shared: AnchorLoader | None = None,
         selected: Selection | None = None,
+        quota: StorageQuota | None = None,
     ) -> None:
         """Give access to the workspace of a principal. Operations that share an anchor loader share its statements.
 
-        Of each row, only what is selected is read; None selects all.
+        Of each row, only what is selected is read; None selects all. Without a quota, a workspace is never full.
         """
         self.principal = principal
         self.workspace_id = principal.workspace_id
         self.load = Loaders(database, principal, selected)
         self._database = database
         self._selected = selected
+        self._quota = quota
         self._anchors = shared or AnchorLoader(database)
         self._viewer = self.load.viewer
 
@@ -157,6 +160,10 @@ class Store:
     async def workspace_name(self) -> str | None:
         """Read the name of the workspace, if it has one. Raises `DatabaseUnavailable`."""
         return await workspaces.name(self._database, self.workspace_id)
+
+    def storage_exceeded(self) -> StorageUse | None:
+        """Return how much the workspace holds if it is full, by a recent count."""
+        return self._quota.exceeded(self.workspace_id) if self._quota else None
 
     @property
     def lock_timeout(self) -> float:

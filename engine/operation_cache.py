@@ -186,7 +186,7 @@ class OperationCache:
                 measured = measuring.operation(node, sizes)
                 found.extend(excesses(measured, self.limits))
                 operation = PreparedOperation(
-                    self._schema, document, node, tuple(sorted(sizes.names)), self.limits, measured.own > 0, fragments
+                    self._schema, document, node, tuple(sorted(sizes.names)), self.limits, measured.own, fragments
                 )
                 operations[operation.name] = operation
             for measured in measuring.fragments():

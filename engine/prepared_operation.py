@@ -68,8 +68,8 @@ class PreparedOperation:
     sizes: tuple[str, ...]
     """The variables that specify page sizes."""
     limits: Limits
-    reads_data: bool
-    """Whether the operation selects more than introspection."""
+    root_fields: int
+    """The number of root fields, without those of introspection."""
     fragments: Mapping[str, FragmentDefinitionNode] = field(default_factory=dict)
     _costs: dict[tuple[Any, ...], int] = field(default_factory=dict, repr=False)
     _plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict, repr=False)
@@ -78,6 +78,16 @@ class PreparedOperation:
     def kind(self) -> OperationType:
         """Query, mutation or subscription."""
         return self.node.operation
+
+    @property
+    def reads_data(self) -> bool:
+        """Whether the operation selects more than introspection."""
+        return self.root_fields > 0
+
+    @property
+    def writes(self) -> int:
+        """The number of root fields that may change something."""
+        return self.root_fields if self.kind is OperationType.MUTATION else 0
 
     @property
     def name(self) -> str | None:

@@ -5,7 +5,11 @@ import { licenses } from "./licenses.ts";
 const bundled = licenses("THIRD-PARTY-LICENSES.txt");
 
 export default defineConfig({
-  base: "/graphiql/",
+  base: "./",
+  // The page knows no absolute path, because a proxy may show it under a prefix. It is at …/graphiql, without a slash.
+  experimental: {
+    renderBuiltUrl: (file, { hostType }) => (hostType === "html" ? `graphiql/${file}` : { relative: true }),
+  },
   // graphql-js looks here before it trusts NODE_ENV: without it, its development checks stay in.
   define: { "globalThis.process": "true" },
   plugins: [bundled.writer],

@@ -7,16 +7,17 @@ import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import FrameType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
+from db.storage_quota import StorageQuota
 from engine.operation_cache import OperationCache
 from engine.persisted_operations import PersistedOperations
 from marginalia import explorer, file_limits
@@ -24,22 +25,28 @@ from marginalia.authentication import configured
 from marginalia.authentication.authentication import Authentication
 from marginalia.authentication.watch import SessionWatch
 from marginalia.manifest import read_manifest
-from marginalia.observability import log_config, tracing
+from marginalia.observability import log_config, metrics_access, tracing
 from marginalia.observability.access_log import access_log
 from marginalia.observability.health import Readiness, livez
 from marginalia.observability.metrics import Metrics
+from marginalia.rates.rates import Rates
 from marginalia.settings import Settings, read_settings
 from marginalia.startup import Preparation
 from marginalia.transports.connection_limit import ConnectionLimit, throttle_accept_errors
-from marginalia.transports.hosts import HostMiddleware
+from marginalia.transports.forwarded import ForwardedMiddleware
+from marginalia.transports.hosts import AllowedHosts, HostMiddleware
 from marginalia.transports.http import GraphQLView, HttpOptions
 from marginalia.transports.origins import AllowedOrigins, CrossOriginMiddleware, OriginRefusals
+from marginalia.transports.root_path import RootPathMiddleware
 from marginalia.transports.routing import with_slash
 from marginalia.transports.runner import Observer, Runner
 from marginalia.transports.security_headers import SecurityHeaders
 from marginalia.transports.uploads import LARGEST_UPLOAD, UPLOADS_AT_ONCE, UploadBudget
 from marginalia.transports.websocket import SocketLimits, SocketView
 from schema.build import RULES, graphql_schema
+
+if TYPE_CHECKING:
+    from marginalia.rates.rate_limits import RateLimits  # loaded only with limits
 
 _log = structlog.stdlib.get_logger("marginalia.app")
 
@@ -58,7 +65,9 @@ def create_app(settings: Settings, authentication: Authentication | None = None)
     connection_limit = ConnectionLimit(file_limits.room_for_connections(settings.max_connections, settings.pool_size))
     metrics, spans = Metrics(operations, database, chat_feed, connection_limit), tracing.from_environment()
     observers = [access_log, *([metrics.watch] if settings.metrics else []), *([spans.watch] if spans else [])]
-    runner = _runner(settings, operations, database, chat_feed, watch, observers)
+    rate_limits = _rate_limits(settings)
+    quota = StorageQuota(database, settings.max_workspace_bytes) if settings.max_workspace_bytes else None
+    runner = _runner(settings, operations, database, chat_feed, watch, observers, rate_limits, quota)
     budget = UploadBudget(UPLOADS_AT_ONCE * max(settings.max_body_bytes, LARGEST_UPLOAD))
     view = GraphQLView(
         runner,
@@ -88,7 +97,11 @@ def create_app(settings: Settings, authentication: Authentication | None = None)
             await chat_feed.close()
             await watch.close()
             await authentication.close()
+            if quota:
+                await quota.close()
             await database.close()
+            if rate_limits:
+                await rate_limits.close()
             if spans:
                 await asyncio.to_thread(spans.end)
 
@@ -98,12 +111,14 @@ def create_app(settings: Settings, authentication: Authentication | None = None)
             *with_slash(WebSocketRoute, "/graphql", sockets),
             *with_slash(Route, "/livez", livez),
             *with_slash(Route, "/readyz", Readiness(database, preparation, ending).answer),
-            *(with_slash(Route, "/metrics", metrics.page()) if settings.metrics else []),
+            *(_metrics_routes(metrics, settings) if settings.metrics else []),
             *(explorer.routes() if settings.explorer else []),
         ],
         middleware=[
             Middleware(SecurityHeaders),
-            Middleware(HostMiddleware),
+            *([Middleware(ForwardedMiddleware, settings.trusted_proxies)] if settings.auth == "tokens" else []),
+            Middleware(HostMiddleware, AllowedHosts(settings.allowed_hosts)),
+            *([Middleware(RootPathMiddleware, settings.root_path)] if settings.root_path else []),
             Middleware(CrossOriginMiddleware, allowed, refusals),
             *([Middleware(tracing.Continued)] if spans else []),
         ],
@@ -119,6 +134,10 @@ def create_app(settings: Settings, authentication: Authentication | None = None)
     app.state.uploads = budget
     app.state.connection_limit = connection_limit
     return app
+
+
+def _metrics_routes(metrics: Metrics, settings: Settings) -> list[BaseRoute]:
+    return with_slash(Route, "/metrics", metrics_access.guarded(metrics.page(), settings.metrics_clients))
 
 
 def _operations(settings: Settings) -> OperationCache:
@@ -138,6 +157,8 @@ def _runner(
     chat_feed: ChatFeed,
     watch: SessionWatch,
     observers: Sequence[Observer],
+    rate_limits: "RateLimits | None",
+    quota: StorageQuota | None,
 ) -> Runner:
     manifest = read_manifest(settings.trusted_documents) if settings.trusted_documents else None
     return Runner(
@@ -149,7 +170,19 @@ def _runner(
         mutation_time=settings.mutation_seconds,
         watch=watch,
         observers=observers,
+        rate_limits=rate_limits,
+        quota=quota,
     )
+
+
+def _rate_limits(settings: Settings) -> "RateLimits | None":
+    rates = settings.rates(settings.auth)
+    if rates == Rates():
+        return None
+    from marginalia.rates.counters import open_counters
+    from marginalia.rates.rate_limits import RateLimits
+
+    return RateLimits(rates, open_counters(settings.rate_storage))
 
 
 def from_environment() -> Starlette:

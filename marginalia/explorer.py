@@ -9,8 +9,6 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from marginalia.transports.routing import with_slash
-
 _FILES = Path(__file__).with_name("static") / "graphiql"
 
 _PAGE_HEADERS = {
@@ -25,7 +23,8 @@ def routes() -> list[BaseRoute]:
     """Return the routes of the explorer; the root redirects to it."""
     return [
         Route("/", _home),
-        *with_slash(Route, "/graphiql", _page),
+        Route("/graphiql", _page),
+        Route("/graphiql/", _without_slash),
         Mount("/graphiql/assets", _Assets(directory=_FILES / "assets")),
     ]
 
@@ -42,8 +41,16 @@ class _Assets(StaticFiles):
         return response
 
 
+# Redirects are relative: a proxy may show the server under a prefix that only it knows.
+
+
 async def _home(_request: Request) -> Response:
-    return RedirectResponse("graphiql")  # relative: a proxy may serve us under a prefix
+    return RedirectResponse("graphiql")
+
+
+async def _without_slash(_request: Request) -> Response:
+    # The page finds its files and the endpoint relative to its own address.
+    return RedirectResponse("../graphiql")
 
 
 async def _page(_request: Request) -> Response:

@@ -17,6 +17,9 @@ from marginalia.transports.http_connection import KEEP_ALIVE_S, HttpConnection
 from marginalia.transports.socket_connection import SocketConnection
 from marginalia.transports.websocket import SocketLimits
 
+BACKLOG = 2048
+"""How many connections wait to be accepted."""
+
 SHUTDOWN_GRACE_S = 10
 """The graceful shutdown timeout: how long running requests may take after a stop signal."""
 
@@ -27,12 +30,12 @@ class CannotListen(Exception):
     """The server cannot listen on the address. The text is one line for the operator."""
 
 
-def check_host(host: str) -> None:
-    """Reject addresses that other machines can reach. Raises `CannotListen`."""
-    if host not in LOOPBACK:
+def check_host(host: str, auth: str) -> None:
+    """Reject addresses that other machines can reach, unless callers need a token. Raises `CannotListen`."""
+    if auth == "local" and host not in LOOPBACK:
         raise CannotListen(
-            f"Marginalia does not authenticate users yet, so it serves this machine only: "
-            f"--host is one of {', '.join(LOOPBACK)}, not {host}."
+            f"Without tokens every caller is the owner, so --host is one of {', '.join(LOOPBACK)}, not {host}; "
+            "to serve other machines, set MARGINALIA_AUTH=tokens (see docs/deploying.md)."
         )
 
 
@@ -43,7 +46,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listening = socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise CannotListen(f"Cannot listen on port {port} of {host}: {error}") from error
     listening.set_inheritable(True)
@@ -133,6 +136,9 @@ class _Workers(Multiprocess):
 
 
 def address(listening: socket.socket) -> str:
-    """Return the URL of a listening socket."""
+    """Return the URL of a listening socket; for a Unix socket, one with any host that is allowed."""
+    if listening.family == socket.AF_UNIX:
+        return "http://localhost"
     host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - any address: this one is allowed
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

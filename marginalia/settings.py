@@ -10,14 +10,19 @@ from engine.complexity import Limits
 from engine.persisted_operations import Trust
 from marginalia.authentication.settings import AuthenticationSettings
 from marginalia.database_settings import DatabaseSettings, OfProcess, read_from_process
-from marginalia.transports import origins
+from marginalia.observability import metrics_access
+from marginalia.rates.settings import RateSettings
+from marginalia.setting_lists import NONE, splitter, without_none
+from marginalia.transports import forwarded, hosts, origins
 from marginalia.transports.connection_limit import MAX_CONNECTIONS
 from marginalia.transports.http_connection import KEEP_ALIVE_S
+from marginalia.transports.root_path import check_root_path
 from marginalia.transports.uploads import LARGEST_UPLOAD
 from marginalia.transports.websocket import SocketLimits
 
 
-class Settings(AuthenticationSettings, DatabaseSettings):
+# The last base gives the prefix.
+class Settings(AuthenticationSettings, RateSettings, DatabaseSettings):
     """All settings. The environment variable of a field is `MARGINALIA_` and the field's name in capitals.
 
     An empty variable counts as not set.
@@ -126,14 +131,42 @@ class Settings(AuthenticationSettings, DatabaseSettings):
         default=True, description="Whether errors suggest similar names; never without introspection."
     )
     allowed_origins: Annotated[
-        list[Annotated[str, AfterValidator(origins.check_entry)]], NoDecode, BeforeValidator(origins.split_setting)
+        list[Annotated[str, AfterValidator(origins.check_entry)]], NoDecode, BeforeValidator(splitter(origins.EXAMPLE))
     ] = Field(
         default=[origins.LOOPBACK],
         description="The origins whose pages may use the server from a browser, separated by commas. `loopback`: any "
         "port of this machine; `none`: only our own pages.",
     )
+    allowed_hosts: Annotated[
+        list[Annotated[str, AfterValidator(hosts.check_entry)]], NoDecode, BeforeValidator(splitter(hosts.EXAMPLE))
+    ] = Field(
+        default=[NONE],
+        description="The hosts under which the server answers besides those of loopback, separated by commas. "
+        "`*.example.org` stands for all names below `example.org`; `none`: no others.",
+    )
+    trusted_proxies: Annotated[
+        list[Annotated[str, AfterValidator(forwarded.check_entry)]],
+        NoDecode,
+        BeforeValidator(splitter(forwarded.EXAMPLE)),
+    ] = Field(
+        default=[NONE],
+        description="The addresses and networks of proxies whose X-Forwarded headers are believed, separated by "
+        "commas. `unix`: whoever connects to the Unix socket; `none`: nobody.",
+    )
+    root_path: Annotated[str, AfterValidator(check_root_path)] | None = Field(
+        default=None, description="The path under which a proxy shows the server, such as `/chat`."
+    )
     explorer: bool = Field(default=True, description="Whether GraphiQL is served at /graphiql.")
     metrics: bool = Field(default=True, description="Whether Prometheus metrics are served at /metrics.")
+    metrics_clients: Annotated[
+        list[Annotated[str, AfterValidator(metrics_access.check_entry)]],
+        NoDecode,
+        BeforeValidator(splitter(metrics_access.EXAMPLE)),
+    ] = Field(
+        default=list(metrics_access.LOOPBACK),
+        description="The addresses and networks that may read /metrics, separated by commas. Requests that came "
+        "through a proxy may not.",
+    )
 
     @model_validator(mode="after")
     def _has_what_it_trusts(self) -> "Settings":
@@ -141,6 +174,26 @@ class Settings(AuthenticationSettings, DatabaseSettings):
             raise ValueError(
                 f"MARGINALIA_TRUST={self.trust} needs a manifest: name its file in MARGINALIA_TRUSTED_DOCUMENTS"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _is_local_or_has_tokens(self) -> "Settings":
+        for name in ("allowed_hosts", "trusted_proxies"):
+            if self.auth == "local" and without_none(getattr(self, name)):
+                raise ValueError(
+                    f"MARGINALIA_{name.upper()} needs MARGINALIA_AUTH=tokens: without tokens, everybody is the owner"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _lets_every_operation_run(self) -> "Settings":
+        rates = self.rates(self.auth)
+        for rate, most in (("cost_per_minute", "max_cost"), ("writes_per_minute", "max_root_fields")):
+            if 0 < getattr(rates, rate) < getattr(self, most):
+                raise ValueError(
+                    f"MARGINALIA_RATE_{rate.upper()} is less than MARGINALIA_{most.upper()}: the largest operations "
+                    "could never run"
+                )
         return self
 
     @property

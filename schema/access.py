@@ -1,22 +1,9 @@
-"""Access: roles, and what they allow."""
+"""Access: what the role of the viewer on an object allows."""
 
 import strawberry
 
-from db.principals import Role
-from schema.view import View, enum_of, field
+from schema.view import View, field
 from services import access
-
-enum_of(
-    Role,
-    "What a user may do in a workspace, or with a document and its sections. In ascending order: READER, COMMENTER, "
-    "EDITOR, OWNER. Each role includes the rights of the lower roles.",
-    {
-        Role.READER: "May read documents, sections, chats and messages.",
-        Role.COMMENTER: "May also open chats and post messages.",
-        Role.EDITOR: "May also create documents, arrange sections and use the trash.",
-        Role.OWNER: "May also purge trashed items and repair the data. Only a workspace has owners.",
-    },
-)
 
 
 @strawberry.type(description="What you may do with an object: whether a mutation would be refused for your role.")

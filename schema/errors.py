@@ -20,6 +20,7 @@ enum_of(
         outcomes.ErrorCode.SECTION_NOT_FOUND: "The section does not exist, or you may not see it.",
         outcomes.ErrorCode.SECTION_NOT_IN_DOCUMENT: "The section is not in the document.",
         outcomes.ErrorCode.SHARE_LINK_NOT_FOUND: "The share link does not exist, or you may not see it.",
+        outcomes.ErrorCode.STORAGE_LIMIT_EXCEEDED: "The workspace holds as much text as it may.",
         outcomes.ErrorCode.TEMPORARILY_UNAVAILABLE: "The server could not finish in time; the change may or may not "
         "have been made.",
     },
@@ -147,6 +148,17 @@ class ClientIdConflict(View, Error):
     chat_id: strawberry.ID = field("The id of the chat session.")
     client_id: str = field("The client id that is already in use.")
     message_id: strawberry.ID = field("The id of the message that has the client id.")
+
+
+@strawberry.type(description="The workspace holds as much text as it may. Purging items from the trash makes room.")
+class StorageLimitExceeded(View, Error):
+    """An error of the mutations that add text. The use is counted about once a minute."""
+
+    represents = outcomes.StorageLimitExceeded
+
+    # Float: more than 2 GiB is no Int.
+    used_bytes: float = field("The bytes of text that the workspace held when it was last counted, as a whole number.")
+    limit_bytes: float = field("The bytes of text that the workspace may hold, as a whole number.")
 
 
 @strawberry.type(

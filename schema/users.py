@@ -10,6 +10,19 @@ from schema.view import View, batched_by, enum_of, field, resolved_by
 from services import users
 
 enum_of(
+    Role,
+    "What a user may do in a workspace, or with a document and its sections. In ascending order: READER, COMMENTER, "
+    "EDITOR, OWNER. Each role includes the rights of the lower roles.",
+    {
+        Role.READER: "May read documents, sections, chats and messages.",
+        Role.COMMENTER: "May also open chats and post messages.",
+        Role.EDITOR: "May also create documents, arrange sections and use the trash.",
+        Role.OWNER: "May also purge trashed items and repair the data. Only a workspace has owners.",
+    },
+)
+
+
+enum_of(
     UserKind,
     "What a user is.",
     {

@@ -15,13 +15,13 @@ from db.reading.loaders import AwaitableOrValue, Loaded
 from db.reading.paging import Connection, Edge, Page, counted
 from db.reading.unreadable import Unreadable
 from db.store import Store, Transaction
-from services import access, limits, markdown, validation
+from services import access, limits, markdown, storage, validation
 from services.access import Action
 from services.commands import command, long_command
 from services.idempotency import creation_digest, is_retry_of
 from services.link_definitions import remembered, with_targets_kept
 from services.markdown_parser import Budget, LimitExceeded
-from services.outcomes import Forbidden, IdTaken, InvalidInput, TemporarilyUnavailable
+from services.outcomes import Forbidden, IdTaken, InvalidInput, StorageLimitExceeded, TemporarilyUnavailable
 from services.worker import Worker
 
 
@@ -39,8 +39,12 @@ class ImportDocumentSuccess:
     document: Document
 
 
-CreateDocumentResult = CreateDocumentSuccess | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable
-ImportDocumentResult = ImportDocumentSuccess | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable
+CreateDocumentResult = (
+    CreateDocumentSuccess | InvalidInput | IdTaken | Forbidden | StorageLimitExceeded | TemporarilyUnavailable
+)
+ImportDocumentResult = (
+    ImportDocumentSuccess | InvalidInput | IdTaken | Forbidden | StorageLimitExceeded | TemporarilyUnavailable
+)
 
 Created = TypeVar("Created", CreateDocumentSuccess, ImportDocumentSuccess)
 
@@ -64,6 +68,8 @@ async def create_document(
         validation.caller_id(ids.DOCUMENT, own_id),
     ):
         return invalid
+    if full := storage.refusal(store):
+        return full
     digest = creation_digest(own_id, "createDocument", title, description)
     document = _document(store, title, description, own_id, digest)
     return await _add(store, document, [], CreateDocumentSuccess)
@@ -84,6 +90,8 @@ async def import_document(
         validation.title(title), validation.markdown(source), validation.caller_id(ids.DOCUMENT, own_id)
     ):
         return invalid
+    if full := storage.refusal(store):
+        return full
     budget = Budget(limits.MARKDOWN_LINES, limits.MARKDOWN_BLOCKS, limits.IMPORTED_SECTIONS, limits.IMPORT_SECONDS)
     try:
         passages = await imports.run(len(source), budget, lambda: markdown.split(source, budget))

@@ -11,7 +11,7 @@ from db.models import ChatSession, Message, MessageRole, UserKind
 from db.reading.loaders import Loaded
 from db.reading.paging import Connection, Edge, Page, counted
 from db.store import Store, Transaction
-from services import access, limits, validation
+from services import access, limits, storage, validation
 from services.access import Action
 from services.commands import command
 from services.outcomes import (
@@ -20,6 +20,7 @@ from services.outcomes import (
     Forbidden,
     InvalidInput,
     Outcome,
+    StorageLimitExceeded,
     TemporarilyUnavailable,
 )
 
@@ -32,7 +33,13 @@ class PostMessageSuccess:
 
 
 PostMessageResult = (
-    PostMessageSuccess | ChatSessionNotFound | InvalidInput | ClientIdConflict | Forbidden | TemporarilyUnavailable
+    PostMessageSuccess
+    | ChatSessionNotFound
+    | InvalidInput
+    | ClientIdConflict
+    | Forbidden
+    | StorageLimitExceeded
+    | TemporarilyUnavailable
 )
 
 
@@ -53,6 +60,8 @@ async def post_message(store: Store, chat_id: str, content: str, client_id: str 
         validation.non_blank_text("content", content, limits.MESSAGE_LENGTH), validation.client_id(client_id)
     ):
         return invalid
+    if full := storage.refusal(store):
+        return full
     message = Message(
         workspace_id=store.workspace_id,
         id=ids.new(ids.MESSAGE),

@@ -26,6 +26,7 @@ class ErrorCode(StrEnum):
     SECTION_NOT_FOUND = "SECTION_NOT_FOUND"
     SECTION_NOT_IN_DOCUMENT = "SECTION_NOT_IN_DOCUMENT"
     SHARE_LINK_NOT_FOUND = "SHARE_LINK_NOT_FOUND"
+    STORAGE_LIMIT_EXCEEDED = "STORAGE_LIMIT_EXCEEDED"
     TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
 
 
@@ -147,6 +148,16 @@ class ClientIdConflict(Outcome):
     message_id: str
     code: ClassVar = ErrorCode.CLIENT_ID_CONFLICT
     message: ClassVar = "This client id was used for a message with different text"
+
+
+@dataclass(frozen=True)
+class StorageLimitExceeded(Outcome):
+    """The workspace holds as much text as it may."""
+
+    used_bytes: int
+    limit_bytes: int
+    code: ClassVar = ErrorCode.STORAGE_LIMIT_EXCEEDED
+    message: ClassVar = "This workspace is full"
 
 
 @dataclass(frozen=True)

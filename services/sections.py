@@ -12,7 +12,7 @@ from db.models import Document, Placement, Section
 from db.reading.loaders import AwaitableOrValue, Loaded
 from db.reading.paging import Connection, Page, counted
 from db.store import Store, Transaction
-from services import access, limits, validation
+from services import access, limits, storage, validation
 from services.access import Action
 from services.commands import command
 from services.idempotency import CREATION, creation_digest, is_retry_of
@@ -23,6 +23,7 @@ from services.outcomes import (
     InvalidInput,
     SectionNotFound,
     SectionNotInDocument,
+    StorageLimitExceeded,
     TemporarilyUnavailable,
 )
 
@@ -53,7 +54,13 @@ class RemoveSectionSuccess:
 
 
 CreateSectionResult = (
-    CreateSectionSuccess | DocumentNotFound | InvalidInput | IdTaken | Forbidden | TemporarilyUnavailable
+    CreateSectionSuccess
+    | DocumentNotFound
+    | InvalidInput
+    | IdTaken
+    | Forbidden
+    | StorageLimitExceeded
+    | TemporarilyUnavailable
 )
 PlaceSectionResult = PlaceSectionSuccess | DocumentNotFound | SectionNotFound | Forbidden | TemporarilyUnavailable
 RemoveSectionResult = (
@@ -85,6 +92,8 @@ async def create_section(
         validation.caller_id(ids.SECTION, own_id),
     ):
         return invalid
+    if full := storage.refusal(store):
+        return full
     section = Section(
         workspace_id=store.workspace_id,
         id=own_id or ids.new(ids.SECTION),

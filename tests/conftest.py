@@ -29,7 +29,13 @@ FOLDER = Path(__file__).parent
 ENGINES = ("sqlite", "postgresql")
 ROOMS = {"checkers": "slow", "clients": "process", "upstream": "upstream"}
 """The folders whose tests all carry a marker."""
-STARTING = {"subprocess", "tests.support.pgbouncer", "tests.support.processes"}
+STARTING = {
+    "subprocess",
+    "tests.support.nginx",
+    "tests.support.pgbouncer",
+    "tests.support.processes",
+    "tests.support.redis",
+}
 """The modules that start processes."""
 
 

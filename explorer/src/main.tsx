@@ -10,7 +10,8 @@ import { fetchNewestIds, PLACEHOLDERS } from "./newest";
 import { type Tab, welcomeTabs } from "./tabs";
 import { Tour, TourGuide } from "./tour";
 
-const ENDPOINT = "/graphql";
+// Beside the page, which a proxy may show under a prefix.
+const ENDPOINT = new URL("graphql", location.href).pathname;
 
 // Lazy: there is no socket before the first subscription.
 const wsClient = createClient({ url: location.origin.replace(/^http/, "ws") + ENDPOINT, lazy: true });
@@ -44,7 +45,7 @@ createRoot(document.getElementById("root")!).render(
   >
     <GraphiQL.Logo>
       <TourGuide tour={tour} />
-      <a className="marginalia-logo" href="/graphiql">
+      <a className="marginalia-logo" href="graphiql">
         <img src={logo} alt="" width="20" height="20" />
         Marginalia
       </a>

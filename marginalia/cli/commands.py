@@ -3,6 +3,7 @@
 A command imports what it needs when it is called, so that each starts without the libraries of the others.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,8 +36,22 @@ for _commands in (keys.app, links.app, audit.app, person.app):
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on; loopback only.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; without MARGINALIA_AUTH=tokens, loopback only.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0: any free port.")] = 8000,
+    uds: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="A Unix socket to listen on, instead of a host and a port.", show_default=False
+        ),
+    ] = None,
+    root_path: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PREFIX", help="The path under which a proxy shows the server. Default: MARGINALIA_ROOT_PATH."
+        ),
+    ] = None,
     database: DatabaseOption = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="The number of worker processes.")] = 1,
     load_demo: Annotated[bool, typer.Option("--demo", help="Import the project's documentation, once.")] = False,
@@ -46,10 +61,12 @@ def serve(
     from marginalia.cli import serving
     from marginalia.settings import read_settings
 
+    if root_path is not None:
+        os.environ["MARGINALIA_ROOT_PATH"] = root_path  # for the worker processes too
     settings = read_for(database, read_settings)
     if reload and workers > 1:
         fail("--reload works with one worker only.")
-    serving.serve(settings, host, port, workers=workers, load_demo=load_demo, reload=reload)
+    serving.serve(settings, uds or (host, port), workers=workers, load_demo=load_demo, reload=reload)
 
 
 @app.command("import")

@@ -32,14 +32,17 @@ class Demo:
     document_id: str
     section_id: str
 
-    def curl(self, address: str) -> str:
-        """Return a shell line that ensures the chat of that section."""
+    def curl(self, address: str, uds: Path | None = None) -> str:
+        """Return a shell line that ensures the chat of that section; `uds` is the Unix socket to send it to."""
         body = {
             "operationName": "Ensure",
             "query": _ENSURE,
             "variables": {"docId": self.document_id, "sectionId": self.section_id},
         }
-        return f"curl -s {address}/graphql -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"
+        through = f"--unix-socket {shlex.quote(str(uds))} " if uds else ""
+        return (
+            f"curl -s {through}{address}/graphql -H 'content-type: application/json' -d {shlex.quote(json.dumps(body))}"
+        )
 
 
 async def load(database: Database) -> Demo | None:

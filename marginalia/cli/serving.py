@@ -1,12 +1,14 @@
 """The command line of the server: checks what it is given, prepares the database, and prints the addresses."""
 
+import socket
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 from db.connection.database import Database, without_password
 from db.connection.errors import ConnectionRejected, DatabaseUnavailable
 from engine.persisted_operations import BadManifest
-from marginalia import server
+from marginalia import server, unix_socket
 from marginalia.authentication import configured
 from marginalia.authentication.settings import BadKey
 from marginalia.cli import demo, output
@@ -19,14 +21,16 @@ from marginalia.startup import prepare, warn_of_many_writers
 from marginalia.terminal import write_line
 
 
-def serve(settings: Settings, host: str, port: int, *, workers: int, load_demo: bool, reload: bool) -> None:
-    """Serve until a stop signal. A database that is unavailable is retried; any other obstacle ends the process."""
+def serve(settings: Settings, target: tuple[str, int] | Path, *, workers: int, load_demo: bool, reload: bool) -> None:
+    """Serve on a host and port, or on a Unix socket, until a stop signal.
+
+    A database that is unavailable is retried; any other obstacle ends the process.
+    """
     try:
         if settings.trusted_documents:
             read_manifest(settings.trusted_documents)
         configured.check(settings)
-        server.check_host(host)
-        listening = server.listen(host, port)
+        listening = _listen(target, settings.auth)
     except (BadKey, BadManifest) as error:
         fail(str(error), MISCONFIGURED)
     except server.CannotListen as error:
@@ -46,20 +50,25 @@ def serve(settings: Settings, host: str, port: int, *, workers: int, load_demo: 
             return None
 
     loaded = with_database(settings, load, prepared=False)
-    address = server.address(listening)
+    address = server.address(listening) + (settings.root_path or "")
 
     def announce() -> None:
         write_line(f"Data: {without_password(settings.database_url)}")
+        if isinstance(target, Path):
+            write_line(f"Socket    {target}")
         print(f"GraphQL   {address}/graphql")
         if settings.explorer:
             print(f"Explorer  {address}/graphiql")
         print(f"Health    {address}/readyz")
         if loaded is not None:
-            print(f"\nTry it:\n{loaded.curl(address)}\n")
+            print(f"\nTry it:\n{loaded.curl(address, target if isinstance(target, Path) else None)}\n")
         sys.stdout.flush()
         output.forgive()
 
-    with metrics_workers.shared() if workers > 1 else nullcontext():
+    with (
+        metrics_workers.shared() if workers > 1 else nullcontext(),
+        unix_socket.removed_at_the_end(target) if isinstance(target, Path) else nullcontext(),
+    ):
         server.run(
             listening,
             announce,
@@ -68,3 +77,10 @@ def serve(settings: Settings, host: str, port: int, *, workers: int, load_demo: 
             max_message_bytes=settings.max_socket_message_bytes,
             keep_alive_seconds=settings.keep_alive_seconds,
         )
+
+
+def _listen(target: tuple[str, int] | Path, auth: str) -> socket.socket:
+    if isinstance(target, Path):
+        return unix_socket.listen(target)
+    server.check_host(target[0], auth)
+    return server.listen(*target)

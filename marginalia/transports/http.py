@@ -1,5 +1,6 @@
 """GraphQL over HTTP: parses requests, runs them, and sends responses."""
 
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -17,9 +18,11 @@ from engine.request import GraphQLRequest
 from marginalia.authentication import credentials
 from marginalia.authentication.authentication import Authentication
 from marginalia.authentication.session import AuthenticationUnavailable, Session, Unauthenticated
+from marginalia.rates.rate_limited import RateLimited
 from marginalia.transports import content_negotiation, request, streaming
 from marginalia.transports.content_negotiation import Accepted
 from marginalia.transports.disconnects import cancelled_on_disconnect
+from marginalia.transports.forwarded import client_address
 from marginalia.transports.request import InvalidJSON, MalformedRequest
 from marginalia.transports.runner import GraphQLResponse, PreparedRequest, Runner
 from marginalia.transports.uploads import (
@@ -117,7 +120,7 @@ class GraphQLView:
         if scope["method"] == "GET" and accepted.prefers_page and self._form.has_explorer:
             await _lead_to_explorer(scope, headers, send)
             return
-        with structlog.contextvars.bound_contextvars(request_id=name):
+        with structlog.contextvars.bound_contextvars(request_id=name, client=client_address(scope)):
             try:
                 await self._answer(exchange)
             except HTTPRejection as refusal:
@@ -125,6 +128,9 @@ class GraphQLView:
                 exchange.headers.update(refusal.headers)
                 error = {"message": refusal.reason, "extensions": {"code": refusal.code}}
                 await exchange.respond(refusal.status, {"errors": [error]})
+            except RateLimited as limited:
+                exchange.headers["Retry-After"] = str(math.ceil(limited.retry_after_ms / 1000))
+                await exchange.respond(429, {"errors": [limited.error]})
             except ClientDisconnect:
                 return  # the client is gone
 

@@ -1,6 +1,5 @@
 """Origins: the web pages that may use the server from a browser, over HTTP (CORS) and WebSockets."""
 
-import json
 import re
 import time
 from collections.abc import Collection
@@ -11,13 +10,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strawberry.http.websocket_origin import is_same_origin, normalize_origin
 
+from marginalia.setting_lists import NONE
 from marginalia.terminal import printable
 
 LOOPBACK = "loopback"
 """Stands for all pages served by this machine: anyone who runs a server here can call ours without a browser too."""
-
-NONE = "none"
-"""Stands for no pages but our own."""
 
 EXAMPLE = "MARGINALIA_ALLOWED_ORIGINS=http://localhost:5173,https://editor.example"
 
@@ -38,18 +35,6 @@ _log = structlog.stdlib.get_logger("marginalia.graphql")
 def parse_origin(text: str) -> str | None:
     """Return an origin in the browsers' form. None: the text is not an origin, such as `null` or `http://me@host`."""
     return normalize_origin(text.lower()) if _ORIGIN.fullmatch(text) else None
-
-
-def split_setting(given: object) -> object:
-    """Split the setting into its entries: a list separated by commas or spaces, or a JSON list."""
-    if not isinstance(given, str):
-        return given
-    if given.lstrip().startswith("["):
-        try:
-            return json.loads(given)
-        except (ValueError, RecursionError):
-            raise ValueError(f"this is not a JSON list; write {EXAMPLE}") from None
-    return re.split(r"[,\s]+", given.strip(", \t\r\n"))
 
 
 def check_entry(given: str) -> str:

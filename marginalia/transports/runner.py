@@ -9,7 +9,7 @@ from contextlib import (
     contextmanager,
 )
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, OperationType
 
@@ -17,6 +17,7 @@ from db.anchors import AnchorLoader
 from db.chat_feed import ChatFeed
 from db.connection.database import Database
 from db.connection.query_stats import QueryStats, collect_query_stats
+from db.storage_quota import StorageQuota
 from db.store import Store
 from engine import errors, execution
 from engine.execution import ExecutionLimits, MakeContext, Result
@@ -27,9 +28,13 @@ from engine.request import GraphQLRequest
 from engine.selection import Selection
 from marginalia.authentication.session import Session, SessionEnded
 from marginalia.authentication.watch import Allowed, SessionWatch
+from marginalia.rates.rate_limited import CODE, RateLimited
 from marginalia.transports.errors import describe
 from marginalia.transports.interruption import Interruption
 from resolvers.context import Context
+
+if TYPE_CHECKING:
+    from marginalia.rates.rate_limits import RateLimits  # loaded only with limits
 
 
 @dataclass
@@ -100,6 +105,7 @@ class PreparedRequest:
 
     operation: PreparedOperation
     variables: Mapping[str, Any]
+    cost: int
     extensions: Mapping[str, Any] | None
     """The `extensions` of the response."""
     started: float
@@ -122,6 +128,8 @@ class Runner:
         mutation_time: float,
         watch: SessionWatch,
         observers: Sequence[Observer] = (),
+        rate_limits: "RateLimits | None" = None,
+        quota: StorageQuota | None = None,
     ) -> None:
         self.operations = operations
         self._documents = documents
@@ -142,6 +150,8 @@ class Runner:
             OperationType.SUBSCRIPTION: limits,
         }
         self._observers = observers
+        self._rate_limits = rate_limits
+        self._quota = quota
 
     def prepare(
         self, call: GraphQLRequest, *, transport: str, report_cost: bool = False
@@ -158,12 +168,13 @@ class Runner:
         except Refused as refusal:
             return self._refusal(refusal, OperationRecord(operation, transport, started, is_trusted=is_trusted))
         reported = {"cost": {"requested": cost, "limit": self.operations.limits.cost}} if report_cost else None
-        return PreparedRequest(operation, call.variables, reported, started, is_trusted)
+        return PreparedRequest(operation, call.variables, cost, reported, started, is_trusted)
 
     async def run(self, ready: PreparedRequest, session: Session, *, transport: str) -> GraphQLResponse:
-        """Run a query or mutation and return its response."""
+        """Run a query or mutation and return its response. Raises `RateLimited`."""
         operation = ready.operation
         with self._observed(_run_of(ready, transport)) as run:
+            await self._charge(ready, session)
             try:
                 result = await execution.execute(
                     operation, ready.variables, self._context_for(session), self._bounds[operation.kind]
@@ -181,13 +192,16 @@ class Runner:
         """Yield the responses of an operation: one of a query or mutation, any number of a subscription.
 
         Inside the block, a subscription is live. Leaving the block ends it. The end of the session ends it too:
-        its last response then has no data, and an error whose code says why.
+        its last response then has no data, and an error whose code says why. Raises `RateLimited`.
         """
         if ready.operation.kind is not OperationType.SUBSCRIPTION:
             yield _one(await self.run(ready, session, transport=transport))
             return
         with self._observed(_run_of(ready, transport)) as run:
             async with AsyncExitStack() as subscription:
+                await self._charge(ready, session)
+                if self._rate_limits is not None:
+                    subscription.enter_context(self._rate_limits.subscription(session.principal()))
                 try:
                     results = await subscription.enter_async_context(self._subscribe(ready, session))
                 except Refused as refusal:
@@ -206,6 +220,20 @@ class Runner:
         with self._observed(_run_of(ready, transport)) as run:
             run.outcome, run.code = "refused", code
 
+    @contextmanager
+    def socket(self, session: Session) -> Iterator[None]:
+        """Count a socket while it is open. Raises `RateLimited`."""
+        if self._rate_limits is None:
+            yield
+            return
+        with self._rate_limits.socket(session.principal()):
+            yield
+
+    async def _charge(self, ready: PreparedRequest, session: Session) -> None:
+        """Charge an operation to its principal: the one place for all transports. Raises `RateLimited`."""
+        if self._rate_limits is not None:
+            await self._rate_limits.charge(session.principal(), ready.cost, ready.operation.writes)
+
     def _subscribe(
         self, ready: PreparedRequest, session: Session
     ) -> AbstractAsyncContextManager[AsyncIterator[Result]]:
@@ -221,7 +249,8 @@ class Runner:
     def _context_for(self, session: Session) -> MakeContext:
         def context(selected: Selection) -> Context:
             principal = session.principal()
-            return Context(principal, Store(self._database, principal, self._anchors, selected), self._chat_feed)
+            store = Store(self._database, principal, self._anchors, selected, self._quota)
+            return Context(principal, store, self._chat_feed)
 
         return context
 
@@ -236,6 +265,9 @@ class Runner:
             ends = [observe(run) for observe in self._observers]
             try:
                 yield run
+            except RateLimited:
+                run.outcome, run.code = "refused", CODE
+                raise
             finally:
                 for end in reversed(ends):
                     end()

@@ -71,7 +71,10 @@ def one(answer: GraphQLResponse) -> Answers:
 
 
 async def stream(form: str, answers: Answers, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
-    """Send a stream of responses to its end, or until the client disconnects."""
+    """Send a stream of responses to its end, or until the client disconnects.
+
+    Raises what starting the responses raises; nothing is sent then.
+    """
     framing = FRAMINGS[form]
     outlet = _Outlet(send)
     sending = asyncio.create_task(_send_all(framing, answers, headers, outlet))

@@ -11,6 +11,7 @@ from graphql import GraphQLError
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
+from websockets.frames import CloseCode
 
 from db.connection.errors import DatabaseUnavailable
 from engine import errors
@@ -19,7 +20,9 @@ from marginalia.authentication import credentials
 from marginalia.authentication.authentication import Authentication
 from marginalia.authentication.session import AuthenticationUnavailable, Session, SessionEnded, Unauthenticated
 from marginalia.authentication.watch import SessionWatch
+from marginalia.rates.rate_limited import RateLimited
 from marginalia.transports import request
+from marginalia.transports.forwarded import client_address
 from marginalia.transports.http import explanation, request_id
 from marginalia.transports.interruption import Interruption
 from marginalia.transports.origins import AllowedOrigins, OriginRefusals
@@ -95,7 +98,8 @@ class SocketView:
         if not offered:
             await websocket.close(4406, "Subprotocol not acceptable")
             return
-        with structlog.contextvars.bound_contextvars(request_id=request_id(websocket.headers)):
+        name = request_id(websocket.headers)
+        with structlog.contextvars.bound_contextvars(request_id=name, client=client_address(scope)):
             await _Socket(websocket, self._runner, self._authentication, self._watch, self._limits).serve()
 
 
@@ -117,7 +121,8 @@ class _Socket:
         self._limits = limits
         self._session: Session | None = None
         self._interruption = Interruption()
-        self._watching = ExitStack()
+        self._held = ExitStack()
+        """The watch of its session, and its place among the sockets of its user."""
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         """Operations whose id is free again, while they still send their last message or stop."""
@@ -142,8 +147,8 @@ class _Socket:
         except GONE:
             pass
         finally:
-            self._watching.close()
-            await self._end_operations()
+            with self._held:
+                await self._end_operations()
 
     async def _message(self) -> dict[str, Any]:
         received = await self._websocket.receive()
@@ -185,12 +190,17 @@ class _Socket:
             raise ProtocolError(4429, "Too many initialisation requests")
         try:
             given = credentials.from_payload(payload, self._websocket.headers)
-            self._session = await self._authentication.authenticate(given)
+            session = await self._authentication.authenticate(given)
+            self._held.enter_context(self._runner.socket(session))
         except Unauthenticated as error:
             raise ProtocolError(4403, "Forbidden", explanation(error)) from None
         except (AuthenticationUnavailable, DatabaseUnavailable) as error:
             raise ProtocolError(1013, "Temporarily unavailable, please retry", {"reason": str(error)}) from None
-        self._watching.enter_context(self._watch.watching(self._session, self._interruption.interrupt))
+        except RateLimited as limited:
+            # A code after which clients connect again.
+            raise ProtocolError(CloseCode.TRY_AGAIN_LATER, str(limited)) from None
+        self._session = session
+        self._held.enter_context(self._watch.watching(session, self._interruption.interrupt))
         await self._send({"type": "connection_ack"})
 
     async def _subscribe(self, name: str, payload: object) -> None:
@@ -217,6 +227,9 @@ class _Socket:
     async def _operate(self, name: str, call: GraphQLRequest, session: Session) -> None:
         try:
             await self._answer(name, call, session)
+        except RateLimited as limited:
+            with suppress(*GONE):
+                await self._last(name, {"type": "error", "payload": [limited.error]})
         except GONE:
             pass
         except Exception as fault:  # the last place where the client can get an error

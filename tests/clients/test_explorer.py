@@ -46,9 +46,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the demo; under a prefix, if a test gives one."""
     file = tmp_path_factory.mktemp("explorer") / "marginalia.db"
-    with running_server(f"sqlite:///{file}", "--demo") as server:
+    prefix = ["--root-path", request.param] if hasattr(request, "param") else []
+    with running_server(f"sqlite:///{file}", "--demo", *prefix) as server:
         yield server
 
 
@@ -82,6 +84,16 @@ def run(page: Page, tab: str) -> None:
 
 def answers(page: Page, text: str) -> None:
     expect(page.locator(".graphiql-response .result-window")).to_contain_text(text, timeout=20_000)
+
+
+@pytest.mark.parametrize("address", ["/chat"], indirect=True)
+def test_under_a_prefix_the_page_asks_for_nothing_outside(page: Page, address: str) -> None:
+    assert page.url == f"{address}/graphiql"
+    page.locator(".graphiql-execute-button").click()
+    answers(page, '"__typename": "ImportDocumentSuccess"')
+    with page.expect_websocket() as opened:
+        run(page, "FollowChats")
+    assert opened.value.url == f"{address}/graphql".replace("http", "ws", 1)
 
 
 def test_the_first_tab_runs_and_its_answer_shows(page: Page, tmp_path: Path) -> None:

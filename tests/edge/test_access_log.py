@@ -36,6 +36,7 @@ async def test_a_line_tells_what_was_run_and_what_it_took(client: Served, log: L
         "outcome": "ok",
         "code": None,
         "statements": 1,
+        "client": "127.0.0.1",
         "event": "operation",
         "logger": "marginalia.access",
         "level": "info",

@@ -73,7 +73,7 @@ async def test_an_address_is_served_with_a_slash_at_its_end(client: Served, path
 @pytest.mark.parametrize("path", ["/graphiql/", "/livez/", "/readyz/", "/metrics/"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_every_address_is_served_with_a_slash_at_its_end(client: Served, path: str, method: str) -> None:
-    assert (await client.http.request(method, path)).status_code == 200
+    assert (await client.http.request(method, path, follow_redirects=True)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/graphql//", "/graphiql/assets", "/none/"])

@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from marginalia import server as serving
 from marginalia.startup import SOUND_SQLITE
+from tests.support import signed_in
 from tests.support.processes import ROOT, Server, environment, running_process
 
 COUNT = "{ documents(first: 100) { edges { node { id createdAt } } } }"
@@ -141,6 +142,15 @@ def test_a_server_whose_processes_cannot_start_does_not_end_well(workers: int) -
 
     assert ended.returncode == 3, ended.stderr
     assert "This cannot start" in ended.stderr
+
+
+def test_with_tokens_other_machines_are_served(url: str) -> None:
+    with running_process(url, "--host", "0.0.0.0", allowed_hosts="editor.example", **signed_in.SETTINGS) as server:  # noqa: S104
+        assert server.address.startswith("http://127.0.0.1:")
+        for host, status in ((urlsplit(server.address).netloc, 200), ("editor.example", 200), ("other.example", 400)):
+            headers = {**signed_in.HEADERS, "Host": host}
+            asked = httpx.get(f"{server.address}/graphql", params={"query": "{ __typename }"}, headers=headers)
+            assert asked.status_code == status
 
 
 def test_a_request_that_does_not_end_does_not_keep_a_server(url: str) -> None:

@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from tests.support.ports import free_port
+
 
 @dataclass
 class PgBouncer:
@@ -70,7 +72,7 @@ def running(server_url: str, mode: str, *, size: int, **options: object) -> Iter
     found = binary()
     with tempfile.TemporaryDirectory(prefix="marginalia-pgbouncer-") as name:
         file = Path(name) / "pgbouncer.ini"
-        port = _free_port()
+        port = free_port()
         settings = {
             "listen_addr": "127.0.0.1",
             "listen_port": port,
@@ -112,9 +114,3 @@ def _as_somebody(server_url: str) -> list[str]:
     folder = parse_qs(urlsplit(server_url).query).get("host")
     owner = pwd.getpwuid(os.stat(folder[0]).st_uid).pw_name if folder else "nobody"
     return ["-u", owner if owner != "root" else "nobody"]
-
-
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])

@@ -1,0 +1,1 @@
+"""Rates: how much one user may ask for, and keep open at a time."""
