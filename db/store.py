@@ -18,10 +18,13 @@ from db.reading.bisection import read_each
 from db.reading.loaders import Loaders
 from db.reading.paging import Connection, Page
 from db.reading.rows import Selection, with_more
-from db.reading.visibility import Viewer
+from db.reading.visibility import Reach, Viewer
 from db.storage_quota import StorageQuota, StorageUse
 
 T = TypeVar("T")
+
+NOTHING_SELECTED: Selection = {}
+"""Of each row, only what finds it is read."""
 
 
 class Store:
@@ -60,6 +63,16 @@ class Store:
         anchor = await self._anchors.load(self._viewer, document_id, section_id, selected)
         self.load.prime(anchor)
         return anchor
+
+    async def has_role_on(self, document_id: str) -> bool:
+        """Whether the principal has a role on a document, in the trash or not. Raises `DatabaseUnavailable`.
+
+        Many that ask at the same time share their statements.
+        """
+        if self._viewer.shape.reach in (Reach.ALL, Reach.NAMED):
+            return True  # only the end of its session takes such a role away
+        anchor = await self._anchors.load(self._viewer, document_id, "", NOTHING_SELECTED)
+        return anchor.document is not None or await self.load.roles_on_documents.load(document_id) is not None
 
     async def anchors(self, document_id: str, section_ids: Iterable[str]) -> Mapping[str, Anchor | Exception]:
         """Read the anchors of sections in a document, all in one statement. Raises `DatabaseUnavailable`.

@@ -50,6 +50,7 @@ def documents_of_chats(
 
 
 async def section_chat_opened(info: Info, doc_id: DocId) -> AsyncIterator[ChatSession]:
+    info.context.followed.append(doc_id)
     return await chats.opened_chats(info.context.store, info.context.chat_feed, doc_id)
 
 

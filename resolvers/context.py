@@ -1,7 +1,7 @@
 """The context of an operation, which every resolver receives."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import strawberry
@@ -21,6 +21,8 @@ class Context:
     principal: Principal
     store: Store
     chat_feed: ChatFeed
+    followed: list[str] = field(default_factory=list)
+    """The documents that a subscription shows. It ends when the principal loses its role on one of them."""
 
 
 Info = strawberry.Info[Context, None]

@@ -3,7 +3,6 @@
 import re
 import time
 from datetime import datetime
-from hashlib import sha256
 
 import structlog
 
@@ -11,6 +10,7 @@ from db import credential_lookups
 from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
 from db.credential_lookups import FoundKey
+from db.credentials import digest as credentials_digest
 from db.models import UserKind
 from db.principals import Principal
 from db.users import Profile
@@ -47,7 +47,7 @@ class ApiKeys:
         secret = credentials.token or ""
         if not _SECRET.fullmatch(secret):
             raise Unauthenticated("the API key has not the form of one")
-        digest = sha256(secret.encode()).hexdigest()
+        digest = credentials_digest(secret)
         key = await self._found.find(digest)
         if key is None:
             raise Unauthenticated("there is no such API key")
@@ -87,7 +87,7 @@ def _acting(key: FoundKey, user_id: str | None) -> tuple[Principal, Profile]:
         return principal, Profile(key.workspace_id, key.id, key.kind, key.name, None, key.created_at)
     # The backend says who, not how they are called: a user who is known keeps their name.
     profile = Profile(key.workspace_id, user_id, UserKind.PERSON, user_id)
-    return Principal(user_id, key.workspace_id, key.role, UserKind.PERSON), profile
+    return Principal(user_id, key.workspace_id, key.role, UserKind.PERSON, key_id=key.id), profile
 
 
 def _timestamp(at: datetime | None) -> float | None:

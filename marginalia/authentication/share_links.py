@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from db import credential_lookups
 from db.connection.database import Database
+from db.credentials import digest as credentials_digest
 from db.models import UserKind
 from db.principals import Principal
 from db.users import Profile
@@ -35,7 +36,7 @@ class ShareLinks:
         secret = credentials.token or ""
         if not _SECRET.fullmatch(secret):
             raise Unauthenticated("the share link has not the form of one")
-        digest = sha256(secret.encode()).hexdigest()
+        digest = credentials_digest(secret)
         link = await self._found.find(digest)
         if link is None:
             raise Unauthenticated("there is no such share link")

@@ -202,8 +202,9 @@ class Runner:
                 await self._charge(ready, session)
                 if self._rate_limits is not None:
                     subscription.enter_context(self._rate_limits.subscription(session.principal()))
+                followed: list[str] = []
                 try:
-                    results = await subscription.enter_async_context(self._subscribe(ready, session))
+                    results = await subscription.enter_async_context(self._subscribe(ready, session, followed))
                 except Refused as refusal:
                     yield _one(
                         _recorded(run, GraphQLResponse(None, errors.present(refusal.errors, describe), executed=False))
@@ -211,7 +212,7 @@ class Runner:
                 else:
                     run.outcome, interruption = "ok", Interruption()
                     subscription.enter_context(
-                        self._watch.watching(session, interruption.interrupt, self._still_allowed(ready, session))
+                        self._watch.watching(session, interruption.interrupt, self._still_allowed(session, followed))
                     )
                     yield _while_valid(run, ready, session, results, interruption)
 
@@ -235,22 +236,26 @@ class Runner:
             await self._rate_limits.charge(session.principal(), ready.cost, ready.operation.writes)
 
     def _subscribe(
-        self, ready: PreparedRequest, session: Session
+        self, ready: PreparedRequest, session: Session, followed: list[str]
     ) -> AbstractAsyncContextManager[AsyncIterator[Result]]:
         return execution.subscribe(
-            ready.operation, ready.variables, self._context_for(session), self._bounds[ready.operation.kind]
+            ready.operation, ready.variables, self._context_for(session, followed), self._bounds[ready.operation.kind]
         )
 
-    def _still_allowed(self, _ready: PreparedRequest, _session: Session) -> Allowed | None:
+    def _still_allowed(self, session: Session, followed: Sequence[str]) -> Allowed:
         """Return what tells, twice a second, whether the principal may still see what it has subscribed to."""
-        # Nothing takes a role on a document away yet, except with the credentials.
-        return None
 
-    def _context_for(self, session: Session) -> MakeContext:
+        async def is_allowed() -> bool:
+            store = Store(self._database, session.principal(), self._anchors)
+            return all([await store.has_role_on(document_id) for document_id in followed])
+
+        return is_allowed
+
+    def _context_for(self, session: Session, followed: list[str] | None = None) -> MakeContext:
         def context(selected: Selection) -> Context:
             principal = session.principal()
             store = Store(self._database, principal, self._anchors, selected, self._quota)
-            return Context(principal, store, self._chat_feed)
+            return Context(principal, store, self._chat_feed, [] if followed is None else followed)
 
         return context
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Delete, delete, update
 
 from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
-from db.models import ApiKey, ShareLink
+from db.models import ApiKey, Document, Grant, ShareLink
+from db.principals import Role
 from db.times import utcnow
 from marginalia.authentication.session import Session
 from tests.conftest import Serve
@@ -107,6 +108,31 @@ async def test_all_of_a_socket_ends(client: Served, credential: tuple[str, str, 
     assert {(message["type"], message["id"]) for message in messages[:2]} == {("error", "a"), ("error", "b")}
     assert {message["payload"][0]["extensions"]["code"] for message in messages[:2]} == {code}
     assert messages[2] == 4403
+
+
+@pytest.mark.parametrize("loses", ["a grant", "what was open"])
+async def test_a_stream_ends_with_the_role_on_its_document(client: Served, database: Database, loses: str) -> None:
+    """Shows: the socket stays open, because only one of its operations has ended."""
+    is_granted = loses == "a grant"
+    document = await factories.document(database, access="RESTRICTED" if is_granted else "WORKSPACE")
+    other = await factories.document(database)
+    grant = Grant(workspace_id="local", document_id=document.id, user_id="u1", role=Role.READER, granted_by="ann")
+    if is_granted:
+        await factories.add(database, grant)
+    async with asgi_socket(client, bearer(sign(role="READER"))) as socket:
+        await socket.init()
+        await socket.subscribe("a", OPENED, d=document.id)
+        await socket.subscribe("b", OPENED, d=other.id)
+        await until_subscribed(client, 2)
+        async with in_time():
+            async with database.begin() as session:
+                lost = delete(Grant) if is_granted else update(Document).where(Document.id == document.id)
+                await session.execute(lost if isinstance(lost, Delete) else lost.values(access="RESTRICTED"))
+            message = await socket.receive()
+        assert (message["type"], message["id"]) == ("error", "a")
+        assert message["payload"][0]["extensions"]["code"] == "ACCESS_REVOKED"
+        await socket.send({"type": "ping"})
+        assert await socket.receive() == {"type": "pong"}
 
 
 @on_sqlite
