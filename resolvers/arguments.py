@@ -76,6 +76,10 @@ ExpiresAt = Annotated[
     datetime | None, argument(description="When the secret expires; without it, the secret never expires.")
 ]
 Access = Annotated[DocumentAccess, argument(description="Who may use the document without a grant.")]
+NewAccess = Annotated[
+    DocumentAccess | None,
+    argument(description="Who may use the document without a grant; WORKSPACE if not given."),
+]
 ChatId = Annotated[strawberry.ID, argument(description="The id of a chat session.")]
 NodeId = Annotated[
     strawberry.ID, argument(description="The id of an object that implements Node, including its prefix.")

@@ -17,6 +17,7 @@ from resolvers.arguments import (
     Last,
     LastSections,
     Markdown,
+    NewAccess,
     NewDocumentId,
     Title,
 )
@@ -58,15 +59,23 @@ async def markdown_of_documents(info: Info, parents: Parents[Document]) -> Seque
 
 
 async def create_document(
-    info: Info, title: Title, description: Description = None, id: NewDocumentId = None
+    info: Info,
+    title: Title,
+    description: Description = None,
+    id: NewDocumentId = None,
+    access: NewAccess = None,
 ) -> CreateDocumentResult:
-    return await documents.create_document(info.context.store, title, description, id)
+    return await documents.create_document(info.context.store, title, description, id, access)
 
 
 async def import_document(
-    info: Info, markdown: Markdown, title: ImportTitle = None, id: NewDocumentId = None
+    info: Info,
+    markdown: Markdown,
+    title: ImportTitle = None,
+    id: NewDocumentId = None,
+    access: NewAccess = None,
 ) -> ImportDocumentResult:
-    return await documents.import_document(info.context.store, title, markdown, id)
+    return await documents.import_document(info.context.store, title, markdown, id, access=access)
 
 
 def created_edges(

@@ -10,12 +10,13 @@ from typing import TypeVar
 from db import documents as arrangement
 from db import ids
 from db.inserts import insert_if_absent
-from db.models import ChatSession, Document, Section
+from db.models import ChatSession, Document, DocumentAccess, Section
 from db.reading.loaders import AwaitableOrValue, Loaded
 from db.reading.paging import Connection, Edge, Page, counted
 from db.reading.unreadable import Unreadable
 from db.store import Store, Transaction
-from services import access, limits, markdown, storage, validation
+from services import access as rights
+from services import limits, markdown, storage, validation
 from services.access import Action
 from services.commands import command, long_command
 from services.idempotency import creation_digest, is_retry_of
@@ -57,10 +58,14 @@ exports = Worker("export", limits.PENDING_EXPORT_LENGTH)
 
 @command
 async def create_document(
-    store: Store, title: str, description: str | None, own_id: str | None
+    store: Store,
+    title: str,
+    description: str | None,
+    own_id: str | None,
+    access: DocumentAccess | None = None,
 ) -> CreateDocumentResult:
-    """Create a document without sections."""
-    if refused := access.on_workspace(store, Action.CREATE_DOCUMENT):
+    """Create a document without sections, open to the workspace if `access` is None."""
+    if refused := rights.on_workspace(store, Action.CREATE_DOCUMENT):
         return refused
     if invalid := validation.invalid(
         validation.title(title),
@@ -70,21 +75,26 @@ async def create_document(
         return invalid
     if full := storage.refusal(store):
         return full
-    digest = creation_digest(own_id, "createDocument", title, description)
-    document = _document(store, title, description, own_id, digest)
+    digest = creation_digest(own_id, "createDocument", title, description, *_given(access))
+    document = _document(store, title, description, own_id, access, digest)
     return await _add(store, document, [], CreateDocumentSuccess)
 
 
 @long_command
 async def import_document(
-    store: Store, title: str | None, source: str, own_id: str | None, file_name: str | None = None
+    store: Store,
+    title: str | None,
+    source: str,
+    own_id: str | None,
+    file_name: str | None = None,
+    access: DocumentAccess | None = None,
 ) -> ImportDocumentResult:
     """Create a document from CommonMark: one section for each heading, and one for the text before the first.
 
     Without `title`, the document takes the title in the front matter, or else its first heading, or else `file_name`.
     Either all of the document is stored, or nothing.
     """
-    if refused := access.on_workspace(store, Action.CREATE_DOCUMENT):
+    if refused := rights.on_workspace(store, Action.CREATE_DOCUMENT):
         return refused
     if invalid := validation.invalid(
         validation.title(title), validation.markdown(source), validation.caller_id(ids.DOCUMENT, own_id)
@@ -99,10 +109,10 @@ async def import_document(
         return InvalidInput.of("markdown", str(limit))
     if invalid := _too_much(passages):
         return invalid
-    digest = creation_digest(own_id, "importDocument", title, source)
+    digest = creation_digest(own_id, "importDocument", title, source, *_given(access))
     if title is None:
         title = validation.as_title(markdown.title(passages)) or validation.as_title(file_name) or UNTITLED
-    document = _document(store, title, None, own_id, digest)
+    document = _document(store, title, None, own_id, access, digest)
     sections = [
         Section(
             workspace_id=store.workspace_id,
@@ -180,15 +190,28 @@ async def export_markdown(store: Store, document: Document) -> str:
     return await exports.run(sum(len(text.content) for text in texts), budget, compose)
 
 
-def _document(store: Store, title: str, description: str | None, own_id: str | None, digest: str | None) -> Document:
+def _document(
+    store: Store,
+    title: str,
+    description: str | None,
+    own_id: str | None,
+    access: DocumentAccess | None,
+    digest: str | None,
+) -> Document:
     return Document(
         workspace_id=store.workspace_id,
         id=own_id or ids.new(ids.DOCUMENT),
         title=title.strip(),
         description=description,
+        access=access or DocumentAccess.WORKSPACE,
         creation_digest=digest,
         created_by=store.principal.user_id,
     )
+
+
+def _given(access: DocumentAccess | None) -> Sequence[str]:
+    """Return the access for a digest, if it was given: without it, the digest is that of calls that did not know it."""
+    return () if access is None else (access,)
 
 
 async def _add(

@@ -291,3 +291,42 @@ async def test_a_section_removed_from_a_restricted_document_stays_with_its_reade
         for client, sees in ((ann, True), (bob, False), (owner, True)):
             found = await client("query ($id: ID!) { section(id: $id) { id } }", id=section)
             assert (found["section"] is not None) == sees
+
+
+CREATE = """
+mutation ($id: ID, $access: DocumentAccess) {
+  createDocument(title: "A", id: $id, access: $access) {
+    ... on CreateDocumentSuccess { document { id access viewerRole } }
+    ... on Error { code }
+  }
+}
+"""
+
+IMPORT = """
+mutation ($access: DocumentAccess) {
+  importDocument(markdown: "# A", access: $access) {
+    ... on ImportDocumentSuccess { document { id access viewerRole } }
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("operation", [CREATE, IMPORT])
+async def test_a_document_can_be_made_restricted(serve: Serve, operation: str) -> None:
+    async with serve(ANN[Role.EDITOR]) as ann, serve(BOB[Role.EDITOR]) as bob:
+        for access, sees in ((None, True), ("WORKSPACE", True), ("RESTRICTED", False)):
+            (made,) = (await ann(operation, access=access)).values()
+            assert made["document"] == {
+                "id": made["document"]["id"],
+                "access": access or "WORKSPACE",
+                "viewerRole": "EDITOR",
+            }
+            found = await bob("query ($id: ID!) { document(id: $id) { id } }", id=made["document"]["id"])
+            assert (found["document"] is not None) == sees
+
+
+async def test_a_creation_with_another_access_is_no_retry(serve: Serve) -> None:
+    async with serve(ANN[Role.EDITOR]) as ann:
+        for access, code in (("RESTRICTED", None), ("RESTRICTED", None), ("WORKSPACE", "ID_TAKEN"), (None, "ID_TAKEN")):
+            made = (await ann(CREATE, id="own", access=access))["createDocument"]
+            assert made.get("code") == code
