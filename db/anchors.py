@@ -14,10 +14,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
-    case,
     func,
-    null,
-    or_,
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -56,8 +53,8 @@ class Anchor:
     chat: ChatSession | None = None
     opened_through: Document | None = None
     """The document through which the chat was opened. It can differ from the one the caller named."""
-    granted: int | None = None
-    """The role that a grant gives the caller on the document; read only if there is no chat."""
+    knows_through: bool = True
+    """Whether that document was read. Otherwise the caller reads it by its id, to learn whether it may see it."""
 
 
 class SectionChat(NamedTuple):
@@ -145,13 +142,8 @@ class _Anchors:
         selected, of_viewer = shape
         asked = _asked(dialect)
         viewer = Viewer(of_viewer, asked.c.workspace_id, asked.c.user_id, visibility.named_documents())
-        is_limited = of_viewer.reach in (Reach.OPEN, Reach.GRANTED)
-        opened_through: Any = Document.__table__.alias("opened_through")
-        needed: Selection = {**_NEEDED, **({Document: visibility.DECIDING} if is_limited else {})}
-        parts = [part(kind, selected, needed.get(kind, ())) for kind in _KINDS]
-        parts.append(part(Document, selected)._replace(label="opened_through"))
+        parts = [part(kind, selected, _NEEDED.get(kind, ())) for kind in _KINDS]
         chain = LookupChain(dialect, asked)
-        through: Any = aliased(Document, opened_through)
         document = chain.add(
             parts[0], Document, visibility.readable_document(viewer), Document.id == asked.c.document_id
         )
@@ -162,32 +154,28 @@ class _Anchors:
             Placement.document_id == document("id"),
             Placement.section_id == asked.c.section_id,
         )
-        section = chain.add(
-            parts[2],
-            Section,
-            visibility.live_section(asked.c.workspace_id),
-            # Most sections stand in the document, and are read through it.
-            or_(placement("section_id").is_not(None), visibility.usable_section(viewer)),
-            Section.id == asked.c.section_id,
-        )
+        reads_all = of_viewer.reach is Reach.ALL
+        # Others read a section through the document, where most sections stand; elsewhere it takes another statement.
+        named = asked.c.section_id if reads_all else placement("section_id")
+        section = chain.add(parts[2], Section, visibility.live_section(asked.c.workspace_id), Section.id == named)
         chat = chain.add(
             parts[3],
             ChatSession,
             ChatSession.workspace_id == asked.c.workspace_id,
             ChatSession.section_id == section("id"),
         )
-        chain.add(
-            parts[4],
-            through,
-            visibility.readable_document(viewer, through),
-            through.id == chat("document_id"),
-            through.id != asked.c.document_id,  # usually the same document, which is not read twice
-        )
-        # Only the opening of a chat needs a role above that of a reader.
-        granted = (
-            case((chat("id").is_(None), visibility.granted_role(viewer, document("id")))) if is_limited else null()
-        )
-        return select(*chain.columns, granted.label("granted"), asked.c.number).select_from(chain.joined), parts
+        if reads_all:
+            opened_through: Any = Document.__table__.alias("opened_through")
+            through: Any = aliased(Document, opened_through)
+            parts.append(part(Document, selected)._replace(label="opened_through"))
+            chain.add(
+                parts[4],
+                through,
+                visibility.live_document(asked.c.workspace_id, through),
+                through.id == chat("document_id"),
+                through.id != asked.c.document_id,  # usually the same document, which is not read twice
+            )
+        return select(*chain.columns, asked.c.number).select_from(chain.joined), parts
 
 
 _ANCHORS = _Anchors()
@@ -198,18 +186,26 @@ _KINDS = (Document, Placement, Section, ChatSession)
 _NEEDED: Selection = {Section: frozenset({"chat_session_id"})}
 """What the callers of `find` read of every anchor, besides keys."""
 
+_UNREAD = object()
+
 
 def _anchor(
     document: Document | None,
     placement: Placement | None,
     section: Section | None,
     chat: ChatSession | None,
-    opened_through: Document | None,
-    granted: int | None,
+    through: Any = _UNREAD,
 ) -> Anchor:
     if document is not None and chat is not None and chat.document_id == document.id:
-        opened_through = document
-    return Anchor(document, section, placement, chat, opened_through, granted)
+        through = document
+    return Anchor(
+        document,
+        section,
+        placement,
+        chat,
+        None if through is _UNREAD else through,
+        knows_through=through is not _UNREAD,
+    )
 
 
 def _asked(dialect: str) -> FromClause:

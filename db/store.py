@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from db import anchors, api_keys, audit, documents, messages, people, trash, workspaces
@@ -61,6 +62,9 @@ class Store:
         """
         selected = with_more(self._selected, also) if also else self._selected
         anchor = await self._anchors.load(self._viewer, document_id, section_id, selected)
+        if self._needs_section(anchor):
+            section = await Loaders(self._database, self.principal, selected).sections.load(section_id)
+            anchor = replace(anchor, section=section)
         self.load.prime(anchor)
         return anchor
 
@@ -84,10 +88,25 @@ class Store:
             AnchorKey(self.workspace_id, user_id, document_id, section_id) for section_id in dict.fromkeys(section_ids)
         ]
         found = await read_each(lambda some: anchors.find(self._database, viewer, some, self._selected), keys)
-        for anchor in found.values():
-            if isinstance(anchor, Anchor):
+        elsewhere = [key.section_id for key, anchor in found.items() if self._needs_section(anchor)]
+        sections = dict(zip(elsewhere, await self.load.sections.load_many(elsewhere), strict=True))
+        anchors_found: dict[str, Anchor | Exception] = {}
+        for (*_, section_id), anchor in found.items():
+            section = sections.get(section_id)
+            if isinstance(anchor, Anchor) and not isinstance(section, Exception):
+                anchor = replace(anchor, section=section or anchor.section)
                 self.load.prime(anchor)
-        return {key.section_id: found[key] for key in keys}
+            anchors_found[section_id] = section if isinstance(section, Exception) else anchor
+        return anchors_found
+
+    def _needs_section(self, anchor: Anchor | Exception) -> bool:
+        """Whether a section may stand elsewhere, where the principal can read it. Only owners read it at once."""
+        return (
+            isinstance(anchor, Anchor)
+            and self._viewer.shape.reach is not Reach.ALL
+            and anchor.document is not None
+            and anchor.placement is None
+        )
 
     async def standing(self, document_id: str) -> Sequence[SectionChat] | None:
         """Read the sections of a document and their chats. None: the document does not exist.

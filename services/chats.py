@@ -88,9 +88,11 @@ async def ensure_section_chat(store: Store, document_id: str, section_id: str) -
     """
     async for _ in RetrySchedule(eager=True):
         anchor = await store.anchor(document_id, section_id)
-        if refused := _refused(store, anchor, document_id, section_id):
+        if refused := _refused(anchor, document_id, section_id):
             return refused
         if anchor.chat is None:
+            if not await _may_open(store, document_id):
+                return Forbidden(section_id)
             written = await _write(store, document_id, missing=[section_id])
             if written.created:
                 return _ensured_as(written.created[0], Ensured.CREATED)
@@ -120,7 +122,10 @@ async def ensure_section_chats(store: Store, document_id: str, section_ids: Sequ
         found = {key: anchor for key, anchor in read.items() if isinstance(anchor, Anchor)}
         if not done and any(anchor.document is None for anchor in found.values()):
             return DocumentNotFound(document_id)
-        refused = {key: _refused(store, anchor, document_id, key) for key, anchor in found.items()}
+        refused = {key: _refused(anchor, document_id, key) for key, anchor in found.items()}
+        without = [key for key, anchor in found.items() if not refused[key] and anchor.chat is None]
+        if without and not await _may_open(store, document_id):
+            refused |= {key: Forbidden(key) for key in without}
         open_to_us = {key: anchor for key, anchor in found.items() if not refused[key]}
         missing = [key for key, anchor in open_to_us.items() if anchor.chat is None]
         wrong = [key for key, anchor in open_to_us.items() if _is_wrong(anchor)]
@@ -206,18 +211,12 @@ async def opened_chat(store: Store, document_id: str, chat: ChatSession) -> Sect
     return SectionChatOpened(anchor.chat, anchor.chat.created_at)
 
 
-def _refused(store: Store, anchor: Anchor, document_id: str, section_id: str) -> RefusedChat | None:
+def _refused(anchor: Anchor, document_id: str, section_id: str) -> RefusedChat | None:
     if anchor.document is None:
         return DocumentNotFound(document_id)
     if anchor.section is None:
         return SectionNotFound(section_id)
-    if anchor.placement is None:
-        return SectionNotInDocument(document_id, section_id)
-    if anchor.chat is not None or access.may(
-        store.principal.role_on(anchor.document, anchor.granted), Action.OPEN_CHAT
-    ):
-        return None
-    return Forbidden(section_id)
+    return SectionNotInDocument(document_id, section_id) if anchor.placement is None else None
 
 
 async def _may_open(store: Store, document_id: str) -> bool:

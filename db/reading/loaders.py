@@ -290,7 +290,7 @@ class Loaders:
             self._chats_by_section[anchor.section.id] = anchor.chat
         if anchor.chat is not None:
             self._chats[anchor.chat.id] = anchor.chat
-            if anchor.chat.document_id is not None:
+            if anchor.chat.document_id is not None and anchor.knows_through:
                 self._documents[anchor.chat.document_id] = anchor.opened_through
 
     def clear(self) -> None:

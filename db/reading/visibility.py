@@ -77,9 +77,6 @@ class Viewer:
 
 _ALL = Shape(Reach.ALL, Role.READER)
 
-DECIDING = frozenset({"access", "created_by"})
-"""What `Principal.role_on` reads of a document, besides its id."""
-
 WORKSPACE: BindParameter[str] = BindParameter("workspace", type_=Text())
 """The workspace of the viewer, as the parameter `workspace` of a statement."""
 

@@ -9,7 +9,6 @@ from sqlalchemy import text
 from db.anchors import Anchor
 from db.connection import retry
 from db.connection.database import Database
-from db.store import Store
 from services import chats
 from tests.checkers.histories.load import Load
 from tests.checkers.mutants.test_mutants_ensure import leaving_out, postgresql, sqlite
@@ -69,9 +68,9 @@ async def test_those_who_remember_for_a_moment_what_they_read_are_found(
     """
     refused, remembered = chats._refused, dict[tuple[str, ...], Anchor]()
 
-    def refused_by_the_last(store: Store, anchor: Anchor, *key: str) -> object:
+    def refused_by_the_last(anchor: Anchor, *key: str) -> object:
         before, remembered[key] = remembered.get(key, anchor), anchor
-        return refused(store, before, *key)
+        return refused(before, *key)
 
     monkeypatch.setattr(chats, "_refused", refused_by_the_last)
     load = Load(servers, database)
