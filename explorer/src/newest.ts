@@ -21,9 +21,9 @@ interface Answer {
 }
 
 /** Ask the server once. Null when it has no such document, cannot answer, or takes over two seconds. */
-export async function fetchNewestIds(url: string): Promise<Ids | null> {
+export async function fetchNewestIds(url: string, send: typeof fetch): Promise<Ids | null> {
   try {
-    const response = await fetch(url, {
+    const response = await send(url, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ query: newestIds }),

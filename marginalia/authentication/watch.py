@@ -95,7 +95,7 @@ async def _check_access(watched: _Watched, is_allowed: Allowed) -> None:
     try:
         if not await is_allowed():
             watched.interrupt(SessionEnded(End.ACCESS_REVOKED))
-    except DatabaseUnavailable:
-        pass
+    except (DatabaseUnavailable, SessionEnded):
+        pass  # nobody can tell, or the session itself has ended and the stream was told so
     except Exception:
         _log.exception("The access of a stream cannot be checked")

@@ -59,6 +59,8 @@ def serve(settings: Settings, target: tuple[str, int] | Path, *, workers: int, l
         print(f"GraphQL   {address}/graphql")
         if settings.explorer:
             print(f"Explorer  {address}/graphiql")
+            if _makes_tokens(settings):
+                print(f"Sign in   python -m marginalia token --user ID --role EDITOR --link --server {address}")
         print(f"Health    {address}/readyz")
         if loaded is not None:
             print(f"\nTry it:\n{loaded.curl(address, target if isinstance(target, Path) else None)}\n")
@@ -84,3 +86,8 @@ def _listen(target: tuple[str, int] | Path, auth: str) -> socket.socket:
         return unix_socket.listen(target)
     server.check_host(target[0], auth)
     return server.listen(*target)
+
+
+def _makes_tokens(settings: Settings) -> bool:
+    """Whether tokens are wanted, and `python -m marginalia token` can sign them."""
+    return settings.auth == "tokens" and bool(settings.token_secret or settings.token_secret_file)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -45,6 +46,12 @@ def token(
             "other document can be used.",
         ),
     ] = None,
+    link: Annotated[
+        bool, typer.Option("--link", help="Print a link that signs in to the explorer, instead of the token.")
+    ] = False,
+    server: Annotated[
+        str, typer.Option(metavar="URL", help="The server of that link, as `serve` prints it.")
+    ] = "http://127.0.0.1:8000",
 ) -> None:
     """Print a token for a user, signed with the configured secret."""
     from marginalia.authentication import signing
@@ -52,6 +59,7 @@ def token(
     from marginalia.authentication.signing import BadToken
 
     settings = read_for(None, read_authentication_settings)
+    explorer = _explorer(server)
     if (role is None) == (not document):
         fail("A token needs either --role or --document ID=ROLE.", MISCONFIGURED)
     try:
@@ -67,7 +75,19 @@ def token(
         )
     except (BadKey, BadToken) as error:
         fail(str(error), MISCONFIGURED)
-    print(made)
+    # In the fragment, which browsers do not send: no server or proxy sees or logs it.
+    print(f"{explorer}#token={made}" if link else made)
+
+
+def _explorer(server: str) -> str:
+    """Return the URL of the explorer of a server."""
+    try:
+        scheme, host, path, query, fragment = urlsplit(server)
+    except ValueError:
+        scheme = host = path = query = fragment = ""
+    if scheme not in ("http", "https") or not host or "@" in host or query or fragment or not server.isprintable():
+        fail("--server is the URL of a server, such as http://127.0.0.1:8000.", MISCONFIGURED)
+    return f"{scheme}://{host}{path.rstrip('/').removesuffix('/graphiql')}/graphiql"
 
 
 def _role(named: str) -> "Role":

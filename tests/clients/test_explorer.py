@@ -1,7 +1,6 @@
 """The explorer, as a person sees it: in a real browser, without the rest of the internet."""
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,40 +8,18 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.support.browser import answers, is_ours, launched, run, shows_editors
 from tests.support.processes import running_server
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 TABS = ["ImportDocument", "ListSections", "EnsureSectionChat", "PostMessage", "ReadChat", "FollowChats"]
-
-
-def installed() -> str | None:
-    """Find the browser: `MARGINALIA_CHROMIUM`, or one on the path."""
-    return os.environ.get("MARGINALIA_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = installed()
-    if path is None:
-        reason = "No Chromium here: install one, or name it in MARGINALIA_CHROMIUM."
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(QUIET))
-        yield launched
-        launched.close()
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -66,24 +43,10 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: None if is_ours(request.url, address) else complaints.append(request.url))
     page.goto(f"{address}/")
-    expect(page.locator(".graphiql-query-editor .view-line").first).to_be_visible(timeout=30_000)
+    shows_editors(page)
     yield page
     context.close()
     assert complaints == []
-
-
-def is_ours(url: str, address: str) -> bool:
-    return url.startswith((f"{address}/", "data:", "blob:"))
-
-
-def run(page: Page, tab: str) -> None:
-    page.locator(".graphiql-tab-button", has_text=tab).click()
-    page.wait_for_timeout(1_500)  # GraphiQL reads the name of the operation a moment after it shows the text
-    page.locator(".graphiql-execute-button").click()
-
-
-def answers(page: Page, text: str) -> None:
-    expect(page.locator(".graphiql-response .result-window")).to_contain_text(text, timeout=20_000)
 
 
 @pytest.mark.parametrize("address", ["/chat"], indirect=True)
@@ -99,6 +62,7 @@ def test_under_a_prefix_the_page_asks_for_nothing_outside(page: Page, address: s
 def test_the_first_tab_runs_and_its_answer_shows(page: Page, tmp_path: Path) -> None:
     expect(page).to_have_title("Marginalia")
     expect(page.locator(".graphiql-tab-button")).to_have_text(TABS)
+    expect(page.locator(".marginalia-bar")).to_have_count(0)  # nobody has to sign in here
     page.locator(".graphiql-execute-button").click()
     answers(page, '"__typename": "ImportDocumentSuccess"')
     page.screenshot(path=os.environ.get("MARGINALIA_SCREENSHOT", tmp_path / "explorer.png"))

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from marginalia.cli.commands import app
 from tests.conftest import Serve
 from tests.edge.authentication.conftest import viewer
+from tests.support.client import Served
 from tests.support.processes import ROOT, environment
 from tests.support.tokens import SECRET
 
@@ -82,6 +83,9 @@ def test_a_secret_is_never_overwritten(elsewhere: Path) -> None:
         (("--user", "u1", "--role", "EDITOR", "--expires", "0d"), None, "30d"),
         (("--user", "u1", "--role", "EDITOR", "--expires", "tomorrow"), None, "30d"),
         (("--user", "u1", "--role", "EDITOR", "--workspace", "a b"), None, "visible"),
+        (("--user", "u1", "--role", "EDITOR", "--link", "--server", "127.0.0.1:8000"), None, "--server"),
+        (("--user", "u1", "--role", "EDITOR", "--link", "--server", "http://u:p@a.example"), None, "--server"),
+        (("--user", "u1", "--role", "EDITOR", "--link", "--server", "http://[::1"), None, "--server"),
     ],
 )
 def test_a_token_that_would_not_work_is_not_made(args: tuple[str, ...], env: dict[str, str] | None, told: str) -> None:
@@ -89,6 +93,26 @@ def test_a_token_that_would_not_work_is_not_made(args: tuple[str, ...], env: dic
     assert (ended.exit_code, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
     assert told in line
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("server", "explorer"),
+    [
+        ((), "http://127.0.0.1:8000/graphiql"),
+        (("--server", "http://[::1]:9000"), "http://[::1]:9000/graphiql"),
+        (("--server", "https://a.example/chat/"), "https://a.example/chat/graphiql"),
+        (("--server", "https://a.example/chat/graphiql"), "https://a.example/chat/graphiql"),
+    ],
+)
+async def test_a_sign_in_link_has_the_token_where_no_server_sees_it(
+    server: tuple[str, ...], explorer: str, client: Served
+) -> None:
+    options = ("--user", "u1", "--role", "EDITOR", "--link", *server)
+    made = command("token", *options, env={"MARGINALIA_TOKEN_SECRET": SECRET})
+    page, token = made.stdout.strip().split("#token=")
+    assert page == explorer
+    assert await viewer(client, token) == {"id": "user_u1", "role": "EDITOR", "workspace": "ws_local"}
 
 
 def test_workspaces_are_created_and_listed(database_url: str) -> None:
