@@ -10,6 +10,7 @@ from graphql import (
     GraphQLNamedType,
     GraphQLObjectType,
     get_named_type,
+    get_nullable_type,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -41,7 +42,7 @@ UNLIMITED = {
 }
 """The settings of a server that takes these operations."""
 
-DEPTH = 2
+DEPTH = 1
 """The levels of objects that an operation selects below its root field."""
 
 
@@ -54,7 +55,7 @@ def arguments(field: GraphQLField) -> Mapping[str, str]:
             for inner, each in named.fields.items():
                 yield from paths(f"{name}.{inner}", each.type)
         else:
-            yield f"{name}.0" if is_list_type(getattr(given, "of_type", given)) else name, named.name
+            yield f"{name}.0" if _is_list(given) else name, named.name
 
     return {path: of for name, argument in field.args.items() for path, of in paths(name, argument.type)}
 
@@ -91,5 +92,9 @@ def _fields(kind: GraphQLObjectType, depth: int) -> str:
         if any(map(is_required_argument, field.args.values())) or (depth < 1 and not is_leaf_type(named)):
             continue
         alias = name if name in ("id", "code", "message") else f"{kind.name}_{name}: {name}"
-        selected.append(f"{alias} {_selection(named, depth - 1)}")
+        selected.append(f"{alias} {_selection(named, depth - (not _is_list(field.type)))}")
     return " ".join(selected)
+
+
+def _is_list(kind: Any) -> bool:
+    return is_list_type(get_nullable_type(kind))

@@ -163,67 +163,67 @@ def test_every_root_field_and_argument_is_in_the_table() -> None:
     assert not TABLE.keys() - FIELDS.keys(), "TABLE has fields that the schema does not have"
 
 
-@pytest.mark.parametrize("name", PRINCIPALS)
-async def test_queries_show_what_the_table_says(matrix: Matrix, name: str) -> None:
-    who, token = PRINCIPALS[name], matrix.world.token(name)
-    for field in (field for field in TABLE if KINDS[field] == "query"):
-        for case in TABLE[field]:
-            for places in ways(case, who):
-                given = await matrix.values(field, case, places)
-                response = await matrix.send(token, field, given)
-                found = response.json()
-                where = field, given, found
-                if case.lists:
-                    assert "errors" not in found, where
-                    shown = {edge["node"]["id"] for edge in found["data"][field]["edges"]}
-                    known = {matrix.world.id(kind, place) for kind, place in product(case.lists, PLACES)}
-                    right = await matrix.listed(field, case, who, places)
-                    # Where a cursor of the local workspace stands in the list of another does not matter.
-                    is_foreign = who.workspace == "other" and {"after", "before"} & case.arguments.keys()
-                    assert shown & known <= right if is_foreign else shown & known == right, where
-                    assert shown <= known or who.role is Role.OWNER, where
-                else:
+async def test_queries_show_what_the_table_says(matrix: Matrix) -> None:
+    for name, who in PRINCIPALS.items():
+        token = matrix.world.token(name)
+        for field in (field for field in TABLE if KINDS[field] == "query"):
+            for case in TABLE[field]:
+                for places in ways(case, who):
+                    given = await matrix.values(field, case, places)
+                    response = await matrix.send(token, field, given)
+                    found = response.json()
+                    where = name, field, given, found
+                    if case.lists:
+                        assert "errors" not in found, where
+                        shown = {edge["node"]["id"] for edge in found["data"][field]["edges"]}
+                        known = {matrix.world.id(kind, place) for kind, place in product(case.lists, PLACES)}
+                        right = await matrix.listed(field, case, who, places)
+                        # Where a cursor of the local workspace stands in the list of another does not matter.
+                        is_foreign = who.workspace == "other" and {"after", "before"} & case.arguments.keys()
+                        assert shown & known <= right if is_foreign else shown & known == right, where
+                        assert shown <= known or who.role is Role.OWNER, where
+                    else:
+                        ends = expected(who, case, places)
+                        refused = ends if field == "doctor" else "null"
+                        assert outcome(field, found) == (SUCCESS if ends == SUCCESS else refused), where
+                    assert not [text for text in matrix.hidden_texts(who) if text in response.text], where
+
+
+async def test_mutations_do_what_the_table_says(matrix: Matrix) -> None:
+    for name, who in PRINCIPALS.items():
+        for field in (field for field in TABLE if KINDS[field] == "mutation"):
+            for case in TABLE[field]:
+                for places in ways(case, who):
+                    given = await matrix.values(field, case, places)
+                    response = await matrix.send(matrix.world.token(name), field, given)
                     ends = expected(who, case, places)
-                    refused = ends if field == "doctor" else "null"
-                    assert outcome(field, found) == (SUCCESS if ends == SUCCESS else refused), where
-                assert not [text for text in matrix.hidden_texts(who) if text in response.text], where
+                    where = name, field, given, response.json()
+                    assert outcome(field, response.json()) == ends, where
+                    assert not [text for text in matrix.hidden_texts(who) if text in response.text], where
+                    if ends == SUCCESS and case.changes:
+                        await matrix.renew()
 
 
-@pytest.mark.parametrize("name", PRINCIPALS)
-async def test_mutations_do_what_the_table_says(matrix: Matrix, name: str) -> None:
-    who = PRINCIPALS[name]
-    for field in (field for field in TABLE if KINDS[field] == "mutation"):
-        for case in TABLE[field]:
-            for places in ways(case, who):
-                given = await matrix.values(field, case, places)
-                response = await matrix.send(matrix.world.token(name), field, given)
-                ends = expected(who, case, places)
-                where = field, given, response.json()
-                assert outcome(field, response.json()) == ends, where
-                assert not [text for text in matrix.hidden_texts(who) if text in response.text], where
-                if ends == SUCCESS and case.changes:
-                    await matrix.renew()
-
-
-@pytest.mark.parametrize("name", PRINCIPALS)
-async def test_subscriptions_are_opened_as_the_table_says(matrix: Matrix, name: str) -> None:
+async def test_subscriptions_are_opened_as_the_table_says(matrix: Matrix) -> None:
     feed = matrix.client.http._transport.app.state.chat_feed  # type: ignore[attr-defined]
-    who = PRINCIPALS[name]
-    for field in (field for field in TABLE if KINDS[field] == "subscription"):
-        for case in TABLE[field]:
-            for places in ways(case, who):
-                given = await matrix.values(field, case, places)
-                async with asgi_socket(matrix.client) as socket:
-                    await socket.init(bearer(matrix.world.token(name)))
-                    await socket.subscribe("1", operation(field, *given), **given)
-                    while not feed.subscribers and socket.received.empty():  # noqa: ASYNC110 - nobody tells us
+    for name, who in PRINCIPALS.items():
+        for field in (field for field in TABLE if KINDS[field] == "subscription"):
+            for case in TABLE[field]:
+                for places in ways(case, who):
+                    given = await matrix.values(field, case, places)
+                    async with asgi_socket(matrix.client) as socket:
+                        await socket.init(bearer(matrix.world.token(name)))
+                        await socket.subscribe("1", operation(field, *given), **given)
+                        while not feed.subscribers and socket.received.empty():  # noqa: ASYNC110 - nobody tells us
+                            await asyncio.sleep(0.005)
+                        found = (
+                            SUCCESS
+                            if feed.subscribers
+                            else outcome(field, {"errors": (await socket.receive())["payload"]})
+                        )
+                    assert found == expected(who, case, places), (name, field, given)
+                    while feed.subscribers:  # noqa: ASYNC110 - nobody tells us
                         await asyncio.sleep(0.005)
-                    found = (
-                        SUCCESS if feed.subscribers else outcome(field, {"errors": (await socket.receive())["payload"]})
-                    )
-                assert found == expected(who, case, places), (field, given)
-                while feed.subscribers:  # noqa: ASYNC110 - nobody tells us
-                    await asyncio.sleep(0.005)
 
 
 async def test_expired_and_revoked_tokens_are_refused_everywhere_alike(matrix: Matrix) -> None:
