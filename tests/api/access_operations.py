@@ -21,10 +21,9 @@ from schema.build import graphql_schema
 
 SCHEMA = graphql_schema()
 ROOTS: Mapping[str, GraphQLObjectType] = {
-    "query": SCHEMA.query_type,
-    "mutation": SCHEMA.mutation_type,
-    "subscription": SCHEMA.subscription_type,
-}  # type: ignore[assignment]
+    kind: SCHEMA.type_map[kind.capitalize()]  # type: ignore[misc]
+    for kind in ("query", "mutation", "subscription")
+}
 KINDS = {name: kind for kind, root in ROOTS.items() for name in root.fields}
 """The kind of operation of each root field."""
 

@@ -111,6 +111,8 @@ class World:
         match kind:
             case "grant":
                 return ids.of_grant(self.id("document", place), self.id("user", place).removeprefix(ids.USER))
+            case "user":
+                return f"{ids.USER}person_{name}"
             case "workspace":
                 return ids.WORKSPACE + PLACES[place]
             case "trashed_document" | "taken_document":
@@ -156,13 +158,14 @@ class World:
 
     async def build(self, database: Database) -> "World":
         """Store the world, beside those before."""
-        if self.number == 0:
-            async with database.begin() as session:
+        async with database.begin() as session:
+            if self.number == 0:
                 session.add(Workspace(workspace_id="other"))
-        # What refers to other rows comes after them.
-        for rows in zip(*(self._rows(place) for place in PLACES), strict=True):
-            async with database.begin() as session:
+                await session.flush()
+            # What refers to other rows comes after them.
+            for rows in zip(*(self._rows(place) for place in PLACES), strict=True):
                 session.add_all([row for each in rows for row in each])
+                await session.flush()
         return self
 
     def _rows(self, place: str) -> list[list[Base]]:

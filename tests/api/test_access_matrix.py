@@ -163,6 +163,7 @@ def test_every_root_field_and_argument_is_in_the_table() -> None:
     assert not TABLE.keys() - FIELDS.keys(), "TABLE has fields that the schema does not have"
 
 
+@pytest.mark.slow
 async def test_queries_show_what_the_table_says(matrix: Matrix) -> None:
     for name, who in PRINCIPALS.items():
         token = matrix.world.token(name)
@@ -189,6 +190,7 @@ async def test_queries_show_what_the_table_says(matrix: Matrix) -> None:
                     assert not [text for text in matrix.hidden_texts(who) if text in response.text], where
 
 
+@pytest.mark.slow
 async def test_mutations_do_what_the_table_says(matrix: Matrix) -> None:
     for name, who in PRINCIPALS.items():
         for field in (field for field in TABLE if KINDS[field] == "mutation"):
