@@ -53,10 +53,11 @@ bench: setup ## compare our server with peers, and write docs/performance.md: ab
 	$(BIN)/python -W "ignore:XDG_RUNTIME_DIR is not set" -m benchmarks.compare --markdown docs/performance.md
 	$(BIN)/python -m benchmarks.execution --markdown docs/performance.md
 
-fix: setup ## fix formatting and lint errors, and regenerate schema.graphql
+fix: setup ## fix formatting and lint errors, and regenerate schema.graphql and the roles in docs/access.md
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python -m marginalia schema > schema.graphql
+	$(BIN)/python -m tests.architecture.roles_page
 
 promise: setup ## promise the present schema to clients, at a release
 	$(BIN)/python -m marginalia schema > schema.promised.graphql

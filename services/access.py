@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum
 
 from db.models import Document
 from db.principals import Role
@@ -13,26 +13,20 @@ from services.outcomes import ChatSessionNotFound, DocumentNotFound, Forbidden, 
 
 
 class Action(Enum):
-    """An action of a principal that requires a role."""
+    """An action of a principal that requires a role. Its value describes it; docs/access.md shows it."""
 
-    READ = auto()
-    OPEN_CHAT = auto()
-    POST_MESSAGE = auto()
-    CREATE_DOCUMENT = auto()
-    ARRANGE_SECTIONS = auto()
-    """Create, place and remove sections of a document."""
-    USE_TRASH = auto()
-    """List the trash, move items to the trash, and restore them."""
-    PURGE = auto()
-    REPAIR = auto()
-    """Check the data of the workspace, and repair it."""
-    SHARE = auto()
-    """Grant roles on a document, make share links of it, and restrict it."""
-    MANAGE_KEYS = auto()
-    """List, create and revoke API keys."""
-    READ_AUDIT = auto()
-    ERASE = auto()
-    """Erase a person, and export what another person wrote."""
+    READ = "Read a document, its sections, their chats and messages"
+    OPEN_CHAT = "Open the chat of a section, on first use"
+    POST_MESSAGE = "Post messages to a chat"
+    CREATE_DOCUMENT = "Create and import documents"
+    ARRANGE_SECTIONS = "Create, place and remove sections of a document"
+    USE_TRASH = "List the trash, move documents and sections to the trash, and restore them"
+    SHARE = "Grant roles on a document, make share links of it, list and revoke both, and restrict it"
+    PURGE = "Delete documents and sections in the trash permanently"
+    REPAIR = "Check the data of the workspace, and repair it"
+    MANAGE_KEYS = "List, create and revoke API keys"
+    READ_AUDIT = "Read the audit"
+    ERASE = "Erase a user, and export what another user wrote"
 
 
 LEAST_ROLES: Mapping[Action, Role] = {
@@ -42,14 +36,14 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.CREATE_DOCUMENT: Role.EDITOR,
     Action.ARRANGE_SECTIONS: Role.EDITOR,
     Action.USE_TRASH: Role.EDITOR,
+    Action.SHARE: Role.EDITOR,
     Action.PURGE: Role.OWNER,
     Action.REPAIR: Role.OWNER,
-    Action.SHARE: Role.EDITOR,
     Action.MANAGE_KEYS: Role.OWNER,
     Action.READ_AUDIT: Role.OWNER,
     Action.ERASE: Role.OWNER,
 }
-"""The least role for each action."""
+"""The least role for each action. `make fix` writes it into docs/access.md."""
 
 
 @dataclass(frozen=True)
