@@ -15,6 +15,7 @@ from tests.conftest import Serve
 from tests.support import factories
 from tests.support.client import Client
 from tests.support.counting import counted
+from tests.support.rights import Rights
 
 TRASHED = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -38,7 +39,7 @@ SECTIONS: Mapping[str, Mapping[str, Any]] = {
     "never_placed": {"documents": []},
     "removed_from_restricted": {"documents": [], "removed_from": "restricted"},
     "removed_from_hers": {"documents": [], "removed_from": "hers"},
-    "removed_from_purged": {"documents": [], "removed_from": "doc_purged"},
+    "removed_from_purged": {"documents": [], "removed_from": "purged"},
     "moved": {"documents": ["open"], "removed_from": "restricted"},
     "binned": {"documents": ["open"], "deleted_at": TRASHED},
 }
@@ -60,37 +61,32 @@ PRINCIPALS = {
 }
 
 
+RIGHTS = Rights(
+    "local",
+    {f"doc_{name}": values for name, values in DOCUMENTS.items()},
+    {
+        f"sec_{name}": {
+            **values,
+            "documents": [f"doc_{each}" for each in values["documents"]],
+            "removed_from": f"doc_{last}" if (last := values.get("removed_from")) else None,
+        }
+        for name, values in SECTIONS.items()
+    },
+    {(f"doc_{name}", "ann"): role for name, role in GRANTS.items()},
+)
+
+
 def role_on_document(principal: Principal, name: str) -> Role | None:
-    """Return the role on a document, in the trash or not, by the text of the design."""
-    if principal.workspace_id != "local":
-        return None
-    if principal.documents is not None:
-        return principal.documents.get(f"doc_{name}")
-    if principal.role is Role.OWNER:
-        return Role.OWNER
-    roles = [GRANTS.get(name) if principal.user_id == "ann" else None]
-    if DOCUMENTS[name].get("access") != "RESTRICTED":
-        roles.append(principal.role)
-    elif DOCUMENTS[name].get("created_by") == principal.user_id:
-        roles.append(Role.EDITOR)
-    return max((role for role in roles if role), default=None)
+    return RIGHTS.on_document(principal, f"doc_{name}")
 
 
 def role_on_section(principal: Principal, name: str) -> Role | None:
-    """Return the role on a section that is not in the trash: the highest on any document that holds it."""
-    if principal.workspace_id != "local" or SECTIONS[name].get("deleted_at"):
-        return None
-    if principal.role is Role.OWNER:
-        return Role.OWNER
-    deciding = SECTIONS[name]["documents"] or [SECTIONS[name].get("removed_from")]
-    if deciding == [None]:
-        return principal.role
-    there = [each for each in deciding if each in DOCUMENTS]
-    return max((role for each in there if (role := role_on_document(principal, each))), default=None)
+    """Return the role on a section that is not in the trash."""
+    return RIGHTS.on_section(principal, f"sec_{name}") if RIGHTS.sees_section(principal, f"sec_{name}") else None
 
 
 def sees_document(principal: Principal, name: str) -> bool:
-    return not DOCUMENTS[name].get("deleted_at") and role_on_document(principal, name) is not None
+    return RIGHTS.sees_document(principal, f"doc_{name}")
 
 
 @dataclass
@@ -117,7 +113,7 @@ async def world(database: Database) -> World:
         given = dict(values)
         standing = given.pop("documents")
         if last := given.pop("removed_from", None):
-            given["removed_from"] = f"doc_{last}" if last in DOCUMENTS else last
+            given["removed_from"] = f"doc_{last}"
         section = await factories.section(database, id=f"sec_{name}", **given)
         for document in standing:
             await factories.place(database, made.documents[document], section, f"a{name}")
@@ -206,14 +202,7 @@ async def test_what_lies_around_a_section_is_seen_by_the_same_rule(serve: Serve,
 
 
 def outcome_of_ensure(principal: Principal, document: str, section: str, *, has_chat: bool) -> str:
-    if not sees_document(principal, document):
-        return "DOCUMENT_NOT_FOUND"
-    if role_on_section(principal, section) is None:
-        return "SECTION_NOT_FOUND"
-    if document not in SECTIONS[section]["documents"]:
-        return "SECTION_NOT_IN_DOCUMENT"
-    role = role_on_document(principal, document)
-    return "a chat" if has_chat or (role or 0) >= Role.COMMENTER else "FORBIDDEN"
+    return RIGHTS.outcome_of_ensure(principal, f"doc_{document}", f"sec_{section}", has_chat=has_chat)
 
 
 async def code(client: Client, operation: str, **variables: Any) -> str:
