@@ -32,7 +32,7 @@ async def grants_of_documents(
 
 
 def users_of_grants(info: Info, given: Parents[Grant | RevokeRoleSuccess]) -> AwaitableOrValue[Sequence[Loaded[User]]]:
-    return users.of_ids(info.context.store, [grant.user_id for grant in given])
+    return users.of_grants(info.context.store, [grant.user_id for grant in given])
 
 
 def granters(info: Info, given: Parents[Grant]) -> AwaitableOrValue[Sequence[Loaded[User]]]:

@@ -50,6 +50,16 @@ def of_ids(store: Store, user_ids: Sequence[str | Unreadable]) -> AwaitableOrVal
     return [each if isinstance(each, Unreadable) else User(ids.USER + each, each) for each in user_ids]
 
 
+def of_grants(store: Store, user_ids: Sequence[str | Unreadable]) -> AwaitableOrValue[Sequence[Loaded[User]]]:
+    """Return users by the ids that a grant names, which its author chose freely.
+
+    Who has rights on some documents only is told no names: otherwise a grant would tell the name of any user.
+    """
+    if store.principal.role is not None:
+        return of_ids(store, user_ids)
+    return [each if isinstance(each, Unreadable) else User(ids.USER + each, each) for each in user_ids]
+
+
 async def _named(store: Store, user_ids: Sequence[str | Unreadable]) -> Sequence[Loaded[User]]:
     readable = list(dict.fromkeys(each for each in user_ids if not isinstance(each, Unreadable)))
     known = dict(zip(readable, await store.load.users.load_many(readable), strict=True))

@@ -10,7 +10,7 @@ from db import ids
 from db.connection.database import Database
 from tests.api.access_operations import KINDS, UNLIMITED, operation
 from tests.api.access_table import LISTS_OF_IDS, TABLE, Case, New, Of, filled, leaves
-from tests.api.access_world import PLACES, PREFIXES, PRINCIPALS, Who, World
+from tests.api.access_world import PREFIXES, PRINCIPALS, Who, World
 from tests.conftest import Serve
 from tests.support.client import Served
 from tests.support.counting import counted
@@ -24,9 +24,6 @@ PROBERS: Mapping[str, tuple[str, str]] = {
     "outsider": ("theirs", "restricted"),
 }
 """For each principal, a place that it sees, and one that is hidden from it."""
-
-NAMED_TO_SHARERS = {"grantRole": "userId", "revokeRole": "userId"}
-"""Who shares a document sees the users that it is shared with, even if they see no other users of their workspace."""
 
 NEW = re.compile(r"(?:\b|(?<=_))[0-9A-HJKMNP-TV-Z]{26}\b|mgl?_[\w-]{43}|20\d\d-\d\d-\d\dT[^\"]*|(?<=cursor\":\")[^\"]+")
 """What differs between any two successes: generated ids, secrets, times and cursors."""
@@ -63,8 +60,7 @@ def choices(world: World, who: Who, places: tuple[str, str], name: str, case: Ca
             continue
         visible = world.id(kind, seen)
         options[path] = [(visible, visible)]
-        is_named = NAMED_TO_SHARERS.get(name) == path and PLACES[hidden] == who.workspace
-        if who.role_on(kind, hidden) is None and not is_named:
+        if who.role_on(kind, hidden) is None:
             options[path].append((world.id(kind, hidden), absent))
     for chosen in product(*options.values()):
         if any(one != other for one, other in chosen):
