@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable
 from typing import Any, cast
+from weakref import WeakSet
 
 from sqlalchemy import ExceptionContext, event
 from sqlalchemy.engine import URL
@@ -66,6 +67,8 @@ class _Connections:
     def __init__(self) -> None:
         self._engines: list[AsyncEngine] = []
         self._invalidated_at = 0.0
+        self._failed: WeakSet[Any] = WeakSet()
+        """Connections whose statement failed: closed gracefully, so that a pooler passes the cancellation on."""
 
     def watch(self, engine: AsyncEngine) -> None:
         """Track the connections of an engine."""
@@ -84,17 +87,20 @@ class _Connections:
         """Return whether an error shows that its connection is dead. All others are then invalidated with it."""
         is_dead = connection.is_closed() or isinstance(error, TimeoutError) or errors.is_read_only(error)
         if is_dead:
+            self._failed.add(connection)
             self.invalidate_connections()
         return is_dead
 
     def _closing(self, connection: Any, entry: Any) -> None:
-        if entry.last_connect_time < self._invalidated_at:
+        if entry.last_connect_time < self._invalidated_at and connection.driver_connection not in self._failed:
             connection.driver_connection.terminate()  # otherwise its replacement waits until it is closed gracefully
 
     def _seen(self, context: ExceptionContext) -> None:
         if errors.is_read_only(context.original_exception):
             context.is_disconnect = True
         if context.is_disconnect or isinstance(context.original_exception, TimeoutError):
+            if context.connection is not None and not context.connection.invalidated:
+                self._failed.add(context.connection.connection.driver_connection)
             self.invalidate_connections()
 
 

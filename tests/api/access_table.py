@@ -148,10 +148,16 @@ TABLE: Mapping[str, Sequence[Case]] = {
     "postMessage": _one(Action.POST_MESSAGE, "chatId", "chat", content="Hi", clientId="one"),
     # Mutations of documents and sections
     "createDocument": [
-        Case({"title": "A title", "description": "", "id": New("document")}, [Need(Action.CREATE_DOCUMENT)])
+        Case(
+            {"title": "A title", "description": "", "id": New("document"), "access": None},
+            [Need(Action.CREATE_DOCUMENT)],
+        )
     ],
     "importDocument": [
-        Case({"title": "A title", "markdown": "# A title", "id": New("document")}, [Need(Action.CREATE_DOCUMENT)])
+        Case(
+            {"title": "A title", "markdown": "# A title", "id": New("document"), "access": None},
+            [Need(Action.CREATE_DOCUMENT)],
+        )
     ],
     "createSection": _one(
         Action.ARRANGE_SECTIONS, "docId", "document", title="A title", content="", level=1, id=New("section")

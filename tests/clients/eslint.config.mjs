@@ -23,6 +23,7 @@ const exceptions = {
           "PageInfo", // Relay's own: a part of a page
           "Purged", // what is gone for good
           "Placement", // the fact that two things with ids belong together; the two ids name it
+          "Rights", // what the caller may do with a thing that has an id
           "SectionChatOpened", // an event, told once; its chat has an id
           "Viewer", // who is asking, in this very request; its user and its workspace have ids
         ],

@@ -130,18 +130,10 @@ async def test_a_role_that_is_too_low_for_the_trash_is_found(load: Load, mutant:
     assert "by trash" in await leaks(load)
 
 
-@pytest.mark.parametrize("through", [False, True])
-async def test_an_anchor_in_a_document_that_is_not_readable_is_found(
-    load: Load, mutant: pytest.MonkeyPatch, through: bool
-) -> None:
-    """Shows: that a section is read as one of its document is due to the look at the document before.
-
-    So it is with the document through which its chat was opened.
-    """
+async def test_an_anchor_in_a_document_that_is_not_readable_is_found(load: Load, mutant: pytest.MonkeyPatch) -> None:
+    """Shows: that a section is read as one of its document is due to the look at the document before."""
 
     def readable(viewer: Viewer, document: Any = Document) -> Any:
-        if (document is Document) is through:
-            return visibility.readable_document(viewer, document)
         return visibility.live_document(viewer.workspace, document)
 
     mutant.setattr(anchors, "visibility", SimpleNamespace(**{**vars(visibility), "readable_document": readable}))
