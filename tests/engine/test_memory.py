@@ -25,7 +25,7 @@ query ($more: Boolean!, $other: Boolean!) {{
 
 pytestmark = pytest.mark.slow  # memory is counted object by object
 
-CONTEXT = SimpleNamespace(store=SimpleNamespace(principal=LOCAL_OWNER))
+CONTEXT = SimpleNamespace(store=SimpleNamespace(principal=LOCAL_OWNER, reads_only=lambda *_: True))
 LIMITS = ExecutionLimits(seconds=60)
 
 

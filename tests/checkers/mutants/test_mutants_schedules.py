@@ -51,7 +51,7 @@ async def test_with_few_switches_there_are_the_orders_that_need_no_more_and_each
         whole = [tuple(n for n in order for _ in range(2)) for order in itertools.permutations(range(3))]
         bounded = [order for order in set(itertools.permutations([0, 0, 1, 1, 2, 2])) if switches_in(order) <= 1]
         for switches, right in ((0, whole), (1, bounded)):
-            explored = await stage.explore(STATES["in both"], [look] * 3, switches=switches)
+            explored = await stage.explore(STATES["with chat"], [look] * 3, switches=switches)
             assert sorted(explored.orders) == sorted(right)
 
 
