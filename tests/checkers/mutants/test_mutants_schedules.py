@@ -40,7 +40,7 @@ async def test_those_who_wait_for_nobody_have_all_orders_and_each_once(database_
     """Shows: no schedule is left out. Five steps, two and two and one of them in order: 5! / (2! 2! 1!)."""
     look = parts("peek b")[0]
     async with staged(database_url) as stage:
-        explored = await stage.explore(STATES["in both"], [[*look, *look], [*look, *look], look])
+        explored = await stage.explore(STATES["with chat"], [[*look, *look], [*look, *look], look])
     assert len(set(explored.orders)) == explored.schedules == 30
 
 
