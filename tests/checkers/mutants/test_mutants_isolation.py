@@ -20,6 +20,9 @@ from marginalia.transports import runner
 from tests.checkers.isolation.conftest import load as load
 from tests.checkers.isolation.load import Load
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Each mutant is of a condition that both databases get; the load itself runs on both."""
+
 OPERATIONS = 2_000
 """Far more than any of the mutants needs: a load ends with the first leak."""
 
