@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from asyncpg import PostgresError
-from asyncpg.exceptions import ClientConfigurationError, InternalClientError
+from asyncpg.exceptions import ClientConfigurationError, InterfaceError, InternalClientError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -94,6 +94,8 @@ def is_out_of_reach(error: BaseException) -> bool:
         return getattr(cause, "sqlite_errorcode", 0) & _PRIMARY in _SQLITE_OUT_OF_REACH
     if isinstance(cause, InternalClientError):
         return True  # the connection ended while SQLAlchemy was still initializing it
+    if isinstance(cause, InterfaceError) and "closed" in str(cause):
+        return True  # asyncpg has no class of its own for a connection that ended before the statement
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     if _is_refused(error):
