@@ -1,4 +1,4 @@
-"""`python -m benchmarks.rates [redis://…]`: what rate limits cost, by themselves and on an ensure that finds its chat.
+"""`python -m benchmarks.rates [redis://…]`: measures rate limits, alone and in an ensure that finds its chat.
 
 Prints microseconds of processor time, which other processes on the machine change less than the time that passes. An
 ensure includes the client, which runs in the same process. Rounds alternate between the variants; the median counts.

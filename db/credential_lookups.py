@@ -16,7 +16,7 @@ from db.times import minutes_ago, utcnow
 
 @dataclass(frozen=True)
 class FoundKey:
-    """What an API key gives whoever holds its secret."""
+    """What an API key gives its holder."""
 
     workspace_id: str
     id: str
@@ -30,7 +30,7 @@ class FoundKey:
 
 @dataclass(frozen=True)
 class FoundLink:
-    """What a share link gives whoever holds its secret."""
+    """What a share link gives its holder."""
 
     workspace_id: str
     id: str

@@ -1,19 +1,16 @@
-"""Share links: listing, storing and revoking them."""
+"""Share links: listing them."""
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db.inserts import values
-from db.locks import Transaction
 from db.models import Document, ShareLink
 from db.reading import visibility
 from db.reading.listings import Listing, Origin
 from db.reading.paging import Edge, Order
 from db.reading.sql_arrays import any_of
 from db.reading.visibility import Viewer
-from db.times import utcnow
 
 NEWEST_FIRST = Order("shareLinks", (ShareLink.created_at, ShareLink.id), newest_first=True)
 
@@ -43,27 +40,3 @@ async def count(session: AsyncSession, workspace_id: str, document_ids: Sequence
         .group_by(ShareLink.document_id)
     )
     return dict((await session.execute(counting)).all())
-
-
-async def add(transaction: Transaction, link: ShareLink) -> ShareLink:
-    """Store a new share link of a locked document, and return it as stored."""
-    added = await transaction.session.execute(insert(ShareLink).values(values(link)).returning(ShareLink))
-    return added.scalar_one()
-
-
-async def lock(transaction: Transaction, link_id: str) -> ShareLink | None:
-    """Lock a share link and return it. None: it does not exist."""
-    row = select(ShareLink).where(ShareLink.workspace_id == transaction.workspace_id, ShareLink.id == link_id)
-    return (await transaction.lock(ShareLink, row.execution_options(populate_existing=True))).scalar_one_or_none()
-
-
-async def revoke(transaction: Transaction, link: ShareLink) -> ShareLink:
-    """Revoke a locked share link that is not revoked yet, and return it as stored."""
-    revoked = await transaction.session.execute(
-        update(ShareLink)
-        .where(ShareLink.workspace_id == transaction.workspace_id, ShareLink.id == link.id)
-        .values(revoked_at=utcnow(), updated_at=utcnow())
-        .returning(ShareLink)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    )
-    return revoked.scalar_one()

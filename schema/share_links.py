@@ -1,4 +1,4 @@
-"""Share links: secrets that give whoever holds them a role on one document."""
+"""Share links: secrets whose holders have a role on one document."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from schema.documents import Document
 
 
-@strawberry.type(description="A secret that gives whoever holds it a role on one document.")
+@strawberry.type(description="A secret whose holder has a role on one document.")
 class ShareLink(View, Node):
     """A share link; its secret and the digest of it are never shown."""
 

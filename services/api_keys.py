@@ -66,7 +66,7 @@ async def create_api_key(
     )
 
     async def create(transaction: Transaction) -> CreateApiKeySuccess:
-        created = await api_keys.add(transaction, key)
+        created = await credentials.add(transaction, key)
         await audit.record(transaction, store, AuditAction.CREATE_API_KEY, created.id, role=role.name, kind=kind.value)
         return CreateApiKeySuccess(secret, created)
 
@@ -82,11 +82,11 @@ async def revoke_api_key(store: Store, key_id: str) -> RevokeApiKeyResult:
         return ApiKeyNotFound(key_id)
 
     async def revoke(transaction: Transaction) -> RevokeApiKeySuccess | ApiKeyNotFound:
-        key = await api_keys.lock(transaction, key_id)
+        key = await credentials.lock(transaction, ApiKey, key_id)
         if key is None:
             return ApiKeyNotFound(key_id)
         if key.revoked_at is None:
-            key = await api_keys.revoke(transaction, key)
+            key = await credentials.revoke(transaction, key)
             await audit.record(transaction, store, AuditAction.REVOKE_API_KEY, key_id)
         return RevokeApiKeySuccess(key)
 

@@ -1,4 +1,4 @@
-"""Share links: secrets that give whoever holds them a role on one document."""
+"""Share links: secrets whose holders have a role on one document."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ async def create_share_link(
     async def create(transaction: Transaction) -> CreateShareLinkSuccess | DocumentNotFound:
         if not await lock_document_for_share(transaction, document_id):
             return DocumentNotFound(document_id)
-        created = await share_links.add(transaction, link)
+        created = await credentials.add(transaction, link)
         await audit.record(
             transaction, store, AuditAction.CREATE_SHARE_LINK, created.id, docId=document_id, role=role.name
         )
@@ -87,11 +87,11 @@ async def revoke_share_link(store: Store, link_id: str) -> RevokeShareLinkResult
         return ShareLinkNotFound(link_id)
 
     async def revoke(transaction: Transaction) -> RevokeShareLinkSuccess | ShareLinkNotFound:
-        link = await share_links.lock(transaction, link_id)
+        link = await credentials.lock(transaction, ShareLink, link_id)
         if link is None:
             return ShareLinkNotFound(link_id)
         if link.revoked_at is None:
-            link = await share_links.revoke(transaction, link)
+            link = await credentials.revoke(transaction, link)
             await audit.record(transaction, store, AuditAction.REVOKE_SHARE_LINK, link_id, docId=link.document_id)
         return RevokeShareLinkSuccess(link)
 

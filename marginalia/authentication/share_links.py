@@ -1,4 +1,4 @@
-"""Share links: secrets that give whoever holds them a role on one document, as a guest."""
+"""Share links: their holders are guests with a role on one document."""
 
 import re
 from datetime import UTC, datetime

@@ -10,7 +10,7 @@ from marginalia.observability.throttle import Throttle
 from marginalia.setting_lists import NONE, without_none
 
 UNIX = "unix"
-"""Stands for whoever connects to the Unix socket: the rights on its file say who that is."""
+"""In the setting: clients of the Unix socket. The permissions of its file decide who can connect."""
 
 EXAMPLE = "MARGINALIA_TRUSTED_PROXIES=127.0.0.1,10.0.0.0/8"
 
