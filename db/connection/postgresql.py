@@ -116,8 +116,11 @@ class _Driver:
         return rows
 
     def is_usable(self, entry: ConnectionPoolEntry) -> bool:
-        """Whether the connection has not ended while it was idle."""
-        return not cast(Any, entry.driver_connection).is_closed()
+        """Whether the connection has not ended while it was idle. If it has, so have others of its age, probably."""
+        is_closed = cast(Any, entry.driver_connection).is_closed()
+        if is_closed:
+            self._connections.invalidate_connections()
+        return not is_closed
 
     def failed(self, connection: Any, error: Exception) -> bool:
         """Remove the values of parameters from an error. Return whether it shows that the connection is dead."""

@@ -77,7 +77,7 @@ async def response(client: Served, name: str, case: Case, chosen: Ids, which: in
     if "CreateSectionSuccess" in text:
         text = "CreateSectionSuccess"  # what else it shows of the document is different after each section
     for path, each in sorted(chosen.items(), key=lambda item: -len(item[1][which])):
-        for shown in {each[which], each[which].removeprefix(ids.USER)}:
+        for shown in (each[which], each[which].removeprefix(ids.USER)):  # the longer one first
             text = text.replace(shown, f"<{path}>")
     return NEW.sub("<new>", text), statements
 

@@ -25,7 +25,10 @@ query ($more: Boolean!, $other: Boolean!) {{
 
 pytestmark = pytest.mark.slow  # memory is counted object by object
 
-CONTEXT = SimpleNamespace(store=SimpleNamespace(principal=LOCAL_OWNER, reads_only=lambda *_: True))
+STORE = SimpleNamespace(
+    principal=LOCAL_OWNER, workspace_id=LOCAL_OWNER.workspace_id, reads_only=lambda _kind, _attributes: True
+)
+CONTEXT = SimpleNamespace(store=STORE)
 LIMITS = ExecutionLimits(seconds=60)
 
 
