@@ -185,9 +185,8 @@ def _sqlstate(error: BaseException) -> str:
 def _of_driver(error: BaseException) -> BaseException:
     """Return the driver's own error: SQLAlchemy wraps those of its statements once, and those of asyncpg twice.
 
-    The error of a fetch or of a connection attempt is not wrapped.
+    The error of a fetch is not wrapped. What the driver's error was caused by, such as a reset, is not looked at.
     """
-    orig: BaseException | None = getattr(error, "orig", None)
-    if orig is None or isinstance(orig, sqlite3.Error):
-        return orig or error
-    return orig.__cause__ or orig
+    while isinstance(orig := getattr(error, "orig", None), BaseException):
+        error = orig
+    return error

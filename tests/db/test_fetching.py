@@ -5,8 +5,12 @@ import traceback
 from collections.abc import AsyncIterator
 
 import pytest
+from asyncpg.exceptions import ConnectionDoesNotExistError
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
+from sqlalchemy.exc import DBAPIError
 
+from db.connection import errors
 from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
 from tests.support.quiescence import assert_at_rest
@@ -132,3 +136,11 @@ async def test_a_statement_can_be_held_and_changed_before_it_is_sent(narrow: Dat
         async with narrow.read() as session:
             assert await session.scalar(text("SELECT 1")) == 2
     assert await one(narrow) == 1
+
+
+def test_an_error_is_judged_as_the_driver_raised_it_and_not_by_its_cause() -> None:
+    """Shows: a connection that is reset while it is made is out of reach, whatever reset it."""
+    driver_error = ConnectionDoesNotExistError("connection was closed in the middle of operation")
+    driver_error.__cause__ = ConnectionResetError()
+    adapted = AsyncAdapt_asyncpg_dbapi.Error("it was closed", driver_error)  # type: ignore[no-untyped-call]
+    assert all(errors.is_out_of_reach(error) for error in (driver_error, adapted, DBAPIError(None, None, adapted)))
