@@ -5,7 +5,7 @@ import traceback
 from collections.abc import AsyncIterator
 
 import pytest
-from asyncpg.exceptions import ConnectionDoesNotExistError
+from asyncpg.exceptions import ConnectionDoesNotExistError, InternalClientError
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError
@@ -138,9 +138,15 @@ async def test_a_statement_can_be_held_and_changed_before_it_is_sent(narrow: Dat
     assert await one(narrow) == 1
 
 
-def test_an_error_is_judged_as_the_driver_raised_it_and_not_by_its_cause() -> None:
-    """Shows: a connection that is reset while it is made is out of reach, whatever reset it."""
-    driver_error = ConnectionDoesNotExistError("connection was closed in the middle of operation")
-    driver_error.__cause__ = ConnectionResetError()
-    adapted = AsyncAdapt_asyncpg_dbapi.Error("it was closed", driver_error)  # type: ignore[no-untyped-call]
-    assert all(errors.is_out_of_reach(error) for error in (driver_error, adapted, DBAPIError(None, None, adapted)))
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+        InternalClientError("cannot switch to state 11; another operation (2) is in progress"),
+    ],
+)
+def test_an_error_is_judged_as_the_driver_raised_it_and_not_by_its_cause(error: Exception) -> None:
+    """Shows: a connection that ends while it is made is out of reach, whatever ended it."""
+    error.__cause__ = ConnectionResetError()
+    adapted = AsyncAdapt_asyncpg_dbapi.Error("it was closed", error)  # type: ignore[no-untyped-call]
+    assert all(errors.is_out_of_reach(each) for each in (error, adapted, DBAPIError(None, None, adapted)))

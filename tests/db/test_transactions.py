@@ -5,13 +5,11 @@ import random
 from collections.abc import Iterable
 
 import pytest
-from asyncpg.exceptions import InternalClientError
 from sqlalchemy import func, select, text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db import documents
-from db.connection import errors
 from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
 from db.connection.retry import MAX_ATTEMPTS
@@ -244,12 +242,6 @@ async def test_who_gets_no_connection_is_told_to_come_again(database_url: str) -
             async with narrow.read() as other:
                 await other.execute(select(1))
     await narrow.close()
-
-
-def test_a_connection_that_ended_while_it_was_being_made_is_no_fault() -> None:
-    wrapped = Exception("as the driver of SQLAlchemy wraps it")
-    wrapped.__cause__ = InternalClientError("cannot switch to state 11; another operation (2) is in progress")
-    assert errors.is_out_of_reach(DBAPIError(None, None, wrapped))
 
 
 async def test_locks_out_of_order_are_a_fault(database: Database) -> None:
