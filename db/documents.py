@@ -1,16 +1,15 @@
-"""Documents and their sections: reading them, placing sections, removing placements."""
+"""Documents and their sections: reading them, and adding the sections of a new document."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, delete, func, insert, select, true, update
+from sqlalchemy import Select, func, insert, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from db import positions
 from db.inserts import values
-from db.locks import Transaction
 from db.models import Document, Placement, Section
 from db.reading import visibility
 from db.reading.listings import Listing, Origin
@@ -19,7 +18,6 @@ from db.reading.rows import Selection, part
 from db.reading.sql_arrays import any_of, planned_apart
 from db.reading.statements import ROWS_AT_ONCE
 from db.reading.visibility import Viewer, Workspace
-from db.times import utcnow
 
 NEWEST_FIRST = Order("documents", (Document.created_at, Document.id), newest_first=True)
 READING_ORDER = Order("sections", (Placement.position, Placement.section_id))
@@ -37,13 +35,23 @@ class SectionText(NamedTuple):
 class SectionEdge(Edge[Section]):
     """A section as placed in one document: an edge of `Document.sections`."""
 
-    __slots__ = ("position",)
+    __slots__ = ("_placement",)
 
     def __init__(self, node: Section, placement: Placement) -> None:
         self.node = node
-        self.position = placement.position
+        self._placement = placement
         self._order = READING_ORDER
         self._key = (placement.position, placement.section_id)
+
+    @property
+    def position(self) -> str:
+        """The position in the document."""
+        return self._placement.position
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the section came into the document as a copy."""
+        return self._placement.is_copy
 
 
 def _in_workspace(_dialect: str, _selected: Selection | None, viewer: Viewer) -> Origin:
@@ -146,68 +154,9 @@ async def add_sections(session: AsyncSession, document: Document, rows: Sequence
     await session.execute(insert(Placement), placements)
 
 
-async def bump_version(transaction: Transaction, document_id: str) -> bool:
-    """Increment the version of a document whose arrangement changes. False: the document does not exist.
-
-    The row stays locked until the transaction ends, so one caller at a time arranges a document. Chats of its
-    sections can open meanwhile.
-    """
-    transaction.reach(Document)
-    touched = await transaction.session.execute(
-        update(Document)
-        .where(visibility.live_document(transaction.workspace_id), Document.id == document_id)
-        .values(version=Document.version + 1, updated_at=utcnow())
-        .returning(Document.id)
-        .execution_options(synchronize_session=False)
-    )
-    return touched.first() is not None
-
-
-async def append(transaction: Transaction, document_id: str, section_id: str) -> Placement:
-    """Place a section at the end of a document whose row `bump_version` locked. An existing placement stays."""
-    session, workspace_id = transaction.session, transaction.workspace_id
-    key = {"workspace_id": workspace_id, "document_id": document_id, "section_id": section_id}
-    existing = await session.scalar(select(Placement).filter_by(**key))
-    if existing is not None:
-        return existing
-    last = await session.scalar(
-        select(func.max(Placement.position)).filter_by(workspace_id=workspace_id, document_id=document_id)
-    )
-    (position,) = positions.after(last)
-    placed = await session.execute(insert(Placement).values(position=position, **key).returning(Placement))
-    return placed.scalar_one()
-
-
-async def remove_placement(transaction: Transaction, document_id: str, section_id: str) -> bool:
-    """Remove a section from a document. False: the document does not hold it."""
-    standing = (
-        Placement.workspace_id == transaction.workspace_id,
-        Placement.document_id == document_id,
-        Placement.section_id == section_id,
-    )
-    # The lock waits for a transaction that opens a chat here. The delete is a new statement and sees that chat.
-    if (await transaction.lock(Placement, select(Placement.section_id).where(*standing))).first() is None:
-        return False
-    await transaction.session.execute(delete(Placement).where(*standing).execution_options(synchronize_session=False))
-    return True
-
-
 def _sections_of_readable_documents(workspace: Workspace) -> Select[Section]:
     """Select the sections of documents that were read already: who may read a document may read its sections."""
     return visibility.sections(Viewer.of_all(workspace)).join(Placement, visibility.placed_section())
-
-
-async def record_removal(transaction: Transaction, document_id: str, section_id: str) -> bool:
-    """Record the document from which a section is removed. False: the section does not exist or is trashed."""
-    transaction.reach(Section)
-    recorded = await transaction.session.execute(
-        update(Section)
-        .where(visibility.live_section(transaction.workspace_id), Section.id == section_id)
-        .values(removed_from=document_id)
-        .returning(Section.id)
-        .execution_options(synchronize_session=False)
-    )
-    return recorded.first() is not None
 
 
 async def _count_by(

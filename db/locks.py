@@ -1,7 +1,7 @@
 """Row locks: every transaction takes them in one order, and holds them until it ends.
 
-Documents come first, then placements, sections and chats, then grants, share links and API keys. Within a table, rows
-are locked by their keys. So two transactions cannot deadlock. Locking against this order is a fault, also on SQLite,
+Documents come first, then placements, sections and chats, then the other tables. Within a table, rows are locked by
+their keys. So two transactions cannot deadlock. Locking against this order is a fault, also on SQLite,
 which has no row locks.
 """
 
@@ -13,7 +13,20 @@ from sqlalchemy import Result, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.ids import is_findable
-from db.models import ApiKey, AuditEntry, Base, ChatSession, Document, Grant, Placement, Section, ShareLink, Trashable
+from db.models import (
+    ApiKey,
+    AuditEntry,
+    Base,
+    ChatSession,
+    Document,
+    DocumentRevision,
+    Grant,
+    Placement,
+    Section,
+    SectionRevision,
+    ShareLink,
+    Trashable,
+)
 from db.reading import visibility
 
 ORDER: tuple[type[Base], ...] = (
@@ -25,6 +38,8 @@ ORDER: tuple[type[Base], ...] = (
     ShareLink,
     ApiKey,
     AuditEntry,
+    DocumentRevision,
+    SectionRevision,
 )
 """The order in which a transaction locks rows."""
 
@@ -37,6 +52,8 @@ class Strength(Enum):
 
     SHARE = "share"
     """Prevents the delete of the row. Other transactions may read it, update it and share the lock."""
+    CHANGE = "change"
+    """Reserves changes of the row for one transaction. Others may read it and share `SHARE`."""
     UPDATE = "update"
     """Reserves the row for one transaction, which may delete it."""
 
@@ -64,8 +81,8 @@ class Transaction:
     ) -> Result[*Columns]:
         """Lock the rows that a query selects, and return its result. The query must be ordered by their keys."""
         self.reach(kind)
-        shared = strength is Strength.SHARE
-        return await self.session.execute(rows.with_for_update(read=shared, key_share=shared))
+        is_shared, allows_shared = strength is Strength.SHARE, strength is not Strength.UPDATE
+        return await self.session.execute(rows.with_for_update(read=is_shared, key_share=allows_shared))
 
 
 async def lock_for_update(transaction: Transaction, kind: type[Trashable], row_id: str) -> Trashable | None:
@@ -74,6 +91,19 @@ async def lock_for_update(transaction: Transaction, kind: type[Trashable], row_i
         return None
     row = select(kind).where(kind.workspace_id == transaction.workspace_id, kind.id == row_id)
     return (await transaction.lock(kind, row.execution_options(populate_existing=True))).scalar_one_or_none()
+
+
+async def lock_for_change(transaction: Transaction, kind: type[Trashable], row_id: str) -> Trashable | None:
+    """Lock a row for a change that keeps its key, and return its current state. None: it does not exist or is trashed.
+
+    Chats can open meanwhile.
+    """
+    if not is_findable(row_id):
+        return None
+    is_live = visibility.live_document if kind is Document else visibility.live_section
+    row = select(kind).where(is_live(transaction.workspace_id), kind.id == row_id)
+    locked = await transaction.lock(kind, row.execution_options(populate_existing=True), Strength.CHANGE)
+    return locked.scalar_one_or_none()
 
 
 async def lock_for_share(transaction: Transaction, section_id: str) -> bool:

@@ -20,9 +20,11 @@ from db.models import (
     Base,
     ChatSession,
     Document,
+    DocumentRevision,
     Grant,
     Message,
     Section,
+    SectionRevision,
     ShareLink,
     User,
     UserKind,
@@ -66,6 +68,10 @@ def _named_by_entry(user_id: str) -> ColumnElement[bool]:
     )
 
 
+def _made_or_changed(kind: type[Document | Section]) -> Callable[[str], ColumnElement[bool]]:
+    return lambda user_id: or_(kind.created_by == user_id, kind.edited_by == user_id)
+
+
 TRACES: Sequence[Trace] = (
     # What gives rights comes first.
     Trace(
@@ -76,8 +82,18 @@ TRACES: Sequence[Trace] = (
     Trace(ShareLink, (ShareLink.workspace_id, ShareLink.id), ShareLink.created_by.__eq__),
     Trace(ApiKey, (ApiKey.workspace_id, ApiKey.id), ApiKey.created_by.__eq__),
     Trace(Message, (Message.workspace_id, Message.id), Message.author.__eq__),
-    Trace(Document, (Document.workspace_id, Document.id), Document.created_by.__eq__),
-    Trace(Section, (Section.workspace_id, Section.id), Section.created_by.__eq__),
+    Trace(Document, (Document.workspace_id, Document.id), _made_or_changed(Document)),
+    Trace(Section, (Section.workspace_id, Section.id), _made_or_changed(Section)),
+    Trace(
+        DocumentRevision,
+        (DocumentRevision.workspace_id, DocumentRevision.document_id, DocumentRevision.version),
+        DocumentRevision.edited_by.__eq__,
+    ),
+    Trace(
+        SectionRevision,
+        (SectionRevision.workspace_id, SectionRevision.section_id, SectionRevision.version),
+        SectionRevision.edited_by.__eq__,
+    ),
     Trace(ChatSession, (ChatSession.workspace_id, ChatSession.id), ChatSession.created_by.__eq__),
     Trace(AuditEntry, (AuditEntry.workspace_id, AuditEntry.id), _named_by_entry),
 )
@@ -137,7 +153,7 @@ async def erase(transaction: Transaction, trace: Trace, within: Within, user_id:
     """Erase a user from a stretch of a table. Returns the number of the rows that named them.
 
     Messages become empty, and their numbers stay. Grants of the user are deleted; the share links and API keys that
-    they made are revoked. Elsewhere the pseudonym takes the place of the id.
+    they made are revoked. Elsewhere the pseudonym takes the place of the id, and the summaries of changes are gone.
     """
     named = (*within, trace.names(user_id))
     if trace.kind is Message:
@@ -151,6 +167,13 @@ async def erase(transaction: Transaction, trace: Trace, within: Within, user_id:
         await session.execute(_plain(granted.values(granted_by=pseudonym)))
     elif kind is AuditEntry:
         await _rename_in_entries(session, named, user_id, pseudonym)
+    elif kind in (Document, Section, DocumentRevision, SectionRevision):
+        edited: Any = kind
+        summaries = update(kind).where(*within, edited.edited_by == user_id)
+        await session.execute(_plain(summaries.values(edited_by=pseudonym, change_summary=None)))
+        if kind in (Document, Section):
+            made = update(kind).where(*within, edited.created_by == user_id)
+            await session.execute(_plain(made.values(created_by=pseudonym)))
     else:
         changes: dict[str, Any] = {"created_by": pseudonym}
         if kind is ShareLink:

@@ -1,21 +1,46 @@
 """Purges: trashed documents and sections are deleted for good, in portions that are short transactions.
 
 A small item is purged in one portion. The first portion of a large item marks it as `PURGING`, which cannot be undone.
-Each portion deletes sections with their chats; the last one deletes the grants and share links of a document with it.
-From a very long chat a portion deletes the latest messages, so that the numbers stay without a gap. A repeated purge
-continues where the last one stopped, and so does the doctor.
+Each portion deletes sections with their chats and histories; the last ones delete the history of a document, its grants
+and its share links with it. From a very long chat a portion deletes the latest messages, so that the numbers stay
+without a gap. A repeated purge continues where the last one stopped, and so does the doctor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Select, delete, select, text, union, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Select,
+    delete,
+    func,
+    inspect,
+    select,
+    text,
+    tuple_,
+    union,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.ids import is_findable
 from db.locks import Transaction, lock_for_update
-from db.models import ChatSession, Document, Grant, Message, Placement, Section, ShareLink, Trashable
+from db.models import (
+    ChatSession,
+    Document,
+    DocumentRevision,
+    FormerPlacement,
+    Grant,
+    Message,
+    Placement,
+    Section,
+    SectionRevision,
+    ShareLink,
+    Trashable,
+)
 from db.reading.sql_arrays import any_of
 from db.times import utcnow
 from db.trash import PURGING
@@ -23,11 +48,14 @@ from db.trash import PURGING
 SECTIONS = 1_000
 """The maximum number of sections that a portion deletes from a document."""
 
-MESSAGES = 10_000
-"""The maximum number of messages that a portion deletes."""
+ENTRIES = 10_000
+"""The maximum number of messages, revisions and former placements that a portion deletes together."""
 
 MANY = 100
 """With more sections than this, PostgreSQL is restricted to index scans."""
+
+_OF_SECTION = (SectionRevision, FormerPlacement)
+"""The tables with the history of sections."""
 
 _PLAN_TYPES = ("seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin")
 _BY_INDEX = text("SELECT " + ", ".join(f"set_config('enable_{kind}', 'off', true)" for kind in _PLAN_TYPES))
@@ -86,10 +114,10 @@ async def purge_document(transaction: Transaction, document: Document) -> Portio
     going = [section_id for section_id in section_ids if section_id not in elsewhere]
     # Locks all chats at once, also those that stay and only forget the document, so that the lock order holds.
     chats, opened_here = await _lock_chats(transaction, going, document.id)
-    fits = _fitting(going, chats)
+    fits = _fitting(going, chats, await _histories(session, workspace_id, going))
     if going and not fits:
         await _mark(session, Section, workspace_id, going[0])
-        shortened = await _shorten(session, workspace_id, chats[0])
+        shortened = await _shorten(session, workspace_id, going[0], chats)
         await _mark(session, Document, workspace_id, document.id)
         return Portion(Purged(0, 0, shortened), more=True)
     # Sections beyond the size of this portion stay in place until the next one.
@@ -109,8 +137,9 @@ async def purge_document(transaction: Transaction, document: Document) -> Portio
         )
     )
     more = len(section_ids) == SECTIONS or len(leaving) < len(section_ids) or len(opened_here) >= SECTIONS
-    if more:
+    if more or await _forget(session, workspace_id, (DocumentRevision, FormerPlacement), "document_id", document.id):
         await _mark(session, Document, workspace_id, document.id)
+        more = True
     else:
         for shared in (Grant, ShareLink):
             # Nobody adds one meanwhile: that takes a lock on the document.
@@ -134,9 +163,9 @@ async def purge_section(transaction: Transaction, section: Section) -> Portion:
     """Purge a locked section from all its documents, with its chat."""
     session, workspace_id = transaction.session, transaction.workspace_id
     chats, _ = await _lock_chats(transaction, [section.id])
-    if not _fitting([section.id], chats):
+    if not _fitting([section.id], chats, await _histories(session, workspace_id, [section.id])):
         await _mark(session, Section, workspace_id, section.id)
-        return Portion(Purged(0, 0, await _shorten(session, workspace_id, chats[0])), more=True)
+        return Portion(Purged(0, 0, await _shorten(session, workspace_id, section.id, chats)), more=True)
     await session.execute(_plain(delete(Placement).where(*_standing(workspace_id, section.id))))
     return Portion(await _purge_sections(session, workspace_id, [section.id], chats), more=False)
 
@@ -172,17 +201,42 @@ def _standing(workspace_id: str, section_id: str) -> tuple[ColumnElement[bool], 
     return Placement.workspace_id == workspace_id, Placement.section_id == section_id
 
 
-def _fitting(section_ids: Sequence[str], chats: Sequence[Any]) -> list[str]:
-    """Return the leading sections whose messages together fit into one portion."""
+def _fitting(section_ids: Sequence[str], chats: Sequence[Any], histories: Mapping[str, int]) -> list[str]:
+    """Return the leading sections whose messages and histories together fit into one portion."""
     count = {chat.section_id: chat.last_seq for chat in chats}
     fits: list[str] = []
-    left = MESSAGES
+    left = ENTRIES
     for section_id in section_ids:
-        left -= count.get(section_id, 0)
+        left -= count.get(section_id, 0) + histories.get(section_id, 0)
         if left < 0:
             break
         fits.append(section_id)
     return fits
+
+
+async def _histories(session: AsyncSession, workspace_id: str, section_ids: Sequence[str]) -> Mapping[str, int]:
+    """Count, for each section, its revisions and former placements."""
+    parts = [
+        select(kind.section_id).where(kind.workspace_id == workspace_id, any_of(kind.section_id, section_ids))
+        for kind in _OF_SECTION
+    ]
+    every = union_all(*parts).subquery()
+    counts = select(every.c.section_id, func.count()).group_by(every.c.section_id)
+    return dict((await session.execute(counts)).all())
+
+
+async def _forget(session: AsyncSession, workspace_id: str, kinds: Sequence[Any], owner: str, row_id: str) -> bool:
+    """Delete the history of an item from some tables, as much as a portion may. True: there may be more."""
+    left = ENTRIES
+    for kind in kinds:
+        key = inspect(kind).primary_key
+        of_row = (kind.workspace_id == workspace_id, getattr(kind, owner) == row_id)
+        some = select(*key).where(*of_row).limit(left)
+        deleted = await session.execute(_plain(delete(kind).where(*of_row, tuple_(*key).in_(some))))
+        left -= cast(CursorResult[Any], deleted).rowcount
+        if left <= 0:
+            return True
+    return False
 
 
 async def _mark(session: AsyncSession, kind: type[Trashable], workspace_id: str, row_id: str) -> None:
@@ -191,9 +245,17 @@ async def _mark(session: AsyncSession, kind: type[Trashable], workspace_id: str,
     await session.execute(_plain(marked.values(deleted_at=PURGING, updated_at=utcnow())))
 
 
-async def _shorten(session: AsyncSession, workspace_id: str, chat: Any) -> int:
-    """Delete the latest messages of a locked chat, and return their number."""
-    last = chat.last_seq - MESSAGES
+async def _shorten(session: AsyncSession, workspace_id: str, section_id: str, chats: Sequence[Any]) -> int:
+    """Delete some of the history of a section or, if there is none, the latest messages of its locked chat.
+
+    Returns the number of deleted messages.
+    """
+    if await _forget(session, workspace_id, _OF_SECTION, "section_id", section_id):
+        return 0
+    chat = next((chat for chat in chats if chat.section_id == section_id), None)
+    if chat is None:
+        return 0
+    last = max(0, chat.last_seq - ENTRIES)
     latest = (Message.workspace_id == workspace_id, Message.chat_id == chat.id, Message.seq > last)
     messages = await session.execute(_plain(delete(Message).where(*latest)))
     shortened = update(ChatSession).where(ChatSession.workspace_id == workspace_id, ChatSession.id == chat.id)
@@ -237,6 +299,10 @@ async def _purge_sections(
     await session.execute(
         _plain(delete(ChatSession).where(ChatSession.workspace_id == workspace_id, any_of(ChatSession.id, chat_ids)))
     )
+    for kind in _OF_SECTION:
+        # Nobody adds to a history meanwhile: that takes a lock on the section, or on its placement.
+        gone = (kind.workspace_id == workspace_id, any_of(kind.section_id, section_ids))
+        await session.execute(_plain(delete(kind).where(*gone)))
     await session.execute(
         _plain(delete(Section).where(Section.workspace_id == workspace_id, any_of(Section.id, section_ids)))
     )

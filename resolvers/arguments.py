@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import argument
@@ -20,7 +20,7 @@ class Prefixed:
     prefix: str
 
 
-_CALLER_ID = (
+CALLER_ID = (
     f"An id that you choose for the new object, 1 to {limits.CALLER_ID_LENGTH} visible characters. The server adds a "
     "missing prefix. With an id, a retry of the same call returns the object that the first call created. Without one, "
     "the server generates an id."
@@ -147,13 +147,21 @@ Markdown = Annotated[
         f"{limits.CONTENT_LENGTH:,} characters for each heading, and for the text below it."
     ),
 ]
-SectionContent = Annotated[
-    str | None,
-    argument(description=f"The text below the heading, as Markdown of at most {limits.CONTENT_LENGTH:,} characters."),
+NewDocumentId = Annotated[strawberry.ID | None, argument(description=CALLER_ID), Prefixed(ids.DOCUMENT)]
+NewSectionId = Annotated[strawberry.ID | None, argument(description=CALLER_ID), Prefixed(ids.SECTION)]
+ExpectedVersion = Annotated[
+    int | None,
+    argument(
+        description="The version that you have seen. If the object has another one, nothing changes and the result is "
+        "VersionConflict. Without it, the last writer wins, and the history shows both."
+    ),
 ]
-Level = Annotated[int | None, argument(description="The level of the heading, 1 to 6.")]
-NewDocumentId = Annotated[strawberry.ID | None, argument(description=_CALLER_ID), Prefixed(ids.DOCUMENT)]
-NewSectionId = Annotated[strawberry.ID | None, argument(description=_CALLER_ID), Prefixed(ids.SECTION)]
+Summary = Annotated[
+    str | None,
+    argument(
+        description=f"Why you make the change, at most {limits.SUMMARY_LENGTH:,} characters; the history shows it."
+    ),
+]
 MessageContent = Annotated[
     str,
     argument(
@@ -168,3 +176,22 @@ ClientId = Annotated[
         f"{limits.CLIENT_ID_LENGTH} characters. With a key, a retry of the post does not create a second message."
     ),
 ]
+
+
+class Fields:
+    """The base of input types in which a field can be left out."""
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields that the caller gave, by their names in the domain."""
+        return {name: value for name, value in vars(self).items() if value is not strawberry.UNSET}
+
+
+def optional(description: str, name: str | None = None) -> Any:
+    """Declare a field of an input type that can be left out."""
+    return strawberry.field(default=strawberry.UNSET, description=description, name=name)
+
+
+TAGS = f"Labels for grouping: at most {limits.TAGS}, each once, each of at most {limits.TAG_LENGTH} characters."
+METADATA = (
+    f"A JSON object of your own, of at most {limits.METADATA_LENGTH:,} characters and {limits.METADATA_DEPTH} levels."
+)

@@ -1,16 +1,24 @@
 """Documents: reading, creating and exporting them."""
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from strawberry import argument
+from strawberry.scalars import JSON
 
 from db.documents import NEWEST_FIRST, READING_ORDER
 from db.models import Document, Section
 from db.reading.loaders import AwaitableOrValue, Loaded
 from db.reading.paging import Connection, Edge
 from resolvers.arguments import (
+    METADATA,
+    TAGS,
     After,
     Before,
     Description,
     DocId,
+    ExpectedVersion,
+    Fields,
     First,
     FirstSections,
     ImportTitle,
@@ -19,7 +27,9 @@ from resolvers.arguments import (
     Markdown,
     NewAccess,
     NewDocumentId,
+    Summary,
     Title,
+    optional,
 )
 from resolvers.context import Info, Parents
 from services import documents, limits
@@ -28,8 +38,23 @@ from services.documents import (
     CreateDocumentSuccess,
     ImportDocumentResult,
     ImportDocumentSuccess,
+    UpdateDocumentResult,
 )
 from services.paging import page
+
+
+class Changes(Fields):
+    """What a client changes of a document; `schema/documents.py` makes it an input type."""
+
+    title: str | None = optional(f"The title, one non-blank line of at most {limits.TITLE_LENGTH:,} characters.")
+    description: str | None = optional(
+        f"A description, at most {limits.DESCRIPTION_LENGTH:,} characters; null for a document without one."
+    )
+    tags: list[str] | None = optional(TAGS)
+    details: JSON | None = optional(METADATA, name="metadata")
+
+
+DocumentChanges = Annotated[Changes, argument(description="What to change. A field that is left out stays.")]
 
 
 def document(info: Info, id: DocId) -> AwaitableOrValue[Document | None]:
@@ -76,6 +101,16 @@ async def import_document(
     access: NewAccess = None,
 ) -> ImportDocumentResult:
     return await documents.import_document(info.context.store, title, markdown, id, access=access)
+
+
+async def update_document(
+    info: Info,
+    doc_id: DocId,
+    changes: DocumentChanges,
+    expected_version: ExpectedVersion = None,
+    summary: Summary = None,
+) -> UpdateDocumentResult:
+    return await documents.update_document(info.context.store, doc_id, changes.given(), expected_version, summary)
 
 
 def created_edges(

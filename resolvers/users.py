@@ -27,5 +27,9 @@ def creators(
     return users.of_ids(info.context.store, [made.created_by for made in objects])
 
 
+def editors(info: Info, objects: Parents[Document | Section]) -> AwaitableOrValue[Sequence[Loaded[User]]]:
+    return users.of_ids(info.context.store, [each.edited_by or each.created_by for each in objects])
+
+
 def authors(info: Info, messages: Parents[Message]) -> AwaitableOrValue[Sequence[Loaded[User]]]:
     return users.of_ids(info.context.store, [message.author for message in messages])

@@ -17,7 +17,6 @@ from graphql import (
 )
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.field import StrawberryField
 from strawberry.types.union import StrawberryUnion
 
@@ -29,7 +28,7 @@ from schema.roots import Mutation, Query, Subscription
 from schema.scalars import SCALARS
 from schema.view import BATCHED, EVENT
 
-RULES = (MaybeNullValidationRule, OneOfInputValidationRule)
+RULES = (MaybeNullValidationRule,)
 """The validation rules that Strawberry's inputs need beyond those of the specification."""
 
 DESCRIPTION = """A chat in the margin of every section of every document.
@@ -121,6 +120,7 @@ def _take_members(schema: strawberry.Schema, kind: GraphQLEnumType) -> None:
 def _make_of_values(schema: strawberry.Schema, kind: GraphQLInputObjectType) -> None:
     """Let graphql-core make the object that an input type declares, as Strawberry's resolvers would."""
     declared = cast(Any, schema.get_type_by_name(kind.name))
+    kind.is_one_of = declared.is_one_of  # Strawberry keeps it to itself, and checks it where we call no code of it
     for field in declared.fields:
         kind.fields[schema.config.name_converter.get_graphql_name(field)].out_name = field.python_name
     kind.out_type = partial(_made_of, declared.origin)  # type: ignore[method-assign]

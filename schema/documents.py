@@ -20,11 +20,14 @@ from schema.nodes import Connection, Edge, Node, PageInfo
 from schema.results import result_of
 from schema.share_links import ShareLink
 from schema.users import User
-from schema.view import View, batched_by, field, resolved_by
+from schema.view import View, batched_by, field, input_of, resolved_by
 from services import documents
 
 if TYPE_CHECKING:
     from schema.sections import Section
+
+
+input_of(resolvers.Changes, "DocumentChanges", "What to change of a document.")
 
 
 @strawberry.type(description="A titled, ordered arrangement of sections.")
@@ -44,6 +47,11 @@ class Document(View, Node):
     created_by: User = batched_by(users.creators, "The user who created the document.", reads=["created_by"])
     created_at: datetime = field("When the document was created.")
     updated_at: datetime = field("When the document or the arrangement of its sections last changed.")
+    edited_by: User = batched_by(
+        users.editors, "The user who made the present version.", reads=["edited_by", "created_by"]
+    )
+    change_summary: str | None = field("Why the present version was made; null if nothing was said.")
+    is_generated: bool = field("Whether a machine made the present version.")
     deleted_at: datetime | None = field("When the document was moved to the trash; null if it is not in the trash.")
     sections: "DocumentSectionConnection" = batched_by(
         resolvers.sections_of_documents, "The sections of the document, in reading order."
@@ -76,6 +84,7 @@ class DocumentSectionEdge(View):
 
     cursor: str = field("A cursor for use in pagination.")
     position: str = field("The position in the document. Sorting positions by their bytes gives the reading order.")
+    is_copy: bool = field("Whether the section came into the document as a copy of another.")
     node: Annotated["Section", strawberry.lazy("schema.sections")] | None = field(
         "The section; null if it cannot be returned, in which case the response has an error."
     )
@@ -104,6 +113,16 @@ class CreateDocumentSuccess(View):
     document_edge: Edge[Document] = batched_by(
         resolvers.created_edges, "The new document as an edge of Query.documents, for clients that keep that list."
     )
+
+
+@strawberry.type(description="The document has these fields, changed by this call or before.")
+class UpdateDocumentSuccess(View):
+    """The success of updateDocument."""
+
+    represents = documents.UpdateDocumentSuccess
+
+    document: Document = field("The document.")
+    is_changed: bool = field("Whether the call changed the document, and so made a new version.")
 
 
 @strawberry.type(description="The document was created from Markdown.")
@@ -145,4 +164,10 @@ class Mutations:
         resolvers.create_document,
         "Create a document without sections.",
         answer="The new document, or the reason it was not created.",
+    )
+    update_document = result_of(
+        resolvers.update_document,
+        "Change the title, description, tags and metadata of a document. The state before is kept as a revision. A "
+        "call that changes nothing makes no version.",
+        answer="The changed document, or the reason it was not changed.",
     )

@@ -2,7 +2,9 @@
 
 import strawberry
 
-from schema.view import View, enum_of, field
+from resolvers import nodes
+from schema.nodes import Node
+from schema.view import View, batched_by, enum_of, field
 from services import outcomes
 
 enum_of(
@@ -23,6 +25,7 @@ enum_of(
         outcomes.ErrorCode.STORAGE_LIMIT_EXCEEDED: "The workspace holds as much text as it may.",
         outcomes.ErrorCode.TEMPORARILY_UNAVAILABLE: "The server could not finish in time; the change may or may not "
         "have been made.",
+        outcomes.ErrorCode.VERSION_CONFLICT: "The object has another version than you expected.",
     },
 )
 
@@ -127,6 +130,21 @@ class IdTaken(View, Error):
     represents = outcomes.IdTaken
 
     taken_id: strawberry.ID = field("The id that is in use, including its prefix.")
+
+
+@strawberry.type(
+    description="The object has another version than you expected, because somebody else changed it. Nothing was "
+    "changed by this call."
+)
+class VersionConflict(View, Error):
+    """An error of the mutations that take expectedVersion."""
+
+    represents = outcomes.VersionConflict
+
+    # Nullable as in Forbidden.
+    subject_id: strawberry.ID | None = field("The id of the object; never null.")
+    current_version: int = field("The version that the object has.")
+    current: Node | None = batched_by(nodes.of_conflicts, "The object as it is; null if it was trashed meanwhile.")
 
 
 @strawberry.type(description="The item is not in the trash. Only a trashed item can be purged.")

@@ -26,6 +26,7 @@ class EraseUserSuccess(View):
     share_link_count: int = field("How many share links of the user were revoked, or were so before.")
     api_key_count: int = field("How many API keys of the user were revoked, or were so before.")
     audit_entry_count: int = field("How many audit entries stay, without the name of the user.")
+    revision_count: int = field("How many earlier versions that the user made stay, without their name.")
 
 
 @strawberry.type

@@ -15,7 +15,7 @@ from schema.documents import Document, DocumentSectionEdge
 from schema.nodes import Connection, Node
 from schema.results import result_of
 from schema.users import User
-from schema.view import View, batched_by, enum_of, field, resolved_by
+from schema.view import View, batched_by, enum_of, field, input_of, resolved_by
 from services import sections
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ enum_of(
         models.SectionStatus.APPROVED: "The section was approved.",
     },
 )
+
+
+input_of(resolvers.Changes, "SectionChanges", "What to change of a section.")
+input_of(resolvers.NewSection, "SectionInput", "A section, as you have it.")
 
 
 @strawberry.type(description="A piece of text with a title and a level. It can be placed in several documents.")
@@ -49,10 +53,15 @@ class Section(View, Node):
     status: models.SectionStatus = field("The editorial status of the section.")
     tags: list[str] = field("Labels for grouping, in the order they were given.")
     details: JSON = field("A caller-defined JSON object, stored unchanged.", name="metadata")
-    version: int = field("A counter: each change to the title, level, text or status adds one.")
+    version: int = field("A counter: each change to the section adds one.")
     created_by: User = batched_by(users.creators, "The user who created the section.", reads=["created_by"])
     created_at: datetime = field("When the section was created.")
-    updated_at: datetime = field("When the title, level or text last changed.")
+    updated_at: datetime = field("When the section last changed.")
+    edited_by: User = batched_by(
+        users.editors, "The user who made the present version.", reads=["edited_by", "created_by"]
+    )
+    change_summary: str | None = field("Why the present version was made; null if nothing was said.")
+    is_generated: bool = field("Whether a machine wrote the present version.")
     deleted_at: datetime | None = field("When the section was moved to the trash; null if it is not in the trash.")
     chat: Annotated["ChatSession", strawberry.lazy("schema.chats")] | None = batched_by(
         resolvers.chats_of_sections,
@@ -65,22 +74,7 @@ class Section(View, Node):
     viewer_can: Rights = batched_by(access.rights_on_sections, VIEWER_CAN)
 
 
-@strawberry.type(description="The placement of a section in a document, at a position.")
-class Placement(View):
-    """A placement."""
-
-    represents = models.Placement
-
-    document: Document | None = batched_by(
-        resolvers.documents_of_placements, "The document; null if it was trashed meanwhile or you may not see it."
-    )
-    section: Section | None = batched_by(
-        resolvers.sections_of_placements, "The section; null if it was trashed meanwhile or you may not see it."
-    )
-    position: str = field("The position in the document. Sorting positions by their bytes gives the reading order.")
-
-
-@strawberry.type(description="The section was created at the end of the document.")
+@strawberry.type(description="The section was created in the document.")
 class CreateSectionSuccess(View):
     """The success of createSection."""
 
@@ -97,31 +91,14 @@ class CreateSectionSuccess(View):
     )
 
 
-@strawberry.type(description="The section is in the document, placed by this call or earlier.")
-class PlaceSectionSuccess(View):
-    """The success of placeSection."""
+@strawberry.type(description="The section has these fields, changed by this call or before.")
+class UpdateSectionSuccess(View):
+    """The success of updateSection."""
 
-    represents = sections.PlaceSectionSuccess
+    represents = sections.UpdateSectionSuccess
 
-    placement: Placement = field("The placement of the section.")
-    section_edge: DocumentSectionEdge | None = batched_by(
-        resolvers.placed_edges,
-        "The section as an edge of Document.sections, for clients that keep that list; null if the section was trashed "
-        "meanwhile.",
-    )
-
-
-@strawberry.type(description="The section was removed from the document. The section and its chat are kept.")
-class RemoveSectionSuccess(View):
-    """The success of removeSection."""
-
-    represents = sections.RemoveSectionSuccess
-
-    section: Section = field("The section, which is no longer in the document.")
-    document: Document | None = batched_by(
-        resolvers.changed_documents,
-        "The document from which the section was removed; null if it was trashed meanwhile.",
-    )
+    section: Section = field("The section.")
+    is_changed: bool = field("Whether the call changed the section, and so made a new version.")
 
 
 @strawberry.type
@@ -139,17 +116,12 @@ class Mutations:
 
     create_section = result_of(
         resolvers.create_section,
-        "Create a section at the end of a document.",
+        "Create a section in a document.",
         answer="The new section, or the reason it was not created.",
     )
-    place_section = result_of(
-        resolvers.place_section,
-        "Place an existing section at the end of a document, by reference. A section that is already in the document "
-        "keeps its position.",
-        answer="The placement of the section, or the reason it was not placed.",
-    )
-    remove_section = result_of(
-        resolvers.remove_section,
-        "Remove a section from a document. The section and its chat are kept.",
-        answer="The removed section, or the reason it was not removed.",
+    update_section = result_of(
+        resolvers.update_section,
+        "Change the title, level, text, status, tags and metadata of a section, in all documents that hold it. Its "
+        "chat stays. The state before is kept as a revision. A call that changes nothing makes no version.",
+        answer="The changed section, or the reason it was not changed.",
     )

@@ -62,9 +62,12 @@ def subscription(resolver: Callable[..., Any], event: Callable[..., Any], descri
     return strawberry.subscription(resolver=resolver, description=description, metadata={EVENT: event})
 
 
-def input_of(kind: type, name: str, description: str) -> None:
-    """Register a class that a resolver takes as a GraphQL input type, after the enums in it."""
-    strawberry.input(kind, name=name, description=description)
+def input_of(kind: type, name: str, description: str, *, one_of: bool = False) -> None:
+    """Register a class that a resolver takes as a GraphQL input type, after the enums in it.
+
+    `one_of`: exactly one of its fields is given.
+    """
+    strawberry.input(kind, name=name, description=description, one_of=one_of)
 
 
 def enum_of(values: type[E], description: str, meanings: Mapping[E, str]) -> None:

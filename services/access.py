@@ -19,7 +19,9 @@ class Action(Enum):
     OPEN_CHAT = "Open the chat of a section, on first use"
     POST_MESSAGE = "Post messages to a chat"
     CREATE_DOCUMENT = "Create and import documents"
-    ARRANGE_SECTIONS = "Create, place and remove sections of a document"
+    ARRANGE_SECTIONS = "Create, place, copy, move, replace and remove sections of a document"
+    EDIT = "Change documents and sections, and revert them to earlier versions"
+    READ_HISTORY = "Read earlier versions of documents and sections, and the differences between them"
     USE_TRASH = "List the trash, move documents and sections to the trash, and restore them"
     SHARE = "Grant roles on a document, make share links of it, list and revoke both, and restrict it"
     PURGE = "Delete documents and sections in the trash permanently"
@@ -35,6 +37,8 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.POST_MESSAGE: Role.COMMENTER,
     Action.CREATE_DOCUMENT: Role.EDITOR,
     Action.ARRANGE_SECTIONS: Role.EDITOR,
+    Action.EDIT: Role.EDITOR,
+    Action.READ_HISTORY: Role.COMMENTER,
     Action.USE_TRASH: Role.EDITOR,
     Action.SHARE: Role.EDITOR,
     Action.PURGE: Role.OWNER,
@@ -61,7 +65,7 @@ def rights(role: Role | None) -> Rights:
     """Return the rights of a role."""
     return Rights(
         comment=may(role, Action.POST_MESSAGE),
-        edit=may(role, Action.ARRANGE_SECTIONS),
+        edit=may(role, Action.EDIT),
         share=may(role, Action.SHARE),
         use_trash=may(role, Action.USE_TRASH),
         purge=may(role, Action.PURGE),

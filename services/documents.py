@@ -22,7 +22,16 @@ from services.commands import command, long_command
 from services.idempotency import creation_digest, is_retry_of
 from services.link_definitions import remembered, with_targets_kept
 from services.markdown_parser import Budget, LimitExceeded
-from services.outcomes import Forbidden, IdTaken, InvalidInput, StorageLimitExceeded, TemporarilyUnavailable
+from services.outcomes import (
+    DocumentNotFound,
+    Forbidden,
+    IdTaken,
+    InvalidInput,
+    StorageLimitExceeded,
+    TemporarilyUnavailable,
+    VersionConflict,
+)
+from services.revisions import Changed, Fields, change
 from services.worker import Worker
 
 
@@ -40,11 +49,29 @@ class ImportDocumentSuccess:
     document: Document
 
 
+@dataclass(frozen=True)
+class UpdateDocumentSuccess:
+    """The document, and whether the call changed it."""
+
+    document: Document
+    is_changed: bool
+
+
 CreateDocumentResult = (
     CreateDocumentSuccess | InvalidInput | IdTaken | Forbidden | StorageLimitExceeded | TemporarilyUnavailable
 )
 ImportDocumentResult = (
     ImportDocumentSuccess | InvalidInput | IdTaken | Forbidden | StorageLimitExceeded | TemporarilyUnavailable
+)
+
+UpdateDocumentResult = (
+    UpdateDocumentSuccess
+    | DocumentNotFound
+    | InvalidInput
+    | VersionConflict
+    | Forbidden
+    | StorageLimitExceeded
+    | TemporarilyUnavailable
 )
 
 Created = TypeVar("Created", CreateDocumentSuccess, ImportDocumentSuccess)
@@ -126,6 +153,25 @@ async def import_document(
         for passage in passages
     ]
     return await _add(store, document, sections, ImportDocumentSuccess)
+
+
+@command
+async def update_document(
+    store: Store, document_id: str, fields: Fields, expected_version: int | None, summary: str | None
+) -> UpdateDocumentResult:
+    """Change the fields of a document. A call that changes nothing makes no version."""
+    if refused := await rights.on_document(store, Action.EDIT, document_id):
+        return refused
+    if invalid := validation.invalid(
+        *validation.within("changes", validation.document_fields(fields)), validation.summary(summary)
+    ):
+        return invalid
+    if full := storage.refusal(store):
+        return full
+    result = await change(store, Document, document_id, fields, expected_version, summary)
+    if isinstance(result, Changed):
+        return UpdateDocumentSuccess(result.row, result.is_changed)
+    return result or DocumentNotFound(document_id)
 
 
 def of_ids(store: Store, document_ids: Sequence[str]) -> AwaitableOrValue[Sequence[Loaded[Document | None]]]:

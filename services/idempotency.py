@@ -3,8 +3,9 @@
 import hashlib
 import json
 
-from db.models import Document, Section
+from db.models import Document, Placement, Section
 from db.reading.rows import Selection
+from db.store import Store
 
 
 def creation_digest(caller_id: str | None, *arguments: str | int | None) -> str | None:
@@ -25,3 +26,16 @@ def is_retry_of(made: Document | Section, repeated: Document | Section) -> bool:
         and made.creation_digest is not None
         and made.creation_digest == repeated.creation_digest
     )
+
+
+async def earlier_section(
+    store: Store, document_id: str, repeated: Section
+) -> tuple[Section, str, Placement | None] | None:
+    """Return what an earlier call created in a document, if this call is its retry.
+
+    The placement is None if the section was removed from the document since.
+    """
+    anchor = await store.anchor(document_id, repeated.id, also=CREATION)
+    if anchor.section is None or not is_retry_of(anchor.section, repeated):
+        return None
+    return anchor.section, document_id, anchor.placement

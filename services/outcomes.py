@@ -28,6 +28,7 @@ class ErrorCode(StrEnum):
     SHARE_LINK_NOT_FOUND = "SHARE_LINK_NOT_FOUND"
     STORAGE_LIMIT_EXCEEDED = "STORAGE_LIMIT_EXCEEDED"
     TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
+    VERSION_CONFLICT = "VERSION_CONFLICT"
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ class InvalidInput(Outcome):
 
     @classmethod
     def of(cls, argument: str, message: str) -> "InvalidInput":
-        """Return the outcome for one invalid argument."""
-        return cls((Violation((argument,), message),))
+        """Return the outcome for one invalid argument, or a field of it, such as `changes.status`."""
+        return cls((Violation(tuple(argument.split(".")), message),))
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,16 @@ class IdTaken(Outcome):
     taken_id: str
     code: ClassVar = ErrorCode.ID_TAKEN
     message: ClassVar = "This id is taken"
+
+
+@dataclass(frozen=True)
+class VersionConflict(Outcome):
+    """The object has another version than the principal expected: somebody else changed it."""
+
+    subject_id: str
+    current_version: int
+    code: ClassVar = ErrorCode.VERSION_CONFLICT
+    message: ClassVar = "This was changed meanwhile"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,19 @@ from ulid import ULID
 
 from db import ids, people
 from db.audit import AuditAction
-from db.models import ApiKey, AuditEntry, Base, ChatSession, Document, Grant, Message, Section, ShareLink
+from db.models import (
+    ApiKey,
+    AuditEntry,
+    Base,
+    ChatSession,
+    Document,
+    DocumentRevision,
+    Grant,
+    Message,
+    Section,
+    SectionRevision,
+    ShareLink,
+)
 from db.store import Store, Transaction
 from services import audit, validation
 from services.access import Action
@@ -44,6 +56,7 @@ class EraseUserSuccess:
     share_link_count: int
     api_key_count: int
     audit_entry_count: int
+    revision_count: int
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -121,6 +134,7 @@ async def erase_user(store: Store, user: str, seconds: float | None = ERASE_SECO
         share_link_count=count[ShareLink],
         api_key_count=count[ApiKey],
         audit_entry_count=count[AuditEntry],
+        revision_count=count[DocumentRevision] + count[SectionRevision],
     )
 
     async def end(transaction: Transaction) -> EraseUserSuccess:

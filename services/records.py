@@ -5,7 +5,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from db import ids
-from db.models import ApiKey, AuditEntry, Base, ChatSession, Document, Grant, Message, Section, ShareLink
+from db.models import (
+    ApiKey,
+    AuditEntry,
+    Base,
+    ChatSession,
+    Document,
+    DocumentRevision,
+    Grant,
+    Message,
+    Section,
+    SectionRevision,
+    ShareLink,
+)
 from db.principals import Role
 
 Record = Mapping[str, Any]
@@ -48,6 +60,34 @@ _FIELDS: Mapping[type[Base], tuple[str, Mapping[str, str]]] = {
             "metadata": "details",
             "createdAt": "created_at",
             "deletedAt": "deleted_at",
+        },
+    ),
+    DocumentRevision: (
+        "documentRevisions",
+        {
+            "docId": "document_id",
+            "version": "version",
+            "title": "title",
+            "description": "description",
+            "tags": "tags",
+            "metadata": "details",
+            "summary": "change_summary",
+            "createdAt": "created_at",
+        },
+    ),
+    SectionRevision: (
+        "sectionRevisions",
+        {
+            "sectionId": "section_id",
+            "version": "version",
+            "title": "title",
+            "level": "level",
+            "content": "content",
+            "status": "status",
+            "tags": "tags",
+            "metadata": "details",
+            "summary": "change_summary",
+            "createdAt": "created_at",
         },
     ),
     ChatSession: (

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from db import documents, ids
+from db import ids
 from db.documents import SectionEdge
 from db.inserts import insert_if_absent
-from db.locks import lock_for_share
 from db.models import Document, Placement, Section
+from db.placements import Arrangement, At
 from db.reading.loaders import AwaitableOrValue, Loaded
 from db.reading.paging import Connection, Page, counted
 from db.store import Store, Transaction
-from services import access, limits, storage, validation
+from services import access, storage, validation
 from services.access import Action
 from services.commands import command
-from services.idempotency import CREATION, creation_digest, is_retry_of
+from services.idempotency import creation_digest, earlier_section
 from services.outcomes import (
     DocumentNotFound,
     Forbidden,
@@ -25,7 +25,9 @@ from services.outcomes import (
     SectionNotInDocument,
     StorageLimitExceeded,
     TemporarilyUnavailable,
+    VersionConflict,
 )
+from services.revisions import Changed, Fields, change, change_by, stripped
 
 
 @dataclass(frozen=True)
@@ -39,147 +41,93 @@ class CreateSectionSuccess:
 
 
 @dataclass(frozen=True)
-class PlaceSectionSuccess:
-    """The placement of the section, made by this call or earlier."""
-
-    placement: Placement
-
-
-@dataclass(frozen=True)
-class RemoveSectionSuccess:
-    """The section, which is kept, and the document that it was removed from."""
+class UpdateSectionSuccess:
+    """The section, and whether the call changed it."""
 
     section: Section
-    document_id: str
+    is_changed: bool
 
 
 CreateSectionResult = (
     CreateSectionSuccess
     | DocumentNotFound
+    | SectionNotInDocument
     | InvalidInput
     | IdTaken
     | Forbidden
     | StorageLimitExceeded
     | TemporarilyUnavailable
 )
-PlaceSectionResult = PlaceSectionSuccess | DocumentNotFound | SectionNotFound | Forbidden | TemporarilyUnavailable
-RemoveSectionResult = (
-    RemoveSectionSuccess
-    | DocumentNotFound
+UpdateSectionResult = (
+    UpdateSectionSuccess
     | SectionNotFound
-    | SectionNotInDocument
+    | InvalidInput
+    | VersionConflict
     | Forbidden
+    | StorageLimitExceeded
     | TemporarilyUnavailable
 )
 
 
 @command
 async def create_section(
-    store: Store,
-    document_id: str,
-    title: str,
-    content: str | None,
-    level: int | None,
-    own_id: str | None,
+    store: Store, document_id: str, fields: Fields, at: At, own_id: str | None
 ) -> CreateSectionResult:
-    """Create a section and place it at the end of a document."""
+    """Create a section and place it in a document."""
     if refused := await access.on_document(store, Action.ARRANGE_SECTIONS, document_id):
         return refused
-    if invalid := validation.invalid(
-        validation.title(title),
-        validation.text("content", content, limits.CONTENT_LENGTH),
-        validation.level(level),
-        validation.caller_id(ids.SECTION, own_id),
-    ):
+    violations = (*validation.section_fields(fields), validation.caller_id(ids.SECTION, own_id))
+    if invalid := validation.invalid(*validation.within("section", violations)):
         return invalid
     if full := storage.refusal(store):
         return full
     section = Section(
         workspace_id=store.workspace_id,
         id=own_id or ids.new(ids.SECTION),
-        title=title.strip(),
-        level=1 if level is None else level,
-        content=content or "",
-        creation_digest=creation_digest(own_id, document_id, title, content, level),
+        creation_digest=creation_digest(own_id, document_id, *(str(each) for each in sorted(fields.items()))),
         created_by=store.principal.user_id,
+        is_generated=change_by(store, fields).is_generated,
+        **stripped(fields),
     )
 
-    async def create(transaction: Transaction) -> CreateSectionSuccess | DocumentNotFound | IdTaken:
-        if not await documents.bump_version(transaction, document_id):
+    async def create(
+        transaction: Transaction,
+    ) -> CreateSectionSuccess | DocumentNotFound | SectionNotInDocument | IdTaken:
+        arrangement = await Arrangement.lock(transaction, document_id, change_by(store))
+        if arrangement is None:
             return DocumentNotFound(document_id)
         created = await insert_if_absent(transaction.session, section, "workspace_id", "id")
         if created is None:
             return IdTaken(section.id)
-        placement = await documents.append(transaction, document_id, created.id)
+        placement = await arrangement.place(created.id, at)
+        if placement is None:
+            return SectionNotInDocument(document_id, str(at.neighbour))
         return CreateSectionSuccess(created, document_id, placement)
 
     result = await store.transact(create)
-    return await _earlier(store, document_id, section) or result if isinstance(result, IdTaken) else result
-
-
-async def _earlier(store: Store, document_id: str, repeated: Section) -> CreateSectionSuccess | None:
-    """Return the result of the earlier call, if this call is its retry."""
-    anchor = await store.anchor(document_id, repeated.id, also=CREATION)
-    if anchor.section is None or not is_retry_of(anchor.section, repeated):
-        return None
-    return CreateSectionSuccess(anchor.section, document_id, anchor.placement)
+    if isinstance(result, IdTaken) and (earlier := await earlier_section(store, document_id, section)):
+        return CreateSectionSuccess(*earlier)
+    return result
 
 
 @command
-async def place_section(store: Store, document_id: str, section_id: str) -> PlaceSectionResult:
-    """Place an existing section at the end of a document; a section that is already there keeps its position."""
-    anchor = await store.anchor(document_id, section_id)
-    if anchor.document is None:
-        return DocumentNotFound(document_id)
-    if anchor.section is None:
-        return SectionNotFound(section_id)
-    if refused := await access.on_document(store, Action.ARRANGE_SECTIONS, document_id, is_known=True):
+async def update_section(
+    store: Store, section_id: str, fields: Fields, expected_version: int | None, summary: str | None
+) -> UpdateSectionResult:
+    """Change a section, in all documents that hold it. A call that changes nothing makes no version."""
+    if refused := await access.on_section(store, Action.EDIT, section_id):
         return refused
-    if anchor.placement is not None:
-        return PlaceSectionSuccess(anchor.placement)
-    # Otherwise a reader of the section could publish it.
-    if forbidden := await access.on_section(store, Action.ARRANGE_SECTIONS, section_id, is_known=True):
-        return forbidden
-
-    async def place(transaction: Transaction) -> PlaceSectionSuccess | DocumentNotFound | SectionNotFound:
-        if not await documents.bump_version(transaction, document_id):
-            return DocumentNotFound(document_id)
-        if not await lock_for_share(transaction, section_id):
-            return SectionNotFound(section_id)
-        placement = await documents.append(transaction, document_id, section_id)
-        return PlaceSectionSuccess(placement)
-
-    return await store.transact(place)
-
-
-@command
-async def remove_section(store: Store, document_id: str, section_id: str) -> RemoveSectionResult:
-    """Remove a section from a document; the section and its chat are kept."""
-    anchor = await store.anchor(document_id, section_id)
-    if anchor.document is None:
-        return DocumentNotFound(document_id)
-    if anchor.section is None:
-        return SectionNotFound(section_id)
-    if anchor.placement is None:
-        return SectionNotInDocument(document_id, section_id)
-    if refused := await access.on_document(store, Action.ARRANGE_SECTIONS, document_id, is_known=True):
-        return refused
-    section = anchor.section
-
-    async def remove(
-        transaction: Transaction,
-    ) -> RemoveSectionSuccess | DocumentNotFound | SectionNotFound | SectionNotInDocument:
-        if not await documents.bump_version(transaction, document_id):
-            return DocumentNotFound(document_id)
-        removed = await documents.remove_placement(transaction, document_id, section_id)
-        # Since the read, the section may have been trashed, or purged together with its placement.
-        if not await documents.record_removal(transaction, document_id, section_id):
-            return SectionNotFound(section_id)
-        if not removed:
-            return SectionNotInDocument(document_id, section_id)
-        return RemoveSectionSuccess(section, document_id)
-
-    return await store.transact(remove)
+    if invalid := validation.invalid(
+        *validation.within("changes", validation.section_fields(fields)),
+        validation.summary(summary),
+    ):
+        return invalid
+    if full := storage.refusal(store):
+        return full
+    result = await change(store, Section, section_id, fields, expected_version, summary)
+    if isinstance(result, Changed):
+        return UpdateSectionSuccess(result.row, result.is_changed)
+    return result or SectionNotFound(section_id)
 
 
 def of_ids(store: Store, section_ids: Sequence[str]) -> AwaitableOrValue[Sequence[Loaded[Section | None]]]:
@@ -203,13 +151,4 @@ async def documents_of(store: Store, sections: Sequence[Section], page: Page) ->
     return [
         counted(found, partial(store.load.counts_of_documents.get, section.id))
         for section, found in zip(sections, pages, strict=True)
-    ]
-
-
-async def placed_edges(store: Store, placements: Sequence[Placement]) -> Sequence[Loaded[SectionEdge | None]]:
-    """Return the edges of placements in the connections of their documents."""
-    found = await store.load.sections.load_many([placement.section_id for placement in placements])
-    return [
-        edge(section, placement) if isinstance(section, Section) else section
-        for section, placement in zip(found, placements, strict=True)
     ]

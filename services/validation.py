@@ -3,8 +3,12 @@
 A check returns the violation that it finds, or None; `invalid` combines violations into one outcome.
 """
 
+import json
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
 
 from db.ids import is_storable
 from services import limits
@@ -18,6 +22,11 @@ def invalid(*found: Violation | None) -> InvalidInput | None:
     """Return the outcome with all violations, or None if there are none."""
     violations = tuple(violation for violation in found if violation is not None)
     return InvalidInput(violations) if violations else None
+
+
+def within(argument: str, violations: Iterable[Violation | None]) -> Iterator[Violation | None]:
+    """Return violations in the fields of an input object."""
+    return (found and Violation((argument, *found.path), found.message) for found in violations)
 
 
 def text(argument: str, value: str | None, longest: int) -> Violation | None:
@@ -61,6 +70,42 @@ def title(value: str | None) -> Violation | None:
     )
 
 
+def section_fields(fields: Mapping[str, Any]) -> Sequence[Violation | None]:
+    """Check the given fields of a section, which all but the title must have a value."""
+    return (
+        *(_no_null(name, fields) for name in ("level", "content", "status")),
+        title(fields.get("title")),
+        level(fields.get("level")),
+        text("content", fields.get("content"), limits.CONTENT_LENGTH),
+        *labels(fields),
+    )
+
+
+def document_fields(fields: Mapping[str, Any]) -> Sequence[Violation | None]:
+    """Check the given fields of a document, which all but the description must have a value."""
+    return (
+        _no_null("title", fields),
+        title(fields.get("title")),
+        text("description", fields.get("description"), limits.DESCRIPTION_LENGTH),
+        *labels(fields),
+    )
+
+
+def labels(fields: Mapping[str, Any]) -> Sequence[Violation | None]:
+    """Check the tags and the metadata, if they are given."""
+    return (
+        _no_null("tags", fields),
+        _tags(fields.get("tags") or ()),
+        _no_null("metadata", {"metadata": fields["details"]} if "details" in fields else {}),
+        _metadata(fields.get("details")),
+    )
+
+
+def summary(value: str | None) -> Violation | None:
+    """Check the summary of a change; None means that the caller gave none."""
+    return None if value is None else non_blank_text("summary", value, limits.SUMMARY_LENGTH)
+
+
 def level(value: int | None) -> Violation | None:
     """Check the level of a heading; None means that the caller gave none."""
     return None if value is None or 1 <= value <= 6 else Violation(("level",), "is not from 1 to 6")
@@ -96,3 +141,38 @@ def expiry(value: datetime | None) -> Violation | None:
 def client_id(value: str | None) -> Violation | None:
     """Check the idempotency key of a post; None means that the caller gave none."""
     return None if value is None else non_blank_text("clientId", value, limits.CLIENT_ID_LENGTH)
+
+
+def _no_null(name: str, fields: Mapping[str, Any]) -> Violation | None:
+    return Violation((name,), "is null; leave it out to keep it") if name in fields and fields[name] is None else None
+
+
+def _tags(tags: Sequence[str]) -> Violation | None:
+    if len(tags) > limits.TAGS:
+        return Violation(("tags",), f"are more than {limits.TAGS}")
+    if len(set(tags)) < len(tags):
+        return Violation(("tags",), "holds a tag twice")
+    return next((found for tag in tags if (found := non_blank_text("tags", tag, limits.TAG_LENGTH))), None)
+
+
+def _metadata(value: Any) -> Violation | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        return Violation(("metadata",), "is not a JSON object")
+    texts: list[str] = []
+    level: list[Any] = [value]
+    for _ in range(limits.METADATA_DEPTH):
+        texts += [key for each in level if isinstance(each, dict) for key in each]
+        inside = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = list(chain.from_iterable(inside))
+        texts += [each for each in level if isinstance(each, str)]
+    if any(isinstance(each, dict | list) for each in level):
+        return Violation(("metadata",), f"is nested deeper than {limits.METADATA_DEPTH} levels")
+    try:
+        length = len(json.dumps(value, allow_nan=False, ensure_ascii=False))
+    except ValueError:
+        return Violation(("metadata",), "holds a number that JSON does not have")
+    if length > limits.METADATA_LENGTH:
+        return Violation(("metadata",), f"is longer than {limits.METADATA_LENGTH:,} characters as JSON")
+    return text("metadata", "".join(texts), limits.METADATA_LENGTH)

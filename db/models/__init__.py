@@ -27,3 +27,7 @@ from db.models.content import Placement as Placement
 from db.models.content import Section as Section
 from db.models.content import SectionStatus as SectionStatus
 from db.models.content import Trashable as Trashable
+from db.models.history import DocumentRevision as DocumentRevision
+from db.models.history import FormerPlacement as FormerPlacement
+from db.models.history import Revision as Revision
+from db.models.history import SectionRevision as SectionRevision

@@ -12,6 +12,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from db.times import UtcDateTime, utcnow
 
+NULLABLE_JSON = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+"""The type of a JSON column in which None is null, and not the JSON value `null`."""
+
 
 def of_trash() -> Index:
     """Index the trashed rows only, in the order in which they were trashed."""

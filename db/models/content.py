@@ -4,20 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from sqlalchemy import (
-    JSON,
-    CheckConstraint,
-    ForeignKeyConstraint,
-    Index,
-    Text,
-    UniqueConstraint,
-    false,
-    text,
-)
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.base import Owned, derived_from, of_trash, one_of
+from db.models.base import NULLABLE_JSON, Owned, derived_from, of_trash, one_of
 
 CHAT_OF_SECTION_KEY = "chat_sessions_section_key"
 """The constraint that enforces one chat per section."""
@@ -55,7 +45,19 @@ class Ensured(StrEnum):
     REPAIRED = "REPAIRED"
 
 
-class Document(Owned):
+class Revised(Owned):
+    """A row with a version, whose earlier states are kept as revisions (`db/models/history.py`)."""
+
+    __abstract__ = True
+
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    # Of the current state: who made it (null: whoever created the row), why, and whether a machine wrote it.
+    edited_by: Mapped[str | None]
+    change_summary: Mapped[str | None]
+    is_generated: Mapped[bool] = mapped_column(server_default=false())
+
+
+class Document(Revised):
     """A titled, ordered arrangement of sections."""
 
     __tablename__ = "documents"
@@ -72,14 +74,13 @@ class Document(Owned):
     tags: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
     details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
     access: Mapped[str] = mapped_column(server_default=text(f"'{DocumentAccess.WORKSPACE}'"))
-    version: Mapped[int] = mapped_column(server_default=text("1"))
     # The digest of the create call, set if the caller chose the id. It identifies a retry of that call.
     creation_digest: Mapped[str | None]
     created_by: Mapped[str]
     deleted_at: Mapped[datetime | None]
 
 
-class Section(Owned):
+class Section(Revised):
     """A piece of text with a title and a level. It can be placed in several documents."""
 
     __tablename__ = "sections"
@@ -97,13 +98,10 @@ class Section(Owned):
     status: Mapped[str] = mapped_column(server_default=text(f"'{SectionStatus.DRAFT}'"))
     tags: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
     details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
-    version: Mapped[int] = mapped_column(server_default=text("1"))
     # No foreign key here: the pointer may name a chat that is gone, and ensure repairs it.
     chat_session_id: Mapped[str | None]
     # Link definitions from other sections of the imported document. The section's links need them in other documents.
-    link_definitions: Mapped[dict[str, Any] | None] = mapped_column(
-        JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-    )
+    link_definitions: Mapped[dict[str, Any] | None] = mapped_column(NULLABLE_JSON)
     # The document that the section was last removed from: while the section stands in no document, that one decides who
     # may use it. No foreign key: it may be purged.
     removed_from: Mapped[str | None]
@@ -140,6 +138,8 @@ class Placement(Owned):
     # Fractional keys sort by bytes, whatever the collation of the database.
     position: Mapped[str] = mapped_column(Text().with_variant(Text(collation="C"), "postgresql"))
     is_copy: Mapped[bool] = mapped_column(server_default=false())
+    # The version of the document in which the section came to this position.
+    since_version: Mapped[int] = mapped_column(server_default=text("1"))
 
 
 class ChatSession(Owned):

@@ -34,7 +34,7 @@ Selection = Mapping[type, frozenset[str]]
 KEYS: Selection = {
     Document: frozenset({"id"}),
     Section: frozenset({"id"}),
-    Placement: frozenset({"document_id", "section_id", "position"}),
+    Placement: frozenset({"document_id", "section_id", "position", "is_copy"}),
     ChatSession: frozenset({"id", "section_id", "document_id"}),
     Message: frozenset({"id", "chat_id"}),
     User: frozenset({"id"}),

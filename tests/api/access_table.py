@@ -38,7 +38,10 @@ class Need:
 
 @dataclass(frozen=True)
 class Placed:
-    """Two arguments must be of the same place, because a section stands in the document of its place only."""
+    """Arguments must be of the same place, because a section stands in the document of its place only."""
+
+    arguments: Sequence[str] = ()
+    """The arguments; without any, all."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,13 @@ WHEN = "2100-01-01T00:00:00Z"
 LONG_AGO = "2020-01-01T00:00:00Z"
 _PAIR = {"docId": Of("document"), "sectionId": Of("section")}
 _QUIET = {"docId": Of("document"), "sectionId": Of("quiet_section")}
+_FIELDS = {"title": "A title", "level": 2, "content": "", "status": "REVIEWED", "tags": [], "metadata": {}}
+_PLACES: Sequence[Mapping[str, Any]] = (
+    {"first": True},
+    {"last": True},
+    {"before": Of("section")},
+    {"after": Of("section")},
+)
 _SEEN = [Need(Action.READ, "docId"), Need(Action.READ, "sectionId")]
 
 
@@ -159,13 +169,61 @@ TABLE: Mapping[str, Sequence[Case]] = {
             [Need(Action.CREATE_DOCUMENT)],
         )
     ],
-    "createSection": _one(
-        Action.ARRANGE_SECTIONS, "docId", "document", title="A title", content="", level=1, id=New("section")
-    ),
+    "updateDocument": [
+        Case(
+            {
+                "docId": Of("document"),
+                "changes": {"title": "A title", "description": "", "tags": [], "metadata": {}},
+                "expectedVersion": 1,
+                "summary": "Why",
+            },
+            [Need(Action.EDIT, "docId")],
+            changes=True,
+        )
+    ],
+    "createSection": [
+        Case(
+            {"docId": Of("document"), "section": {**_FIELDS, "id": New("section")}, "at": at},
+            [Need(Action.ARRANGE_SECTIONS, "docId"), Placed()],
+        )
+        for at in _PLACES
+    ],
+    "updateSection": [
+        Case(
+            {"sectionId": Of("section"), "changes": _FIELDS, "expectedVersion": 1, "summary": "Why"},
+            [Need(Action.EDIT, "sectionId")],
+            changes=True,
+        )
+    ],
     "placeSection": [
         Case(
-            _PAIR,
+            {**_PAIR, "at": at},
             [*_SEEN, Need(Action.ARRANGE_SECTIONS, "docId"), Need(Action.ARRANGE_SECTIONS, "sectionId")],
+            changes=True,
+        )
+        for at in _PLACES[:2]
+    ],
+    "copySection": [
+        Case(
+            {**_PAIR, "at": at, "id": New("section")},
+            [*_SEEN, Need(Action.ARRANGE_SECTIONS, "docId")],
+        )
+        for at in _PLACES[:2]
+    ],
+    "moveSection": [
+        Case({**_PAIR, "at": at}, [*_SEEN, Placed(), Need(Action.ARRANGE_SECTIONS, "docId")]) for at in _PLACES[:2]
+    ],
+    "replaceSection": [
+        Case(
+            {**_PAIR, "replacementId": Of("quiet_section")},
+            [
+                Need(Action.READ, "docId"),
+                Need(Action.READ, "sectionId"),
+                Placed(("docId", "sectionId")),
+                Need(Action.ARRANGE_SECTIONS, "docId"),
+                Need(Action.READ, "replacementId"),
+                Need(Action.ARRANGE_SECTIONS, "replacementId"),
+            ],
             changes=True,
         )
     ],
@@ -207,7 +265,7 @@ LISTS_OF_IDS: Mapping[str, Sequence[Case]] = {
 
 def leaves(value: Any, path: str = "") -> Mapping[str, Any]:
     """Return the values in arguments by their paths: fields of inputs and numbers in lists, joined by dots."""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and value:
         parts = value.items()
     elif isinstance(value, list):
         parts = ((str(number), each) for number, each in enumerate(value))  # type: ignore[assignment]

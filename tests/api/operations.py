@@ -34,7 +34,9 @@ mutation ($markdown: String!, $title: String, $id: ID) {
 
 CREATE_SECTION = """
 mutation ($docId: ID!, $title: String! = "A section", $content: String! = "", $level: Int! = 1, $id: ID) {
-  createSection(docId: $docId, title: $title, content: $content, level: $level, id: $id) {
+  createSection(
+    docId: $docId, section: {id: $id, title: $title, content: $content, level: $level}
+  ) {
     __typename
     ... on CreateSectionSuccess { section { id title level content createdBy { id } createdAt updatedAt } }
     ... on Error { message code }
@@ -42,6 +44,39 @@ mutation ($docId: ID!, $title: String! = "A section", $content: String! = "", $l
     ... on InvalidInput { violations { path message } }
     ... on IdTaken { takenId }
     ... on Forbidden { subjectId }
+  }
+}
+"""
+
+UPDATE_SECTION = """
+mutation ($sectionId: ID!, $changes: SectionChanges!, $expectedVersion: Int, $summary: String) {
+  updateSection(sectionId: $sectionId, changes: $changes, expectedVersion: $expectedVersion, summary: $summary) {
+    __typename
+    ... on UpdateSectionSuccess {
+      isChanged
+      section {
+        id version title level content status tags metadata updatedAt editedBy { id } changeSummary isGenerated
+      }
+    }
+    ... on Error { message code }
+    ... on InvalidInput { violations { path message } }
+    ... on VersionConflict { subjectId currentVersion current { id ... on Section { content version } } }
+    ... on Forbidden { subjectId }
+  }
+}
+"""
+
+UPDATE_DOCUMENT = """
+mutation ($docId: ID!, $changes: DocumentChanges!, $expectedVersion: Int, $summary: String) {
+  updateDocument(docId: $docId, changes: $changes, expectedVersion: $expectedVersion, summary: $summary) {
+    __typename
+    ... on UpdateDocumentSuccess {
+      isChanged
+      document { id version title description tags metadata editedBy { id } changeSummary }
+    }
+    ... on Error { message code }
+    ... on InvalidInput { violations { path message } }
+    ... on VersionConflict { subjectId currentVersion current { id ... on Document { title version } } }
   }
 }
 """
@@ -168,6 +203,22 @@ async def create_section(client: Client, document_id: str, **arguments: Any) -> 
     created = (await client(CREATE_SECTION, docId=document_id, **arguments))["createSection"]
     assert created["__typename"] == "CreateSectionSuccess", created
     return str(created["section"]["id"])
+
+
+async def edit(client: Client, section_id: str, changes: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+    """Change a section, and return it."""
+    edited = (await client(UPDATE_SECTION, sectionId=section_id, changes=changes, **arguments))["updateSection"]
+    assert edited["__typename"] == "UpdateSectionSuccess", edited
+    section: dict[str, Any] = edited["section"]
+    return section
+
+
+async def edit_document(client: Client, document_id: str, changes: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+    """Change a document, and return it."""
+    edited = (await client(UPDATE_DOCUMENT, docId=document_id, changes=changes, **arguments))["updateDocument"]
+    assert edited["__typename"] == "UpdateDocumentSuccess", edited
+    document: dict[str, Any] = edited["document"]
+    return document
 
 
 async def ensure_chat(client: Client, document_id: str, section_id: str) -> str:

@@ -38,7 +38,7 @@ def expected(who: Who, case: Case, places: Places) -> str:
     given = leaves(case.arguments)
     for need in case.needs:
         if isinstance(need, Placed):
-            if len(set(places.values())) > 1:
+            if len({places[path] for path in need.arguments or places}) > 1:
                 return "SECTION_NOT_IN_DOCUMENT"
         elif need.argument is None:
             if not may(who.role, need.action):

@@ -14,7 +14,7 @@ from db.principals import Principal, Role
 from db.store import Store
 from services import people
 from services.outcomes import Forbidden
-from tests.api.operations import create_document, create_section, ensure_chat, post_message
+from tests.api.operations import create_document, create_section, edit, edit_document, ensure_chat, post_message
 from tests.api.test_api_keys import create_key
 from tests.api.test_audit import acts, listed
 from tests.api.test_grants import grant, roles, set_access
@@ -31,6 +31,7 @@ mutation ($userId: ID!) {
     ... on EraseUserSuccess {
       user { id }
       messageCount documentCount sectionCount chatCount grantCount shareLinkCount apiKeyCount auditEntryCount
+      revisionCount
     }
     ... on Error { code message }
     ... on InvalidInput { violations { path message } }
@@ -74,7 +75,11 @@ async def chat(serve: Serve, owner: Client, database: Database) -> str:
             await post_message(owner, chat, f"Question {number}", clientId=f"q{number}")
             await post_message(person, chat, f"{CANARY} text {number}", clientId=f"{CANARY}-{number}")
         document = await create_document(person, "A title")
-        await ensure_chat(person, document, await create_section(person, document))
+        section = await create_section(person, document)
+        await ensure_chat(person, document, section)
+        for number in range(2):
+            await edit(person, section, {"content": f"Text {number}"}, summary=f"{CANARY} reason {number}")
+            await edit_document(person, document, {"tags": [f"{number}"]}, summary=f"{CANARY} reason {number}")
         await create_key(person, name=f"{CANARY} key")
         await create_link(person, theirs)
         await grant(person, theirs, "bob")
@@ -121,13 +126,21 @@ async def test_after_an_erasure_no_table_holds_the_text_or_the_id(owner: Client,
         "audit_entries.actor",
         "audit_entries.details",
         "chat_sessions.created_by",
+        "document_revisions.change_summary",
+        "document_revisions.edited_by",
+        "documents.change_summary",
         "documents.created_by",
+        "documents.edited_by",
         "grants.granted_by",
         "grants.user_id",
         "messages.author",
         "messages.client_id",
         "messages.content",
+        "section_revisions.change_summary",
+        "section_revisions.edited_by",
+        "sections.change_summary",
         "sections.created_by",
+        "sections.edited_by",
         "share_links.created_by",
         "users.avatar_url",
         "users.id",
@@ -148,6 +161,8 @@ async def test_after_an_erasure_no_table_holds_the_text_or_the_id(owner: Client,
         "apiKeyCount": 1,
         # Key, link, grant, access and the refusal of theirs, and the grant of the owner to them.
         "auditEntryCount": 6,
+        # Two of the section, and of the document two and that without the section.
+        "revisionCount": 5,
     }
     receipt, *_ = await listed(owner)
     assert (receipt["action"], receipt["subjectId"], receipt["actor"]) == ("ERASE_USER", pseudonym, {"id": "user_olga"})
@@ -211,7 +226,7 @@ async def test_an_erasure_that_is_interrupted_is_continued_by_the_next(
 async def test_an_erasure_can_be_repeated_and_finds_nothing(owner: Client, chat: str, database: Database) -> None:
     await erase(owner, PERSON.user_id)
     again = await erase(owner, PERSON.user_id)
-    assert [value for name, value in again.items() if name.endswith("Count")] == [0] * 8
+    assert [value for name, value in again.items() if name.endswith("Count")] == [0] * 9
     async with database.read() as session:
         assert await session.scalar(select(func.count()).select_from(User)) == 1
 
@@ -253,6 +268,8 @@ async def test_an_export_has_everything_that_a_user_wrote(owner: Client, chat: s
         "messages": 3,
         "documents": 1,
         "sections": 1,
+        "documentRevisions": 3,
+        "sectionRevisions": 2,
         "chats": 1,
         "grants": 2,
         "shareLinks": 1,
@@ -293,4 +310,4 @@ async def test_owners_and_the_person_may_export(
 async def test_an_unknown_user_has_an_empty_export(owner: Client, database: Database) -> None:
     found = await exported(database, OWNER, "nobody")
     assert found.pop("user") == {"id": "user_nobody", "name": None, "avatarUrl": None, "kind": None}
-    assert [len(records) for name, records in found.items() if name != "auditEntries"] == [0] * 7
+    assert [len(records) for name, records in found.items() if name != "auditEntries"] == [0] * 9

@@ -10,8 +10,11 @@ from db.connection.database import Database
 from db.doctor.scanner import Scanner
 from services import doctor
 from services import trash as trash_service
+from tests.api.arranging import MOVE, PLACE, arrange
 from tests.api.operations import (
     create_document,
+    edit,
+    edit_document,
     ensure_chat,
     headings,
     import_document,
@@ -35,12 +38,13 @@ from tests.support.counting import counted
 from tests.support.invariants import violations
 
 SECTIONS = 7
+HISTORY = ("section_revisions", "document_revisions", "former_placements")
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(purges, "SECTIONS", 2)
-    monkeypatch.setattr(purges, "MESSAGES", 3)
+    monkeypatch.setattr(purges, "ENTRIES", 3)
     monkeypatch.setattr(purges, "MANY", 1)
 
 
@@ -192,8 +196,29 @@ async def test_the_latest_messages_of_a_long_chat_go_first_and_nobody_posts_mean
 
 async def test_what_is_small_goes_at_once(client: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(purges, "SECTIONS", SECTIONS + 1)
-    monkeypatch.setattr(purges, "MESSAGES", 10)
+    monkeypatch.setattr(purges, "ENTRIES", 10)
     document, *_ = await large(client)
     with counted(client.database) as statements:
         assert (await move(client, PURGE_DOCUMENT, document))["sectionCount"] == SECTIONS
     assert sum(statement.startswith("COMMIT") for statement in statements) == 1
+
+
+async def test_a_long_history_goes_in_portions_and_with_its_owner(client: Served, database: Database) -> None:
+    document = await import_document(client, headings(4))
+    one, two, *_ = await section_ids(client, document)
+    for number in range(5):
+        await edit(client, one, {"content": f"Text {number}"})
+        await edit(client, two, {"content": f"Text {number}"})
+        await edit_document(client, document, {"title": f"Title {number}"})
+        await arrange(client, MOVE, document, sectionId=one, at={"first" if number % 2 else "last": True})
+    other = await create_document(client)
+    await arrange(client, PLACE, other, sectionId=two)
+    await arrange(client, MOVE, document, sectionId=two, at={"last": True})
+    await move(client, TRASH_DOCUMENT, document)
+    purged = await move(client, PURGE_DOCUMENT, document)
+    assert purged == {"__typename": "PurgeDocumentSuccess", "sectionCount": 3, "chatCount": 0, "messageCount": 0}
+    assert [await count(database, table) for table in HISTORY] == [5, 1, 0], "those of the other document stay"
+    await move(client, TRASH_SECTION, two)
+    assert (await move(client, PURGE_SECTION, two))["sectionCount"] == 1
+    assert [await count(database, table) for table in HISTORY] == [0, 1, 0]
+    assert await violations(database) == []

@@ -40,7 +40,9 @@ query ($id: ID!) {
 
 WITHOUT_OPTIONS = """
 mutation ($docId: ID!) {
-  createSection(docId: $docId, title: "Plain") { ... on CreateSectionSuccess { section { id level content } } }
+  createSection(docId: $docId, section: {title: "Plain"}) {
+    ... on CreateSectionSuccess { section { id level content } }
+  }
 }
 """
 
@@ -107,20 +109,20 @@ async def test_a_level_is_from_one_to_six(client: Client, document: str) -> None
         assert (await answer(client, document, level=level))["level"] == level
     for level in (0, 7, -1, 2**31 - 1):
         refused = await answer(client, document, level=level)
-        assert (refused["__typename"], arguments(refused)) == ("InvalidInput", ["level"]), level
+        assert (refused["__typename"], arguments(refused)) == ("InvalidInput", ["section.level"]), level
 
 
 async def test_a_section_without_a_title_of_one_line_is_refused(client: Client, document: str) -> None:
     for title in ("", " \t", "two\nlines", "x" * 1_001):
         refused = await answer(client, document, title=title)
-        assert (refused["__typename"], arguments(refused)) == ("InvalidInput", ["title"]), title
+        assert (refused["__typename"], arguments(refused)) == ("InvalidInput", ["section.title"]), title
 
 
 async def test_the_content_is_limited_as_published(client: Client, document: str) -> None:
     assert (await answer(client, document, content="é" * 1_000_000))["content"] == "é" * 1_000_000
     for content in ("é" * 1_000_001, "a\0b"):
         refused = await answer(client, document, content=content)
-        assert (refused["__typename"], arguments(refused)) == ("InvalidInput", ["content"])
+        assert (refused["__typename"], arguments(refused)) == ("InvalidInput", ["section.content"])
     assert len(await section_ids(client, document)) == 1
 
 
@@ -129,7 +131,7 @@ async def test_a_caller_may_choose_the_id_of_a_section(client: Client, document:
         assert (await answer(client, document, id=own_id))["id"] == f"sec_{own_id}"
     for own_id in ("", "sec_", "a b", "x" * 201):
         refused = await answer(client, document, id=own_id)
-        assert (refused["__typename"], arguments(refused)) == ("InvalidInput", ["id"]), own_id
+        assert (refused["__typename"], arguments(refused)) == ("InvalidInput", ["section.id"]), own_id
     assert await section_ids(client, document) == ["sec_a", "sec_notion:1a/b", "sec_" + "x" * 200]
 
 

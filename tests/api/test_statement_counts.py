@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.api.arranging import COPY, MOVE
 from tests.api.operations import (
+    UPDATE_DOCUMENT,
+    UPDATE_SECTION,
     create_document,
     create_section,
     ensure_chat,
@@ -66,7 +69,7 @@ CREATE_DOCUMENT = (
 
 CREATE_SECTION = """
 mutation ($docId: ID!) {
-  createSection(docId: $docId, title: "A") { ... on CreateSectionSuccess { section { id title createdAt } } }
+  createSection(docId: $docId, section: {title: "A"}) { ... on CreateSectionSuccess { section { id title createdAt } } }
 }
 """
 
@@ -162,17 +165,31 @@ async def test_a_section_is_made_with_as_many_statements_wherever_it_goes(client
             "SELECT": 3,
             "BEGIN": 1,
             "UPDATE": 1,
-            "INSERT": 2,
+            "INSERT": 3,
             "COMMIT": 1,
         }
+
+
+async def test_a_section_is_changed_and_moved_with_as_many_statements_in_any_document(client: Served) -> None:
+    for size in (3, 100):
+        document = await import_document(client, headings(size))
+        one, two, *_ = await section_ids(client, document)
+        changed = {"SELECT": 2, "BEGIN": 1, "INSERT": 1, "UPDATE": 1, "COMMIT": 1}
+        assert await sent(client, UPDATE_SECTION, sectionId=one, changes={"content": "New"}) == changed
+        assert await sent(client, UPDATE_DOCUMENT, docId=document, changes={"title": "New"}) == changed
+        moved = {"SELECT": 7, "BEGIN": 1, "INSERT": 2, "UPDATE": 2, "COMMIT": 1}
+        assert await sent(client, MOVE, docId=document, sectionId=one, at={"after": two}) == moved
+        copied = {"SELECT": 8, "BEGIN": 1, "INSERT": 3, "UPDATE": 1, "COMMIT": 1}
+        assert await sent(client, COPY, docId=document, sectionId=one) == copied
 
 
 async def test_a_section_is_placed_and_removed_with_few_statements(client: Served) -> None:
     document, other = await create_document(client), await create_document(client)
     placed = {"docId": document, "sectionId": await create_section(client, other)}
-    assert await sent(client, PLACE, **placed) == {"SELECT": 4, "BEGIN": 1, "UPDATE": 1, "INSERT": 1, "COMMIT": 1}
+    assert await sent(client, PLACE, **placed) == {"SELECT": 5, "BEGIN": 1, "UPDATE": 1, "INSERT": 2, "COMMIT": 1}
     assert await sent(client, PLACE, **placed) == {"SELECT": 1}
-    assert await sent(client, REMOVE, **placed) == {"SELECT": 2, "BEGIN": 1, "UPDATE": 2, "DELETE": 1, "COMMIT": 1}
+    removed = {"SELECT": 3, "BEGIN": 1, "INSERT": 2, "UPDATE": 2, "DELETE": 1, "COMMIT": 1}
+    assert await sent(client, REMOVE, **placed) == removed
 
 
 async def test_a_message_is_posted_with_few_statements(client: Served) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
+from db.placements import LAST
 from db.principals import Principal, Role
 from db.storage_quota import StorageQuota, StorageUse
 from db.store import Store
@@ -75,7 +76,7 @@ async def test_a_full_workspace_refuses_text_and_nothing_else(
     for refused in (
         await documents.create_document(store, "A", None, None),
         await documents.import_document(store, None, "# A", None),
-        await sections.create_section(store, document.id, "A", None, None, None),
+        await sections.create_section(store, document.id, {"title": "A"}, LAST, None),
         await messages.post_message(store, chat.id, "A", None),
     ):
         assert isinstance(refused, StorageLimitExceeded)

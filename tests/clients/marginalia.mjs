@@ -40,7 +40,7 @@ const CREATE_DOCUMENT = `mutation ($title: String!) {
 }`;
 
 const CREATE_SECTION = `mutation ($docId: ID!, $title: String!) {
-  createSection(docId: $docId, title: $title) {
+  createSection(docId: $docId, section: { title: $title }) {
     ... on CreateSectionSuccess { section { id title } }
     ... on Error { code message }
   }

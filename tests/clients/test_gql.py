@@ -46,7 +46,7 @@ mutation ($title: String!) {
 
 CREATE_SECTION = """
 mutation ($docId: ID!, $title: String!) {
-  createSection(docId: $docId, title: $title) { ... on CreateSectionSuccess { section { id title } } }
+  createSection(docId: $docId, section: {title: $title}) { ... on CreateSectionSuccess { section { id title } } }
 }
 """
 

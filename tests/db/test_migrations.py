@@ -124,8 +124,8 @@ async def test_what_can_serve_a_schema_is_noted_beside_it(empty: Database) -> No
     await execute(empty, f"UPDATE alembic_version SET version_num = '{upgrade.needed()}'")  # noqa: S608 - our own
     await upgrade.upgrade(empty)
     await execute(empty, "UPDATE alembic_version SET version_num = '9999'")
-    assert await upgrade.read(empty) == Revisions("9999", upgrade.needed(), "0006")
-    assert await upgrade.upgrade(empty) == Revisions("9999", upgrade.needed(), "0006")
+    assert await upgrade.read(empty) == Revisions("9999", upgrade.needed(), "0007")
+    assert await upgrade.upgrade(empty) == Revisions("9999", upgrade.needed(), "0007")
 
 
 def test_every_migration_says_which_code_can_serve_what_it_makes() -> None:

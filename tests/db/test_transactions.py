@@ -9,11 +9,10 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import documents
 from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
 from db.connection.retry import MAX_ATTEMPTS
-from db.locks import LockOrderViolated
+from db.locks import LockOrderViolated, lock_for_change
 from db.models import Document, Section
 from db.store import Store, Transaction
 from marginalia.authentication.local import LOCAL_OWNER
@@ -250,6 +249,6 @@ async def test_locks_out_of_order_are_a_fault(database: Database) -> None:
     async def work(transaction: Transaction) -> None:
         await transaction.lock(Section, select(Section.id))
         with pytest.raises(LockOrderViolated):
-            await documents.bump_version(transaction, "doc_one")
+            await lock_for_change(transaction, Document, "doc_one")
 
     await Store(database, LOCAL_OWNER).transact(work)

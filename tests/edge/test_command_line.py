@@ -221,7 +221,7 @@ def test_migrate_makes_a_database_that_can_be_served(empty_database_url: str) ->
     if empty_database_url.startswith("postgresql"):
         serve = [*COMMAND, "serve", "--port", "0", "--database", empty_database_url]
         with running(serve, environment(), fresh=True) as server:
-            assert httpx.get(f"{server.address}/readyz").json()["database"]["schema"] == "0006"
+            assert httpx.get(f"{server.address}/readyz").json()["database"]["schema"] == "0007"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

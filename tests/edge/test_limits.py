@@ -264,7 +264,7 @@ async def test_an_operation_that_takes_too_long_is_stopped_and_others_go_on(serv
             assert slow["errors"][0]["extensions"] == {"code": "TIMEOUT"}
             assert slow["errors"][0]["message"] == "The server could not finish in 1.5 s; nothing was changed"
             assert quick == {"data": {"__typename": "Query"}}
-            mutation = f'mutation {{ createSection(docId: "{document}", title: "B") {{ __typename }} }}'
+            mutation = f'mutation {{ createSection(docId: "{document}", section: {{title: "B"}}) {{ __typename }} }}'
             (late,) = (await client.result(mutation))["errors"]
             assert late["extensions"] == {"code": "TIMEOUT"}
             told = "The server could not finish in 1.5 s; the change may or may not have been made"

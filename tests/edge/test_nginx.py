@@ -39,7 +39,9 @@ CREATE = """
 mutation { createDocument(title: "A") { ... on CreateDocumentSuccess { document { id } } } }
 """
 SECTION = """
-mutation ($d: ID!) { createSection(docId: $d, title: "A") { ... on CreateSectionSuccess { section { id } } } }
+mutation ($d: ID!) {
+  createSection(docId: $d, section: {title: "A"}) { ... on CreateSectionSuccess { section { id } } }
+}
 """
 ENSURE = "mutation ($d: ID!, $s: ID!) { ensureSectionChat(docId: $d, sectionId: $s) { __typename } }"
 FOLLOW = "subscription ($d: ID!) { sectionChatOpened(docId: $d) { chat { section { id } } } }"

@@ -37,7 +37,7 @@ forms = pytest.mark.parametrize("escaped", FORMS.values(), ids=FORMS)
 IMPORT = """mutation ($markdown: String!) { importDocument(markdown: $markdown) {
   __typename ... on ImportDocumentSuccess { document { id } } ... on Error { message }
 } }"""
-CREATE = """mutation ($doc: ID!, $text: String!) { createSection(docId: $doc, title: "A", content: $text) {
+CREATE = """mutation ($doc: ID!, $text: String!) { createSection(docId: $doc, section: {title: "A", content: $text}) {
   __typename ... on CreateSectionSuccess { section { content } } ... on Error { message }
 } }"""
 POST = """mutation ($chat: ID!, $text: String!) { postMessage(chatId: $chat, content: $text) {

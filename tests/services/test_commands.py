@@ -11,7 +11,7 @@ from db.connection.database import Database
 from db.models import ChatSession, Ensured
 from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
-from services import chats, documents, sections
+from services import chats, documents, placements
 from services.documents import ImportDocumentSuccess
 from services.outcomes import SectionNotInDocument, TemporarilyUnavailable
 from tests.support import factories, postgres
@@ -25,7 +25,7 @@ async def test_a_command_does_not_trust_what_an_earlier_one_of_its_operation_rea
     found = await chats.ensure_section_chat(ours, document.id, section.id)
     assert isinstance(found, ChatSession)
     assert found.ensured is Ensured.FOUND
-    await sections.remove_section(theirs, document.id, section.id)
+    await placements.remove_section(theirs, document.id, section.id)
     gone = await chats.ensure_section_chat(ours, document.id, section.id)
     assert gone == SectionNotInDocument(document.id, section.id)
 

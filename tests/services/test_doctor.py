@@ -14,6 +14,7 @@ from db.doctor import scanner
 from db.doctor.invariants import Rule
 from db.doctor.scanner import Scanner
 from db.models import ChatSession, Message, Placement, Section
+from db.placements import LAST
 from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
 from services import doctor, sections
@@ -143,7 +144,7 @@ async def test_positions_are_made_anew_in_their_order_and_there_is_room_behind_t
     assert [section_id for section_id, _ in rows] == ["sec_1", "sec_2", "sec_3", "sec_4", "sec_0"]
     assert [position for _, position in rows] == positions.after(None, 5)
     assert await one(database, Placement.position, Placement.document_id == other.id) == "a5"
-    created = await sections.create_section(Store(database, LOCAL_OWNER), document.id, "New", "", 1, None)
+    created = await sections.create_section(Store(database, LOCAL_OWNER), document.id, {"title": "New"}, LAST, None)
     assert isinstance(created, sections.CreateSectionSuccess)
     assert await violations(database) == []
 

@@ -8,6 +8,8 @@ from db import chats, ids, messages
 from db.connection.database import Database
 from db.locks import Transaction
 from db.models import Base, ChatSession, Document, Message, MessageRole, Placement, Section, Workspace
+from db.placements import Arrangement
+from db.revisions import Change
 
 R = TypeVar("R", bound=Base)
 
@@ -66,6 +68,13 @@ async def place(database: Database, document: Document, section: Section, positi
             workspace_id=document.workspace_id, document_id=document.id, section_id=section.id, position=position
         ),
     )
+
+
+async def arrangement(session: AsyncSession, document: Document) -> Arrangement:
+    """Lock a document to arrange it, as the server does."""
+    locked = await Arrangement.lock(Transaction(session, document.workspace_id), document.id, Change("somebody"))
+    assert locked is not None
+    return locked
 
 
 async def chat(database: Database, section: Section, **values: Any) -> ChatSession:

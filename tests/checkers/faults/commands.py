@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.models import ChatSession
+from db.placements import LAST
 from db.store import Store
-from services import chats, documents, messages, sections, trash
+from services import chats, documents, messages, placements, sections, trash
 from services.chats import EnsureDocumentChatsSuccess, EnsureSectionChatsSuccess
 from services.messages import PostMessageSuccess
 
@@ -99,23 +100,25 @@ COMMANDS = [
     ),
     Command(
         "create section",
-        _with(sections.create_section, WHOLE, "A", None, None, "sec_made"),
+        _with(sections.create_section, WHOLE, {"title": "A"}, LAST, "sec_made"),
         "CreateSectionSuccess",
         "CreateSectionSuccess",
     ),
     Command(
         "create section that is there",
-        _with(sections.create_section, WHOLE, "A", None, None, "sec_bare"),
+        _with(sections.create_section, WHOLE, {"title": "A"}, LAST, "sec_bare"),
         "IdTaken",
         "IdTaken",
     ),
-    Command("place", _with(sections.place_section, OTHER, "sec_bare"), "PlaceSectionSuccess", "PlaceSectionSuccess"),
     Command(
-        "remove", _with(sections.remove_section, WHOLE, "sec_found"), "RemoveSectionSuccess", "SectionNotInDocument"
+        "place", _with(placements.place_section, OTHER, "sec_bare", LAST), "PlaceSectionSuccess", "PlaceSectionSuccess"
+    ),
+    Command(
+        "remove", _with(placements.remove_section, WHOLE, "sec_found"), "RemoveSectionSuccess", "SectionNotInDocument"
     ),
     Command(
         "remove in vain",
-        _with(sections.remove_section, OTHER, "sec_bare"),
+        _with(placements.remove_section, OTHER, "sec_bare"),
         "SectionNotInDocument",
         "SectionNotInDocument",
     ),

@@ -5,10 +5,11 @@ from typing import Any
 
 from db.connection.database import Database
 from db.models import ChatSession
+from db.placements import LAST
 from db.principals import Principal, Role
 from db.store import Store
 from marginalia.authentication.local import LOCAL_OWNER
-from services import chats, sections, trash
+from services import chats, placements, trash
 from tests.api.test_trash import move
 from tests.checkers.reference_model import Answer, Call, Verb
 from tests.support.client import Client
@@ -43,9 +44,9 @@ def _use_case(store: Store, call: Call) -> Awaitable[object]:
     if verb in _OF_SECTION:
         return _OF_SECTION[verb][1](store, section)
     if verb is Verb.REMOVE:
-        return sections.remove_section(store, document, section)
+        return placements.remove_section(store, document, section)
     if verb is Verb.PLACE:
-        return sections.place_section(store, document, section)
+        return placements.place_section(store, document, section, LAST)
     return chats.ensure_section_chat(store, document, section)
 
 

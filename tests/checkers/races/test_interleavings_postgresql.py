@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import chats, documents, messages, purges, trash
+from db import chats, messages, purges, trash
 from db.connection.database import Database
 from db.locks import Transaction, lock_for_update
 from db.models import ChatSession, Document, Section
@@ -59,8 +59,7 @@ async def section(database: Database, document: Document) -> Section:
 
 async def taken_out(session: AsyncSession, document: Document, section: Section) -> None:
     """Take a section out of a document as the server does."""
-    assert await documents.bump_version(Transaction(session, "local"), document.id)
-    assert await documents.remove_placement(Transaction(session, "local"), document.id, section.id)
+    assert await (await factories.arrangement(session, document)).remove(section.id)
 
 
 async def test_an_ensure_waits_for_a_creator_and_finds_its_chat(
@@ -131,7 +130,7 @@ async def test_an_ensure_that_waits_for_a_removal_follows_the_section_put_back(
     """The placement it waits for is gone after the commit; the new one is seen by the next statement only."""
     async with database.begin() as session:
         await taken_out(session, document, section)
-        await documents.append(Transaction(session, "local"), document.id, section.id)
+        assert await (await factories.arrangement(session, document)).place(section.id)
         waiting = asyncio.create_task(ensure(client, document.id, section.id))
         await until_waiting(database)
     assert (await waiting)["ensured"] == "CREATED"
@@ -184,8 +183,7 @@ async def test_a_chat_opens_while_the_arrangement_of_its_document_changes(
 ) -> None:
     other = await factories.section(database)
     async with database.begin() as session:
-        assert await documents.bump_version(Transaction(session, "local"), document.id)
-        await documents.append(Transaction(session, "local"), document.id, other.id)
+        assert await (await factories.arrangement(session, document)).place(other.id)
         async with asyncio.timeout(3):
             assert (await ensure(client, document.id, section.id))["ensured"] == "CREATED"
 

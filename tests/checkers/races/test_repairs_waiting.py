@@ -13,11 +13,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import documents, ids
+from db import ids
 from db.connection.database import Database
 from db.doctor.invariants import Rule
 from db.doctor.scanner import Scanner
-from db.locks import Transaction
 from db.models import ChatSession, Message, Placement, Section
 from services import doctor
 from tests.support import factories
@@ -95,8 +94,7 @@ async def test_new_positions_wait_for_one_who_places_a_section_and_give_it_one_t
     standing = [(await factories.section(database, document, id=f"sec_{n}")).id for n in range(2)]
     late = await factories.section(database, id="sec_late")
     async with repairing(database, Rule.POSITIONS_DISTINCT) as session:
-        assert await documents.bump_version(Transaction(session, "local"), document.id)
-        await documents.append(Transaction(session, "local"), document.id, late.id)
+        assert await (await factories.arrangement(session, document)).place(late.id)
     async with database.read() as session:
         order = select(Placement.section_id).order_by(Placement.position)
         assert list(await session.scalars(order)) == [*standing, late.id]

@@ -13,9 +13,10 @@ from sqlalchemy import text, update
 from db import workspaces
 from db.connection.database import Database
 from db.models import ChatSession, Section
+from db.placements import LAST
 from db.principals import Principal, Role
 from db.store import Store
-from services import chats, documents, messages, sections, trash
+from services import chats, documents, messages, placements, sections, trash
 from services.chats import EnsureDocumentChatsSuccess, EnsureSectionChatsSuccess
 from services.messages import PostMessageSuccess
 from services.sections import CreateSectionSuccess
@@ -85,7 +86,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(document=DOCUMENTS, section=SECTIONS, title=TITLES)
     def create_section(self, document: str, section: str, title: str) -> None:
-        answer = self._call(sections.create_section, document, title, "Text", 2, section)
+        answer = self._call(
+            sections.create_section, document, {"title": title, "content": "Text", "level": 2}, LAST, section
+        )
         assert kind(answer) == self._model.create_section(document, section, title)
         if isinstance(answer, CreateSectionSuccess):
             stands = section in self._model.sections_of(document)
@@ -93,13 +96,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(document=DOCUMENTS, section=SECTIONS)
     def place(self, document: str, section: str) -> None:
-        answer = self._call(sections.place_section, document, section)
+        answer = self._call(placements.place_section, document, section, LAST)
         assert kind(answer) == self._model.call(Verb.PLACE, document, section)
 
     @rule(document=DOCUMENTS, section=SECTIONS)
     def remove(self, document: str, section: str) -> None:
         """Take a section out, and ask for its chat there, as another one that may be about to would."""
-        answer = self._call(sections.remove_section, document, section)
+        answer = self._call(placements.remove_section, document, section)
         assert kind(answer) == self._model.call(Verb.REMOVE, document, section)
         self.ensure(document, section, Role.COMMENTER)
 
