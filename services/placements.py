@@ -287,10 +287,15 @@ async def _placed(
     store: Store, document_id: str, section_id: str
 ) -> Section | DocumentNotFound | SectionNotFound | SectionNotInDocument | Forbidden:
     """Return a section of a document that the principal may arrange, or why there is none."""
-    anchor = await _anchor(store, document_id, section_id)
-    if not isinstance(anchor, Anchor):
-        return anchor
-    return anchor.section if anchor.placement and anchor.section else SectionNotInDocument(document_id, section_id)
+    anchor = await store.anchor(document_id, section_id)
+    if anchor.document is None:
+        return DocumentNotFound(document_id)
+    if anchor.section is None:
+        return SectionNotFound(section_id)
+    if anchor.placement is None:
+        return SectionNotInDocument(document_id, section_id)
+    refused = await access.on_document(store, Action.ARRANGE_SECTIONS, document_id, is_known=True)
+    return refused or anchor.section
 
 
 def _no_neighbour(document_id: str, at: At) -> SectionNotInDocument:

@@ -22,6 +22,13 @@ class New:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """An argument that takes the id of an object of a kind in the place of the document `docId`."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
 class Cursor:
     """An argument that takes the cursor of the first or the last item of the owner's list."""
 
@@ -60,12 +67,18 @@ WHEN = "2100-01-01T00:00:00Z"
 LONG_AGO = "2020-01-01T00:00:00Z"
 _PAIR = {"docId": Of("document"), "sectionId": Of("section")}
 _QUIET = {"docId": Of("document"), "sectionId": Of("quiet_section")}
-_FIELDS = {"title": "A title", "level": 2, "content": "", "status": "REVIEWED", "tags": [], "metadata": {}}
+_FIELDS = {"title": "A title", "level": 2, "content": "", "status": "REVIEWED", "tags": ["a tag"], "metadata": {}}
 _PLACES: Sequence[Mapping[str, Any]] = (
     {"first": True},
     {"last": True},
     {"before": Of("section")},
     {"after": Of("section")},
+)
+_BESIDE: Sequence[Mapping[str, Any]] = (
+    {"first": True},
+    {"last": True},
+    {"before": Beside("quiet_section")},
+    {"after": Beside("quiet_section")},
 )
 _SEEN = [Need(Action.READ, "docId"), Need(Action.READ, "sectionId")]
 
@@ -173,7 +186,7 @@ TABLE: Mapping[str, Sequence[Case]] = {
         Case(
             {
                 "docId": Of("document"),
-                "changes": {"title": "A title", "description": "", "tags": [], "metadata": {}},
+                "changes": {"title": "A title", "description": "", "tags": ["a tag"], "metadata": {}},
                 "expectedVersion": 1,
                 "summary": "Why",
             },
@@ -183,10 +196,10 @@ TABLE: Mapping[str, Sequence[Case]] = {
     ],
     "createSection": [
         Case(
-            {"docId": Of("document"), "section": {**_FIELDS, "id": New("section")}, "at": at},
+            {"docId": Of("document"), "section": {**_FIELDS, **own_id}, "at": at},
             [Need(Action.ARRANGE_SECTIONS, "docId"), Placed()],
         )
-        for at in _PLACES
+        for at, own_id in zip(_PLACES, [{"id": New("section")}, {}, {}, {}], strict=True)
     ],
     "updateSection": [
         Case(
@@ -201,17 +214,17 @@ TABLE: Mapping[str, Sequence[Case]] = {
             [*_SEEN, Need(Action.ARRANGE_SECTIONS, "docId"), Need(Action.ARRANGE_SECTIONS, "sectionId")],
             changes=True,
         )
-        for at in _PLACES[:2]
+        for at in _BESIDE
     ],
     "copySection": [
         Case(
-            {**_PAIR, "at": at, "id": New("section")},
+            {**_PAIR, "at": at, **own_id},
             [*_SEEN, Need(Action.ARRANGE_SECTIONS, "docId")],
         )
-        for at in _PLACES[:2]
+        for at, own_id in zip(_BESIDE, [{"id": New("section")}, {}, {}, {}], strict=True)
     ],
     "moveSection": [
-        Case({**_PAIR, "at": at}, [*_SEEN, Placed(), Need(Action.ARRANGE_SECTIONS, "docId")]) for at in _PLACES[:2]
+        Case({**_PAIR, "at": at}, [*_SEEN, Placed(), Need(Action.ARRANGE_SECTIONS, "docId")]) for at in _BESIDE
     ],
     "replaceSection": [
         Case(
@@ -265,7 +278,7 @@ LISTS_OF_IDS: Mapping[str, Sequence[Case]] = {
 
 def leaves(value: Any, path: str = "") -> Mapping[str, Any]:
     """Return the values in arguments by their paths: fields of inputs and numbers in lists, joined by dots."""
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping) and (value or not path):
         parts = value.items()
     elif isinstance(value, list):
         parts = ((str(number), each) for number, each in enumerate(value))  # type: ignore[assignment]

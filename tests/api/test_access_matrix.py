@@ -10,7 +10,7 @@ import pytest
 from db.connection.database import Database
 from db.principals import Role
 from tests.api.access_operations import FIELDS, KINDS, UNLIMITED, arguments, operation
-from tests.api.access_table import TABLE, Case, Cursor, New, Of, Placed, filled, leaves
+from tests.api.access_table import TABLE, Beside, Case, Cursor, New, Of, Placed, filled, leaves
 from tests.api.access_world import PLACES, PRINCIPALS, Who, World, may
 from tests.conftest import Serve
 from tests.support.asgi_socket import asgi_socket
@@ -106,6 +106,8 @@ class Matrix:
         for path, value in leaves(case.arguments).items():
             if isinstance(value, Of):
                 chosen[path] = self.world.id(value.kind, places[path])
+            elif isinstance(value, Beside):
+                chosen[path] = self.world.id(value.kind, places["docId"])
             elif isinstance(value, New):
                 self.fresh_ids += 1
                 chosen[path] = f"own{self.fresh_ids}"
@@ -157,7 +159,7 @@ def test_every_root_field_and_argument_is_in_the_table() -> None:
         for path, of in arguments(field).items():
             assert path in given, f"Add the argument {path} to the cases of {name} in tests/api/access_table.py"
             if of == "ID":
-                is_id = isinstance(given[path], Of | New)
+                is_id = isinstance(given[path], Of | New | Beside)
                 assert is_id, f"Say with Of or New whose id the argument {path} of {name} takes, in access_table.py"
         assert not given.keys() - arguments(field).keys(), f"The cases of {name} have arguments that it does not take"
     assert not TABLE.keys() - FIELDS.keys(), "TABLE has fields that the schema does not have"

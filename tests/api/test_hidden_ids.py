@@ -9,7 +9,7 @@ import pytest
 from db import ids
 from db.connection.database import Database
 from tests.api.access_operations import KINDS, UNLIMITED, operation
-from tests.api.access_table import LISTS_OF_IDS, TABLE, Case, New, Of, filled, leaves
+from tests.api.access_table import LISTS_OF_IDS, TABLE, Beside, Case, New, Of, filled, leaves
 from tests.api.access_world import PREFIXES, PRINCIPALS, Who, World
 from tests.conftest import Serve
 from tests.support.client import Served
@@ -46,13 +46,15 @@ def choices(world: World, who: Who, places: tuple[str, str], name: str, case: Ca
     seen, hidden = places
     options: dict[str, list[tuple[str, str]]] = {}
     for path, value in leaves(case.arguments).items():
+        if isinstance(value, Beside):
+            options[path] = [(world.id(value.kind, seen), world.id(value.kind, seen))]
         if not isinstance(value, Of | New):
             continue
         kind, absent = value.kind, missing(value.kind, number if isinstance(value, New) else 0)
         if isinstance(value, New):
             # In the workspace, an id is taken by a hidden object too (docs/decisions/0028): ids are unique there.
             other = (
-                world.id(f"taken_{kind}", "open" if name == "importDocument" else hidden)
+                world.id(f"taken_{kind}", "open" if name in ("importDocument", "copySection") else hidden)
                 if who.workspace == "other"
                 else absent
             )
@@ -74,8 +76,9 @@ async def response(client: Served, name: str, case: Case, chosen: Ids, which: in
     with counted(client.database) as statements:
         answer = await client.post({"query": operation(name, *given), "variables": given})
     text = answer.text
-    if "CreateSectionSuccess" in text:
-        text = "CreateSectionSuccess"  # what else it shows of the document is different after each section
+    for success in ("CreateSectionSuccess", "CopySectionSuccess"):
+        if success in text:
+            text = success  # what else it shows of the document is different after each section
     for path, each in sorted(chosen.items(), key=lambda item: -len(item[1][which])):
         for shown in (each[which], each[which].removeprefix(ids.USER)):  # the longer one first
             text = text.replace(shown, f"<{path}>")
