@@ -5,6 +5,8 @@ their keys. So two transactions cannot deadlock. Locking against this order is a
 which has no row locks.
 """
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeVarTuple
@@ -28,6 +30,7 @@ from db.models import (
     Trashable,
 )
 from db.reading import visibility
+from db.reading.sql_arrays import any_of
 
 ORDER: tuple[type[Base], ...] = (
     Document,
@@ -110,6 +113,16 @@ async def lock_for_share(transaction: Transaction, section_id: str) -> bool:
     """Lock a section against deletion. False: the section does not exist or is trashed."""
     row = select(Section.id).where(visibility.live_section(transaction.workspace_id), Section.id == section_id)
     return (await transaction.lock(Section, row, Strength.SHARE)).first() is not None
+
+
+async def lock_all_for_share(transaction: Transaction, section_ids: Sequence[str]) -> AbstractSet[str]:
+    """Lock sections against deletion, and return the ids of those that exist and are not trashed."""
+    rows = (
+        select(Section.id)
+        .where(visibility.live_section(transaction.workspace_id), any_of(Section.id, section_ids))
+        .order_by(Section.id)
+    )
+    return set((await transaction.lock(Section, rows, Strength.SHARE)).scalars())
 
 
 async def lock_document_for_share(transaction: Transaction, document_id: str) -> bool:

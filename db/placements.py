@@ -1,7 +1,10 @@
 """Placements: the sections of a document in their order, and the transaction that arranges them."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from enum import Enum
+from itertools import chain
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal, select, tuple_, update
@@ -12,6 +15,7 @@ from db.locks import Transaction, lock_for_change, lock_for_share
 from db.models import Document, FormerPlacement, Placement, Section, attributes
 from db.positions import Malformed
 from db.reading import visibility
+from db.reading.sql_arrays import any_of
 from db.revisions import Change
 
 LONGEST_POSITION = 48
@@ -48,6 +52,16 @@ class _Gap(NamedTuple):
 
     def holds(self, position: str) -> bool:
         return (self.start is None or self.start < position) and (self.end is None or position < self.end)
+
+
+class Plan(NamedTuple):
+    """How a document gets another order: the ids of the sections that are placed, moved and removed."""
+
+    placed: Sequence[str]
+    moved: Sequence[str]
+    removed: Sequence[str]
+    positions: Mapping[str, str]
+    """The new positions, of placed and moved sections and, if there was no room between two, of all others."""
 
 
 class Arrangement:
@@ -136,6 +150,57 @@ class Arrangement:
         )
         return stored.scalar_one()
 
+    async def plan(self, wanted: Sequence[str]) -> Plan:
+        """Plan how the document gets an order of sections in which as few as possible of them move."""
+        is_live = visibility.live_section(self._transaction.workspace_id)
+        query = select(*_ORDER, is_live).join(Section, visibility.placed_section()).where(*self._here)
+        rows = (await self._session.execute(query.order_by(*_ORDER))).all()
+        wanted = _with_trashed(wanted, [(section_id, live) for _, section_id, live in rows])
+        there = {section_id: (number, position) for number, (position, section_id, _) in enumerate(rows)}
+        held = [section_id for section_id in wanted if section_id in there]
+        staying = {held[n] for n in longest_increasing([there[section_id][0] for section_id in held])}
+        wanted_ids = set(wanted)
+        made = _positions(wanted, {section_id: there[section_id][1] for section_id in staying})
+        return Plan(
+            placed=[section_id for section_id in wanted if section_id not in there],
+            moved=[section_id for section_id in held if section_id not in staying],
+            removed=[section_id for section_id in there if section_id not in wanted_ids],
+            positions={each: at for each, at in made.items() if each not in there or there[each][1] != at},
+        )
+
+    async def lock_removed(self, plan: Plan) -> None:
+        """Lock the placements that a plan removes: they precede sections in the lock order."""
+        gone = select(Placement.section_id).where(*self._here, any_of(Placement.section_id, plan.removed))
+        # As in `remove`.
+        await self._transaction.lock(Placement, gone.order_by(Placement.section_id))
+
+    async def carry_out(self, plan: Plan) -> None:
+        """Carry out a plan: the sections that it places exist, and what it removes is locked."""
+        if not plan.positions and not plan.removed:
+            return
+        await self._change()
+        put = [section_id for section_id in plan.positions if section_id not in set(plan.placed)]
+        await self._keep(*self._here, any_of(Placement.section_id, [*plan.removed, *put]))
+        gone = delete(Placement).where(*self._here, any_of(Placement.section_id, plan.removed))
+        await self._session.execute(gone.execution_options(synchronize_session=False))
+        connection = await self._session.connection()  # the ORM treats an executemany update differently
+        if put:
+            await connection.execute(
+                update(Placement)
+                .where(*self._here, Placement.section_id == bindparam("placed"))
+                .values(position=bindparam("made"), since_version=self.document.version),
+                [{"placed": section_id, "made": plan.positions[section_id]} for section_id in put],
+            )
+        if plan.placed:
+            common = {
+                "workspace_id": self.document.workspace_id,
+                "document_id": self.document.id,
+                "since_version": self.document.version,
+            }
+            rows = [{**common, "section_id": each, "position": plan.positions[each]} for each in plan.placed]
+            await self._session.execute(insert(Placement), rows)
+        await record_removals(self._transaction, self.document.id, plan.removed)
+
     async def _insert(self, section_id: str, position: str, *, is_copy: bool = False) -> Placement:
         placed = Placement(
             workspace_id=self.document.workspace_id,
@@ -148,9 +213,14 @@ class Arrangement:
         stored = await self._session.execute(insert(Placement).values(values(placed)).returning(Placement))
         return stored.scalar_one()
 
-    async def _change(self) -> None:
+    async def change(self, **fields: Any) -> None:
+        """Change fields of the document in the same version, before it is arranged."""
+        if fields:
+            await self._change(**fields)
+
+    async def _change(self, **fields: Any) -> None:
         if not self._is_changed:
-            self.document = await revisions.change(self._transaction, self.document, self._by)
+            self.document = await revisions.change(self._transaction, self.document, self._by, **fields)
             self._is_changed = True
 
     async def _keep(self, *which: ColumnElement[bool]) -> None:
@@ -232,15 +302,77 @@ async def copy_text(transaction: Transaction, section_id: str, copy: Section) ->
 
 async def record_removal(transaction: Transaction, document_id: str, section_id: str) -> bool:
     """Record the document from which a section is removed. False: the section does not exist or is trashed."""
+    return bool(await record_removals(transaction, document_id, [section_id]))
+
+
+async def record_removals(transaction: Transaction, document_id: str, section_ids: Sequence[str]) -> Sequence[str]:
+    """Record the document from which sections are removed. Returns those that exist and are not trashed."""
+    if not section_ids:
+        return []
     transaction.reach(Section)
     recorded = await transaction.session.execute(
         update(Section)
-        .where(visibility.live_section(transaction.workspace_id), Section.id == section_id)
+        .where(visibility.live_section(transaction.workspace_id), any_of(Section.id, section_ids))
         .values(removed_from=document_id)
         .returning(Section.id)
         .execution_options(synchronize_session=False)
     )
-    return recorded.first() is not None
+    return recorded.scalars().all()
+
+
+def longest_increasing(numbers: Sequence[int]) -> Sequence[int]:
+    """Return the places of a longest increasing subsequence of different numbers."""
+    ends: list[int] = []  # of the best subsequence of each length, the place of its last number
+    smallest: list[int] = []
+    before: list[int | None] = []
+    for place, number in enumerate(numbers):
+        length = bisect_left(smallest, number)
+        before.append(ends[length - 1] if length else None)
+        smallest[length : length + 1] = [number]
+        ends[length : length + 1] = [place]
+    found: list[int] = []
+    last = ends[-1] if ends else None
+    while last is not None:
+        found.append(last)
+        last = before[last]
+    return found[::-1]
+
+
+def _with_trashed(wanted: Sequence[str], there: Sequence[tuple[str, bool]]) -> Sequence[str]:
+    """Return an order with the trashed sections of a document, each behind the same section as now: they stay.
+
+    `there` has the ids of its sections in their order, and whether each is not trashed.
+    """
+    known, behind, last = set(wanted), defaultdict[str, list[str]](list), ""
+    for section_id, is_live in there:
+        if not is_live:
+            behind[last].append(section_id)
+        elif section_id in known:
+            last = section_id
+    return [*behind[""], *chain.from_iterable((section_id, *behind[section_id]) for section_id in wanted)]
+
+
+def _positions(wanted: Sequence[str], staying: Mapping[str, str]) -> Mapping[str, str]:
+    """Return positions for an order in which some sections keep theirs, or new ones for all if there is no room."""
+    made: dict[str, str] = {}
+    start: str | None = None
+    run: list[str] = []
+    try:
+        for section_id in [*wanted, None]:
+            if section_id is not None and section_id not in staying:
+                run.append(section_id)
+                continue
+            end = None if section_id is None else staying[section_id]
+            if end is not None and start is not None and end <= start:
+                raise Malformed(start, end)
+            made |= zip(run, positions.between(start, end, len(run)), strict=True)
+            if section_id is not None and end is not None:
+                made[section_id], start, run = end, end, []
+        if all(len(position) <= LONGEST_POSITION for position in made.values()):
+            return made
+    except Malformed:
+        pass
+    return dict(zip(wanted, positions.after(None, len(wanted)), strict=True))
 
 
 def _between(gap: _Gap) -> str | None:

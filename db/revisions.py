@@ -1,16 +1,28 @@
-"""Revisions: a change keeps the state that it replaces; lists of earlier states, and single ones."""
+"""Revisions: a change keeps the state that it replaces; lists of earlier states, single ones, and those at a time."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, func, insert, select, tuple_, update
+from sqlalchemy import CompoundSelect, Select, and_, func, insert, select, true, tuple_, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.locks import Transaction
-from db.models import Document, DocumentRevision, Section, SectionRevision, Trashable, attributes
+from db.models import (
+    Document,
+    DocumentRevision,
+    FormerPlacement,
+    Placement,
+    Section,
+    SectionRevision,
+    Trashable,
+    attributes,
+)
+from db.reading import visibility
 from db.reading.listings import Listing, Origin
 from db.reading.paging import Edge, Order
 from db.reading.sql_arrays import any_of
+from db.reading.visibility import Viewer
 from db.times import utcnow
 
 
@@ -117,6 +129,18 @@ async def of_versions(
     return found
 
 
+async def of_version(transaction: Transaction, kind: type[Trashable], row_id: str, version: int) -> Any:
+    """Read the state of a row at a version, also the present one. None: it has no such version."""
+    found = await of_versions(transaction.session, transaction.workspace_id, kind, [(row_id, version)])
+    return found.get((row_id, version))
+
+
+async def count_held(transaction: Transaction, revision: DocumentRevision) -> int:
+    """Count the sections that a document held at a version, purged ones left out."""
+    held = _held(transaction.workspace_id, revision).subquery("held")
+    return await transaction.session.scalar(select(func.count()).select_from(held)) or 0
+
+
 async def count(
     session: AsyncSession, workspace_id: str, kind: type[Trashable], row_ids: Sequence[str]
 ) -> Mapping[str, int]:
@@ -128,3 +152,58 @@ async def count(
         .group_by(history.owner)
     )
     return dict((await session.execute(counting)).all())
+
+
+async def order_at(session: AsyncSession, viewer: Viewer, revision: DocumentRevision) -> Sequence[tuple[str, str]]:
+    """Read the positions and the ids of the sections that a document held at a version, in reading order.
+
+    Sections that the viewer may not read now are left out, and so are those that are trashed or purged.
+    """
+    held = _held(viewer.workspace, revision).subquery("held")
+    rows = await session.execute(
+        select(held.c.position, held.c.section_id)
+        .join(Section, Section.id == held.c.section_id)
+        .where(visibility.readable_section(viewer))
+        .order_by(held.c.position, held.c.section_id)
+    )
+    return [(position, section_id) for position, section_id in rows]
+
+
+async def states_at(
+    session: AsyncSession, workspace_id: str, keys: Sequence[tuple[str, datetime | None]]
+) -> Mapping[tuple[str, datetime | None], SectionRevision]:
+    """Read the states that sections had at times; None: the present one."""
+    found: dict[tuple[str, datetime | None], SectionRevision] = {}
+    history = _HISTORIES[Section]
+    for at in {at for _, at in keys}:
+        ids = {section_id for section_id, when in keys if when == at}
+        if at is not None:
+            replaced_later = (SectionRevision.workspace_id == workspace_id, SectionRevision.updated_at > at)
+            first = (
+                select(SectionRevision.section_id, func.min(SectionRevision.version).label("version"))
+                .where(*replaced_later, any_of(SectionRevision.section_id, ids))
+                .group_by(SectionRevision.section_id)
+                .subquery("first")
+            )
+            earlier = select(SectionRevision).join(
+                first,
+                and_(SectionRevision.section_id == first.c.section_id, SectionRevision.version == first.c.version),
+            )
+            for state in await session.scalars(earlier.where(SectionRevision.workspace_id == workspace_id)):
+                found[state.section_id, at] = state
+            ids -= {section_id for section_id, when in found if when == at}
+        present = history.current().where(Section.workspace_id == workspace_id, any_of(Section.id, ids))
+        for row in (await session.execute(present)).mappings():
+            found[row["section_id"], at] = SectionRevision(**row)
+    return found
+
+
+def _held(workspace: Any, revision: DocumentRevision) -> CompoundSelect[Any]:
+    """Select the positions and the ids of the sections that a document held at a version."""
+    parts = []
+    for kind, ended in ((Placement, true()), (FormerPlacement, FormerPlacement.until_version > revision.version)):
+        placed: Any = kind
+        of_document = (placed.workspace_id == workspace, placed.document_id == revision.document_id)
+        was_there = (placed.since_version <= revision.version, ended)
+        parts.append(select(placed.position, placed.section_id).where(*of_document, *was_there))
+    return union_all(*parts)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from db.models import ChatSession, Document, Section
 from db.principals import Role
-from db.reading.loaders import Loaded
+from db.reading.loader import Loaded
 from resolvers.context import Info, Parents
 from services import access
 from services.access import Rights

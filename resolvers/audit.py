@@ -10,7 +10,7 @@ from strawberry import argument
 from db import ids
 from db.audit import NEWEST_FIRST, AuditAction, AuditFilter
 from db.models import AuditEntry
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from db.reading.paging import Connection
 from resolvers.arguments import After, Before, First, Last
 from resolvers.context import Info, Parents

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 
 from db.models import ChatSession, Document, Section
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from resolvers.arguments import ChatId, DocId, SectionId, SectionIds
 from resolvers.context import Info, Parents
 from services import chats, documents, sections, users

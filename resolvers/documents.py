@@ -8,7 +8,7 @@ from strawberry.scalars import JSON
 
 from db.documents import NEWEST_FIRST, READING_ORDER
 from db.models import Document, Section
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from db.reading.paging import Connection, Edge
 from resolvers.arguments import (
     METADATA,
@@ -32,7 +32,7 @@ from resolvers.arguments import (
     optional,
 )
 from resolvers.context import Info, Parents
-from services import documents, limits
+from services import documents, exports, limits
 from services.documents import (
     CreateDocumentResult,
     CreateDocumentSuccess,
@@ -80,7 +80,7 @@ async def sections_of_documents(
 
 
 async def markdown_of_documents(info: Info, parents: Parents[Document]) -> Sequence[str | BaseException]:
-    return await documents.markdown_of(info.context.store, parents)
+    return await exports.markdown_of(info.context.store, parents)
 
 
 async def create_document(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from db.grants import BY_USER
 from db.models import Document, Grant
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from db.reading.paging import Connection, Edge
 from resolvers.arguments import Access, After, Before, DocId, First, GrantedRole, Last, UserId
 from resolvers.context import Info, Parents

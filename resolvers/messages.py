@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from db.messages import BY_NUMBER
 from db.models import ChatSession, Message
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from db.reading.paging import Connection, Edge
 from resolvers.arguments import After, Before, ChatId, ClientId, FirstMessages, LastMessages, MessageContent
 from resolvers.context import Info, Parents

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from resolvers.arguments import UserId
 from resolvers.context import Info, Parents
 from services import people, users

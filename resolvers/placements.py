@@ -10,7 +10,7 @@ from db import ids
 from db.documents import SectionEdge
 from db.models import Document, Placement, Section
 from db.placements import LAST, At, Side
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from resolvers.arguments import DocId, Fields, NewSectionId, Prefixed, SectionId, optional
 from resolvers.context import Info, Parents
 from services import documents, placements, sections

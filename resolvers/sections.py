@@ -10,7 +10,7 @@ from strawberry.scalars import JSON
 from db import ids
 from db.documents import NEWEST_FIRST, SectionEdge
 from db.models import ChatSession, Document, Section, SectionStatus
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from db.reading.paging import Connection
 from resolvers.arguments import (
     CALLER_ID,

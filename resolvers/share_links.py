@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from db.models import Document, ShareLink
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from db.reading.paging import Connection, Edge
 from db.share_links import NEWEST_FIRST
 from resolvers.arguments import After, Before, DocId, ExpiresAt, First, Last, SharedRole, ShareLinkId

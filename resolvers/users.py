@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from db.models import ApiKey, ChatSession, Document, Message, Section, ShareLink
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from resolvers.context import Info, Parents
 from services import users
 from services.users import User, Viewer, Workspace

@@ -13,11 +13,13 @@ from db.reading import paging
 from resolvers import access, pages, users
 from resolvers import documents as resolvers
 from resolvers import grants as resolvers_of_grants
+from resolvers import revisions as resolvers_of_revisions
 from resolvers import share_links as resolvers_of_links
 from schema.access import VIEWER_CAN, VIEWER_ROLE, Rights
 from schema.grants import Grant
 from schema.nodes import Connection, Edge, Node, PageInfo
 from schema.results import result_of
+from schema.revisions import DIFF, REVISION, REVISIONS, Diff, DocumentRevision
 from schema.share_links import ShareLink
 from schema.users import User
 from schema.view import View, batched_by, field, input_of, resolved_by
@@ -56,6 +58,9 @@ class Document(View, Node):
     sections: "DocumentSectionConnection" = batched_by(
         resolvers.sections_of_documents, "The sections of the document, in reading order."
     )
+    revisions: Connection[DocumentRevision] = batched_by(resolvers_of_revisions.revisions_of_documents, REVISIONS)
+    revision: DocumentRevision | None = batched_by(resolvers_of_revisions.documents_at, REVISION)
+    diff: Diff | None = batched_by(resolvers_of_revisions.diffs_of_documents, DIFF, reads=["version"])
     viewer_role: Role | None = batched_by(access.roles_on_documents, VIEWER_ROLE)
     viewer_can: Rights = batched_by(access.rights_on_documents, VIEWER_CAN)
     access: models.DocumentAccess = field("Who may use the document without a grant.")

@@ -26,6 +26,7 @@ enum_of(
         outcomes.ErrorCode.TEMPORARILY_UNAVAILABLE: "The server could not finish in time; the change may or may not "
         "have been made.",
         outcomes.ErrorCode.VERSION_CONFLICT: "The object has another version than you expected.",
+        outcomes.ErrorCode.VERSION_NOT_FOUND: "The object has no such version.",
     },
 )
 
@@ -145,6 +146,17 @@ class VersionConflict(View, Error):
     subject_id: strawberry.ID | None = field("The id of the object; never null.")
     current_version: int = field("The version that the object has.")
     current: Node | None = batched_by(nodes.of_conflicts, "The object as it is; null if it was trashed meanwhile.")
+
+
+@strawberry.type(description="The object has no such version.")
+class VersionNotFound(View, Error):
+    """An error of the mutations that revert to a version."""
+
+    represents = outcomes.VersionNotFound
+
+    # Nullable as in Forbidden.
+    subject_id: strawberry.ID | None = field("The id of the object; never null.")
+    missing_version: int = field("The version that it does not have.")
 
 
 @strawberry.type(description="The item is not in the trash. Only a trashed item can be purged.")

@@ -9,29 +9,19 @@ from strawberry.scalars import JSON
 from db import models
 from db.principals import Role
 from resolvers import access, users
+from resolvers import revisions as resolvers_of_revisions
 from resolvers import sections as resolvers
 from schema.access import VIEWER_CAN, VIEWER_ROLE, Rights
 from schema.documents import Document, DocumentSectionEdge
 from schema.nodes import Connection, Node
 from schema.results import result_of
+from schema.revisions import DIFF, REVISION, REVISIONS, Diff, SectionRevision
 from schema.users import User
-from schema.view import View, batched_by, enum_of, field, input_of, resolved_by
+from schema.view import View, batched_by, field, input_of, resolved_by
 from services import sections
 
 if TYPE_CHECKING:
     from schema.chats import ChatSession
-
-enum_of(
-    models.SectionStatus,
-    "The editorial status of a section.",
-    {
-        models.SectionStatus.DRAFT: "The section is being written.",
-        models.SectionStatus.GENERATED: "A machine wrote the section, and nobody has reviewed it.",
-        models.SectionStatus.REVIEWED: "The section was reviewed.",
-        models.SectionStatus.APPROVED: "The section was approved.",
-    },
-)
-
 
 input_of(resolvers.Changes, "SectionChanges", "What to change of a section.")
 input_of(resolvers.NewSection, "SectionInput", "A section, as you have it.")
@@ -70,6 +60,9 @@ class Section(View, Node):
     documents: Connection[Document] = batched_by(
         resolvers.documents_of_sections, "The documents that contain the section and that you may see, newest first."
     )
+    revisions: Connection[SectionRevision] = batched_by(resolvers_of_revisions.revisions_of_sections, REVISIONS)
+    revision: SectionRevision | None = batched_by(resolvers_of_revisions.sections_at, REVISION)
+    diff: Diff | None = batched_by(resolvers_of_revisions.diffs_of_sections, DIFF, reads=["version"])
     viewer_role: Role | None = batched_by(access.roles_on_sections, VIEWER_ROLE)
     viewer_can: Rights = batched_by(access.rights_on_sections, VIEWER_CAN)
 

@@ -6,7 +6,7 @@ from enum import Enum
 
 from db.models import Document
 from db.principals import Role
-from db.reading.loaders import Loaded, Loader
+from db.reading.loader import Loaded, Loader
 from db.roles import Standing
 from db.store import Store
 from services.outcomes import ChatSessionNotFound, DocumentNotFound, Forbidden, SectionNotFound

@@ -10,7 +10,7 @@ from db.chat_feed import ChatFeed
 from db.chats import ChatWrites, write_chats
 from db.connection.retry import RetrySchedule
 from db.models import ChatSession, Ensured, Section
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from db.reading.rows import Selection, copy_of
 from db.store import Store
 from services import access, limits

@@ -1,26 +1,24 @@
 """Documents: titled, ordered arrangements of sections."""
 
-from asyncio import gather
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import TypeVar
 
 from db import documents as arrangement
 from db import ids
 from db.inserts import insert_if_absent
 from db.models import ChatSession, Document, DocumentAccess, Section
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from db.reading.paging import Connection, Edge, Page, counted
-from db.reading.unreadable import Unreadable
 from db.store import Store, Transaction
 from services import access as rights
 from services import limits, markdown, storage, validation
 from services.access import Action
 from services.commands import command, long_command
+from services.edits import Changed, Fields, change
 from services.idempotency import creation_digest, is_retry_of
-from services.link_definitions import remembered, with_targets_kept
+from services.link_definitions import remembered
 from services.markdown_parser import Budget, LimitExceeded
 from services.outcomes import (
     DocumentNotFound,
@@ -31,7 +29,6 @@ from services.outcomes import (
     TemporarilyUnavailable,
     VersionConflict,
 )
-from services.revisions import Changed, Fields, change
 from services.worker import Worker
 
 
@@ -78,9 +75,8 @@ Created = TypeVar("Created", CreateDocumentSuccess, ImportDocumentSuccess)
 
 UNTITLED = "Untitled"
 
-# One import and one export at a time, in threads, so that a long text does not block the event loop.
+# One import at a time, in a thread, so that a long text does not block the event loop.
 imports = Worker("import", limits.PENDING_IMPORT_LENGTH)
-exports = Worker("export", limits.PENDING_EXPORT_LENGTH)
 
 
 @command
@@ -214,26 +210,6 @@ async def sections(store: Store, documents: Sequence[Document], page: Page) -> S
         counted(found, partial(store.load.counts_of_sections.get, document.id))
         for document, found in zip(documents, pages, strict=True)
     ]
-
-
-async def markdown_of(store: Store, documents: Sequence[Document]) -> Sequence[str | BaseException]:
-    """Return documents as CommonMark, or why one cannot be exported."""
-    return await gather(*(export_markdown(store, document) for document in documents), return_exceptions=True)
-
-
-async def export_markdown(store: Store, document: Document) -> str:
-    """Return a document as CommonMark; importing it again creates equal sections."""
-    texts = await store.load.texts.load(document.id)
-    for value in chain.from_iterable(texts):
-        if isinstance(value, Unreadable):
-            raise value
-    # A stored document can be exported whatever its size; only the timeout of the operation limits the export.
-    budget = Budget()
-
-    def compose() -> str:
-        return markdown.compose(with_targets_kept(texts, document.id, budget), budget)
-
-    return await exports.run(sum(len(text.content) for text in texts), budget, compose)
 
 
 def _document(

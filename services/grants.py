@@ -8,7 +8,7 @@ from db.audit import AuditAction
 from db.locks import lock_document_for_share, lock_for_update
 from db.models import Document, DocumentAccess, Grant
 from db.principals import Role
-from db.reading.loaders import Loaded
+from db.reading.loader import Loaded
 from db.reading.paging import Connection, Edge, Page
 from db.store import Store, Transaction
 from services import audit, sharing, validation

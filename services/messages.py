@@ -8,7 +8,7 @@ from db import ids, messages
 from db.connection.retry import RetrySchedule
 from db.inserts import insert_if_absent
 from db.models import ChatSession, Message, MessageRole, UserKind
-from db.reading.loaders import Loaded
+from db.reading.loader import Loaded
 from db.reading.paging import Connection, Edge, Page, counted
 from db.store import Store, Transaction
 from services import access, limits, storage, validation

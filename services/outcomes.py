@@ -29,6 +29,7 @@ class ErrorCode(StrEnum):
     STORAGE_LIMIT_EXCEEDED = "STORAGE_LIMIT_EXCEEDED"
     TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
     VERSION_CONFLICT = "VERSION_CONFLICT"
+    VERSION_NOT_FOUND = "VERSION_NOT_FOUND"
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,16 @@ class VersionConflict(Outcome):
     current_version: int
     code: ClassVar = ErrorCode.VERSION_CONFLICT
     message: ClassVar = "This was changed meanwhile"
+
+
+@dataclass(frozen=True)
+class VersionNotFound(Outcome):
+    """The object exists, but has no such version."""
+
+    subject_id: str
+    missing_version: int
+    code: ClassVar = ErrorCode.VERSION_NOT_FOUND
+    message: ClassVar = "There is no such version"
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
 """Paging: validates the arguments of a connection and returns the requested page."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from db.reading.cursors import Key, decode
-from db.reading.paging import Connection, Order, Page
+from db.reading.loader import Loaded, Loader
+from db.reading.loaders import PageKey
+from db.reading.paging import Connection, Order, Page, connection, counted
 from services.limits import LARGEST_PAGE, PAGE_SIZE
 from services.outcomes import BadArgument
 
@@ -34,6 +37,20 @@ def page(
     if not 0 <= size <= largest:
         raise BadArgument(f"{name} is not from 0 to {largest}")
     return Page(size, _key(order, "after", after), _key(order, "before", before), from_end=last is not None)
+
+
+async def pages_where(
+    may: Sequence[bool],
+    parents: Sequence[str],
+    page: Page,
+    load: Loader[PageKey, Connection[T]],
+    counts: Loader[str, int],
+) -> Sequence[Loaded[Connection[T]]]:
+    """Return a page for each parent, by id; an empty one for those where the principal may not see it."""
+    wanted = [parent for parent, is_shown in zip(parents, may, strict=True) if is_shown]
+    found = await load.load_many([(parent, page) for parent in wanted])
+    shown = {parent: counted(each, partial(counts.get, parent)) for parent, each in zip(wanted, found, strict=True)}
+    return [shown.get(parent) or connection([], Page(0)) for parent in parents]
 
 
 async def every(

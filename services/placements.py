@@ -10,11 +10,12 @@ from db.inserts import insert_if_absent
 from db.locks import lock_for_share
 from db.models import Placement, Section
 from db.placements import LAST, Arrangement, At, Side
-from db.reading.loaders import Loaded
+from db.reading.loader import Loaded
 from db.store import Store, Transaction
 from services import access, storage, validation
 from services.access import Action
 from services.commands import command
+from services.edits import change_by
 from services.idempotency import creation_digest, earlier_section
 from services.outcomes import (
     DocumentNotFound,
@@ -26,7 +27,6 @@ from services.outcomes import (
     StorageLimitExceeded,
     TemporarilyUnavailable,
 )
-from services.revisions import change_by
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from db.documents import SectionEdge
 from db.inserts import insert_if_absent
 from db.models import Document, Placement, Section
 from db.placements import Arrangement, At
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from db.reading.paging import Connection, Page, counted
 from db.store import Store, Transaction
 from services import access, storage, validation
 from services.access import Action
 from services.commands import command
+from services.edits import Changed, Fields, change, change_by, stripped
 from services.idempotency import creation_digest, earlier_section
 from services.outcomes import (
     DocumentNotFound,
@@ -27,7 +28,6 @@ from services.outcomes import (
     TemporarilyUnavailable,
     VersionConflict,
 )
-from services.revisions import Changed, Fields, change, change_by, stripped
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,18 @@
 """Sharing: who may share a document, for grants, share links and its access."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TypeVar
 
 from db.audit import AuditAction
 from db.models import Document, ShareLink
-from db.reading.loaders import Loaded, Loader, PageKey
-from db.reading.paging import Connection, Page, connection, counted
+from db.reading.loader import Loaded, Loader
+from db.reading.loaders import PageKey
+from db.reading.paging import Connection, Page
 from db.store import Store
 from services import access, audit
 from services.access import Action
 from services.outcomes import DocumentNotFound, Forbidden
+from services.paging import pages_where
 
 T = TypeVar("T")
 
@@ -35,14 +36,7 @@ async def pages(
     counts: Loader[str, int],
 ) -> Sequence[Loaded[Connection[T]]]:
     """Return, for each document, a page of what it is shared with; empty where the principal may not share it."""
-    may = await shareable(store, documents)
-    wanted = [document.id for document, is_shown in zip(documents, may, strict=True) if is_shown]
-    found = await load.load_many([(document_id, page) for document_id in wanted])
-    shown = {
-        document_id: counted(each, partial(counts.get, document_id))
-        for document_id, each in zip(wanted, found, strict=True)
-    }
-    return [shown.get(document.id) or connection([], Page(0)) for document in documents]
+    return await pages_where(await shareable(store, documents), [each.id for each in documents], page, load, counts)
 
 
 async def visible_link(store: Store, link_id: str) -> ShareLink | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from db import ids, models
 from db.models import UserKind
 from db.principals import Role
-from db.reading.loaders import AwaitableOrValue, Loaded
+from db.reading.loader import AwaitableOrValue, Loaded
 from db.reading.unreadable import Unreadable
 from db.store import Store
 

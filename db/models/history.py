@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import ForeignKeyConstraint, Index, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.base import NULLABLE_JSON, Owned
+from db.models.base import NULLABLE_JSON, Owned, derived_from
 
 
 class Revision(Owned):
@@ -37,6 +37,11 @@ class SectionRevision(Revision):
     tags: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
     details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
     link_definitions: Mapped[dict[str, Any] | None] = mapped_column(NULLABLE_JSON)
+
+    @derived_from("title")
+    def heading(self) -> str:
+        """Return the title as shown to people; empty if there was none."""
+        return self.title or ""
 
 
 class DocumentRevision(Revision):

@@ -1,24 +1,38 @@
 """Loaders: the reads of one operation, batched, and cached until it ends."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from db import documents, grants, messages, roles, share_links
+from db import documents, grants, messages, revisions, roles, share_links
 from db.anchors import Anchor
 from db.connection.database import Database
 from db.documents import SectionText
-from db.models import ApiKey, AuditEntry, Base, ChatSession, Document, Grant, Message, Section, ShareLink, User
+from db.models import (
+    ApiKey,
+    AuditEntry,
+    Base,
+    ChatSession,
+    Document,
+    DocumentRevision,
+    Grant,
+    Message,
+    Section,
+    SectionRevision,
+    ShareLink,
+    User,
+)
 from db.principals import Principal
 from db.reading import visibility
 from db.reading.bisection import read_each
 from db.reading.listings import Listing
+from db.reading.loader import Loaded, Loader
 from db.reading.lookups import Lookup
 from db.reading.paging import Connection, Page
 from db.reading.rows import Selection
@@ -30,103 +44,6 @@ B = TypeVar("B", bound=Base)
 K = TypeVar("K", bound=Hashable)
 PageKey = tuple[str, Page]
 """The parent of a page, and the page arguments."""
-
-
-AwaitableOrValue: TypeAlias = T | Awaitable[T]
-"""A value, or an awaitable of it. A caller that accepts both avoids a needless await."""
-
-
-Loaded: TypeAlias = T | Exception
-"""A value, or why it cannot be read."""
-
-
-class _Batch(Generic[K, T]):
-    """Keys to read together, and where what is read goes."""
-
-    def __init__(self, read: dict[K, Loaded[T]]) -> None:
-        self.keys: list[K] = []
-        self.read = read
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.task: asyncio.Task[None] | None = None
-        """Kept here, because the event loop holds its tasks weakly."""
-
-
-class Loader(Generic[K, T]):
-    """Loads by key: concurrent keys in one batch, each key once, and known keys without a statement.
-
-    The failure of a key does not affect the other keys of its batch.
-    """
-
-    def __init__(self, load: Callable[[list[K]], Awaitable[Sequence[Loaded[T]]]], known: Mapping[K, T]) -> None:
-        self._load = load
-        self._known = known
-        self._forget()
-
-    def get(self, key: K) -> AwaitableOrValue[T]:
-        """Return the value of a key, without an awaitable if it is known."""
-        return self._known[key] if key in self._known else self.load(key)
-
-    async def load(self, key: K) -> T:
-        """Return the value of a key. Raises why it cannot be read."""
-        (value,) = await self.load_many([key])
-        if isinstance(value, Exception):
-            raise value
-        return value
-
-    def many(self, keys: Sequence[K]) -> AwaitableOrValue[Sequence[Loaded[T]]]:
-        """Return the values of keys in their order, without an awaitable if all are known."""
-        known = self._known
-        return [known[key] for key in keys] if all(key in known for key in keys) else self.load_many(keys)
-
-    async def load_many(self, keys: Sequence[K]) -> Sequence[Loaded[T]]:
-        """Return the values of keys in their order; an exception stands for one that cannot be read."""
-        known, read = self._known, self._read
-        missing = [key for key in dict.fromkeys(keys) if key not in known and key not in read]
-        if missing:
-            pending = self._pending
-            waiting = {pending[key] for key in missing if key in pending}
-            if unasked := [key for key in missing if key not in pending] if waiting else missing:
-                waiting.add(self._ask(unasked))
-            # Not awaited themselves: a caller that is cancelled would cancel them for the others.
-            await asyncio.wait(waiting)
-        return [known[key] if key in known else read[key] for key in keys]
-
-    def clear(self) -> None:
-        """Forget what was read, and what is being read."""
-        self._forget()
-
-    def _forget(self) -> None:
-        self._read: dict[K, Loaded[T]] = {}
-        self._pending: dict[K, asyncio.Future[None]] = {}
-        self._next: _Batch[K, T] | None = None
-
-    def _ask(self, keys: list[K]) -> asyncio.Future[None]:
-        """Add keys to the next batch, and return what is done once it has been read."""
-        if self._next is None:
-            self._next = _Batch(self._read)
-            asyncio.get_running_loop().call_soon(self._begin, self._next)
-        self._next.keys += keys
-        self._pending.update(dict.fromkeys(keys, self._next.done))
-        return self._next.done
-
-    def _begin(self, batch: _Batch[K, T]) -> None:
-        if self._next is batch:
-            self._next = None
-        batch.task = asyncio.get_running_loop().create_task(self._run(batch))
-
-    async def _run(self, batch: _Batch[K, T]) -> None:
-        try:
-            values = await self._load(batch.keys)
-        except Exception as error:
-            values = [error] * len(batch.keys)
-        except BaseException:
-            batch.done.cancel()
-            raise
-        batch.read.update(zip(batch.keys, values, strict=True))
-        for key in batch.keys:
-            if self._pending.get(key) is batch.done:
-                del self._pending[key]
-        batch.done.set_result(None)
 
 
 DOCUMENTS_BY_ID = Lookup(Document.id, visibility.documents)
@@ -214,6 +131,58 @@ class Loaders:
         """The number of documents that hold a section and may be read, by section id."""
         viewer = self.viewer
         return self._mapping(lambda session, ids: documents.count_of_sections(session, viewer, ids), 0)
+
+    @cached_property
+    def pages_of_section_revisions(self) -> Loader[PageKey, Connection[SectionRevision]]:
+        """Pages of the earlier versions of sections."""
+        return self._pages(revisions.REVISIONS[Section])
+
+    @cached_property
+    def pages_of_document_revisions(self) -> Loader[PageKey, Connection[DocumentRevision]]:
+        """Pages of the earlier versions of documents."""
+        return self._pages(revisions.REVISIONS[Document])
+
+    @cached_property
+    def counts_of_section_revisions(self) -> Loader[str, int]:
+        """The number of earlier versions of a section, by section id."""
+        workspace_id = self._principal.workspace_id
+        return self._mapping(lambda session, ids: revisions.count(session, workspace_id, Section, ids), 0)
+
+    @cached_property
+    def counts_of_document_revisions(self) -> Loader[str, int]:
+        """The number of earlier versions of a document, by document id."""
+        workspace_id = self._principal.workspace_id
+        return self._mapping(lambda session, ids: revisions.count(session, workspace_id, Document, ids), 0)
+
+    @cached_property
+    def section_versions(self) -> Loader[tuple[str, int], SectionRevision | None]:
+        """The state of a section at a version, also the present one, by section id and version."""
+        workspace_id = self._principal.workspace_id
+        return self._mapping(lambda session, keys: revisions.of_versions(session, workspace_id, Section, keys), None)
+
+    @cached_property
+    def document_versions(self) -> Loader[tuple[str, int], DocumentRevision | None]:
+        """The state of a document at a version, also the present one, by document id and version."""
+        workspace_id = self._principal.workspace_id
+        return self._mapping(lambda session, keys: revisions.of_versions(session, workspace_id, Document, keys), None)
+
+    @cached_property
+    def section_states(self) -> Loader[tuple[str, datetime | None], SectionRevision | None]:
+        """The state of a section at a time (None: now), by section id and time."""
+        workspace_id = self._principal.workspace_id
+        return self._mapping(lambda session, keys: revisions.states_at(session, workspace_id, keys), None)
+
+    @cached_property
+    def orders_at(self) -> Loader[DocumentRevision, Sequence[tuple[str, str]]]:
+        """The positions and ids of the sections that a document held at a version."""
+        viewer = self.viewer
+
+        async def read(
+            session: AsyncSession, asked: Sequence[DocumentRevision]
+        ) -> Mapping[DocumentRevision, Sequence[tuple[str, str]]]:
+            return {each: await revisions.order_at(session, viewer, each) for each in asked}
+
+        return self._mapping(read, ())
 
     @cached_property
     def roles_on_documents(self) -> Loader[str, Standing | None]:

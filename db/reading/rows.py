@@ -16,10 +16,12 @@ from db.models import (
     Base,
     ChatSession,
     Document,
+    DocumentRevision,
     Grant,
     Message,
     Placement,
     Section,
+    SectionRevision,
     ShareLink,
     User,
     attributes,
@@ -42,6 +44,8 @@ KEYS: Selection = {
     ShareLink: frozenset({"id", "document_id"}),
     ApiKey: frozenset({"id"}),
     AuditEntry: frozenset({"id"}),
+    SectionRevision: frozenset({"section_id", "version"}),
+    DocumentRevision: frozenset({"document_id", "version", "updated_at"}),
 }
 """The attributes that each row has, whatever is selected: those that find other rows."""
 

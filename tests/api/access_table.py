@@ -208,6 +208,18 @@ TABLE: Mapping[str, Sequence[Case]] = {
             changes=True,
         )
     ],
+    "revertDocument": [
+        Case(
+            {"docId": Of("document"), "version": 1, "expectedVersion": 1, "summary": "Why"},
+            [Need(Action.EDIT, "docId")],
+        )
+    ],
+    "revertSection": [
+        Case(
+            {"sectionId": Of("section"), "version": 1, "expectedVersion": 1, "summary": "Why"},
+            [Need(Action.EDIT, "sectionId")],
+        )
+    ],
     "placeSection": [
         Case(
             {**_PAIR, "at": at},

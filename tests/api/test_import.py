@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 from db.connection.database import Database
 from db.models import Document, Placement, Section
 from services import limits
-from services.documents import exports, imports
+from services.documents import imports
+from services.exports import exports
 from services.markdown_parser import Budget
 from tests.api.operations import (
     DOCUMENT,

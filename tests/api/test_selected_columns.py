@@ -68,7 +68,8 @@ def fields() -> Iterator[tuple[str, str]]:
         kind = kinds[name]
         assert isinstance(kind, GraphQLObjectType)
         for field_name, field in kind.fields.items():
-            assert not any(map(is_required_argument, field.args.values()))
+            if any(map(is_required_argument, field.args.values())):
+                continue  # tests/api/test_history.py
             yield name, f"{field_name}{selection(field)}"
 
 
@@ -104,7 +105,7 @@ async def test_every_field_can_be_selected_alone_and_reads_its_column_alone(
         assert columns, (field, statements)
         assert without_keys(columns) - allowed == set(), field
         assert (
-            name in ("messages", "documents", "sections", "grants", "shareLinks")
+            name in ("messages", "documents", "sections", "grants", "shareLinks", "revisions")
             or allowed - {(MODELS[kind], "id")} <= columns
         ), field
 

@@ -26,9 +26,10 @@ BROKEN = {
     "NO_DANGLING_REFERENCE a message has its chat": f"{_MESSAGE}"  # noqa: S608 - our own names
     " SELECT workspace_id, 'msg_2', 'chat_gone', 1, role, author, content, NULL, created_at, updated_at FROM messages",
     "NO_DANGLING_REFERENCE a document whose purge was begun is gone": "INSERT INTO documents"
-    " (workspace_id, id, title, tags, metadata, access, version, created_by, deleted_at, created_at, updated_at)"
-    " SELECT workspace_id, 'doc_2', '', tags, metadata, access, version, created_by, '1970-01-01 00:00:00.000000',"
-    " created_at, '2026-01-01 00:00:00.000000' FROM documents",
+    " (workspace_id, id, title, tags, metadata, access, version, is_generated, created_by, deleted_at, created_at,"
+    " updated_at)"
+    " SELECT workspace_id, 'doc_2', '', tags, metadata, access, version, is_generated, created_by,"
+    " '1970-01-01 00:00:00.000000', created_at, '2026-01-01 00:00:00.000000' FROM documents",
     "NO_DANGLING_REFERENCE a section whose purge was begun is gone": "UPDATE sections"
     " SET deleted_at = '1970-01-01 00:00:00.000000', updated_at = '2026-01-01 00:00:00.000000' WHERE id = 'sec_2'",
     "ONE_WORKSPACE a chat was opened through a document of its workspace": ""
@@ -40,8 +41,9 @@ BROKEN = {
     "MESSAGES_NUMBERED an author's client id names one message of a chat": f"{_MESSAGE}"  # noqa: S608 - our own names
     " SELECT workspace_id, 'msg_2', chat_id, 2, role, author, content, client_id, created_at, updated_at FROM messages",
     "POSITIONS_DISTINCT the positions in a document are distinct fractional keys": "INSERT INTO document_sections"
-    " (workspace_id, document_id, section_id, position, is_copy, created_at, updated_at)"
-    " SELECT workspace_id, document_id, 'sec_2', position, is_copy, created_at, updated_at FROM document_sections",
+    " (workspace_id, document_id, section_id, position, is_copy, since_version, created_at, updated_at)"
+    " SELECT workspace_id, document_id, 'sec_2', position, is_copy, since_version, created_at, updated_at"
+    " FROM document_sections",
 }
 """For each invariant a statement that breaks it."""
 
@@ -67,7 +69,18 @@ async def fill(database: Database) -> None:
     )
 
 
-TABLES = ("messages", "chat_sessions", "document_sections", "sections", "grants", "share_links", "documents")
+TABLES = (
+    "messages",
+    "chat_sessions",
+    "former_placements",
+    "section_revisions",
+    "document_sections",
+    "sections",
+    "grants",
+    "share_links",
+    "document_revisions",
+    "documents",
+)
 """The tables of the data that the doctor checks, referencing tables first."""
 
 
@@ -75,15 +88,7 @@ async def unconstrain(database: Database) -> None:
     """Take all constraints from all tables."""
     cascade = "CASCADE" if database.dialect == "postgresql" else ""
     async with database.begin() as session:
-        for table in (
-            "messages",
-            "chat_sessions",
-            "document_sections",
-            "sections",
-            "grants",
-            "share_links",
-            "documents",
-        ):
+        for table in TABLES:
             await session.execute(text(f"CREATE TABLE bare AS SELECT * FROM {table}"))  # noqa: S608 - our own names
             await session.execute(text(f"DROP TABLE {table} {cascade}"))
             await session.execute(text(f"ALTER TABLE bare RENAME TO {table}"))
