@@ -1,6 +1,7 @@
 """Inserts: new rows, skipped where the key exists."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,6 +29,19 @@ async def insert_if_absent(session: AsyncSession, row: R, *key: str) -> R | None
         .returning(model)
     )
     return inserted
+
+
+async def insert_absent(session: AsyncSession, rows: Sequence[Base], *key: str) -> AbstractSet[str]:
+    """Insert rows of a table, and return the ids of those whose key did not exist."""
+    if not rows:
+        return set()
+    model: Any = type(rows[0])
+    insert = _INSERT[session.get_bind().dialect.name](model).on_conflict_do_nothing(index_elements=key)
+    # Nulls are rendered; otherwise each run of rows with or without one becomes a separate statement.
+    inserted = await session.scalars(
+        insert.returning(model.id), [values(row) for row in rows], execution_options={"render_nulls": True}
+    )
+    return set(inserted)
 
 
 async def insert_or_change(session: AsyncSession, row: R, *key: str, change: str, also: Sequence[str] = ()) -> R | None:

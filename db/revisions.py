@@ -4,7 +4,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import CompoundSelect, Select, and_, func, insert, select, true, tuple_, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    and_,
+    func,
+    insert,
+    select,
+    true,
+    tuple_,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from db.locks import Transaction
@@ -86,9 +98,7 @@ async def change(transaction: Transaction, row: Trashable, by: Change, **changes
     """Keep the state of a locked row as a revision, make its next version, and return the row as stored."""
     kind = type(row)
     this = (kind.workspace_id == transaction.workspace_id, kind.id == row.id)
-    history = _HISTORIES[kind]
-    columns = [getattr(history.revision, name).property.columns[0] for name in history.columns]
-    await transaction.session.execute(insert(history.revision).from_select(columns, history.current().where(*this)))
+    await keep(transaction, kind, *this)
     changed = await transaction.session.execute(
         update(kind)
         .where(*this)
@@ -104,6 +114,13 @@ async def change(transaction: Transaction, row: Trashable, by: Change, **changes
         .execution_options(synchronize_session=False, populate_existing=True)
     )
     return changed.scalar_one()
+
+
+async def keep(transaction: Transaction, kind: type[Trashable], *which: ColumnElement[bool]) -> None:
+    """Keep the states of locked rows as revisions."""
+    history = _HISTORIES[kind]
+    columns = [getattr(history.revision, name).property.columns[0] for name in history.columns]
+    await transaction.session.execute(insert(history.revision).from_select(columns, history.current().where(*which)))
 
 
 async def of_versions(

@@ -24,6 +24,7 @@ from graphql import (
     get_named_type,
     get_nullable_type,
     is_composite_type,
+    is_input_object_type,
     is_list_type,
 )
 
@@ -74,6 +75,8 @@ class Limits:
     """Items of a page if the operation does not specify a size."""
     largest_page: int = 500
     """The largest page and the longest list of ids. The schema refuses larger ones, so a larger size costs no more."""
+    list_entries: int = 10_000
+    """Entries of any other list that is the value of a variable."""
 
 
 class Measure(NamedTuple):
@@ -273,7 +276,8 @@ class ComplexityAnalyzer:
         # The length of the lists directly below the field, or of the field itself; None if it is not specified.
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         for name, argument in field.args.items():
-            if is_list_type(get_nullable_type(argument.type)):  # one result for each entry
+            is_list = is_list_type(get_nullable_type(argument.type))
+            if is_list and not is_input_object_type(get_named_type(argument.type)):  # one result for each entry
                 return self._sizes.of(given.get(name))
         if "first" not in field.args:
             return None

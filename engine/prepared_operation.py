@@ -143,13 +143,12 @@ class PreparedOperation:
 def hold_to_cost(operation: PreparedOperation, variables: Mapping[str, Any], limits: Limits) -> int:
     """Return the cost of an operation with these variables. Raises `Refused` if the cost exceeds the limit.
 
-    A list that is longer than the largest page is refused here, before any of its entries is processed.
+    A list that is too long is refused here, before any of its entries is processed.
     """
-    for name in operation.sizes:
-        if isinstance(given := variables.get(name), list) and len(given) > limits.largest_page:
-            raise refused(
-                "BAD_USER_INPUT", f"A list has {len(given):,} entries; at most {limits.largest_page} are allowed"
-            )
+    for name, given in variables.items():
+        longest = limits.largest_page if name in operation.sizes else limits.list_entries
+        if isinstance(given, list) and len(given) > longest:
+            raise refused("BAD_USER_INPUT", f"A list has {len(given):,} entries; at most {longest:,} are allowed")
     cost = operation.cost(variables)
     if cost > limits.cost:
         raise Refused(excess_error(LimitExceeded("MAX_COST_EXCEEDED", "cost", cost, limits.cost)))

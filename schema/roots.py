@@ -19,6 +19,7 @@ from schema import (
     reverts,
     sections,
     share_links,
+    sync,
     trash,
     users,
 )
@@ -47,6 +48,7 @@ class Mutation(
     sections.Mutations,
     placements.Mutations,
     reverts.Mutations,
+    sync.Mutations,
     trash.Mutations,
     doctor.Mutations,
     api_keys.Mutations,

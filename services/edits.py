@@ -55,7 +55,7 @@ async def change(
         changes = {name: value for name, value in wanted.items() if getattr(row, name) != value}
         if not changes:
             return Changed(row, is_changed=False)
-        if "status" in changes and (invalid := _step(getattr(row, "status", ""), changes["status"])):
+        if invalid := status_step("changes.status", getattr(row, "status", ""), changes.get("status")):
             return invalid
         by = change_by(store, changes, summary)
         return Changed(await revisions.change(transaction, row, by, **changes), is_changed=True)
@@ -76,8 +76,11 @@ def stripped(fields: Fields) -> dict[str, Any]:
     return dict(fields) if title is None else {**fields, "title": title.strip()}
 
 
-def _step(before: str, after: SectionStatus) -> InvalidInput | None:
+def status_step(argument: str, before: str, after: str | None) -> InvalidInput | None:
+    """Return the violation of an argument that is a status which may not follow another; None: it stays."""
+    if after in (None, before):
+        return None
     following = NEXT_STATUSES[SectionStatus(before)]
     if after in following:
         return None
-    return InvalidInput.of("changes.status", f"is {after}; after {before} it can be {' or '.join(sorted(following))}")
+    return InvalidInput.of(argument, f"is {after}; after {before} it can be {' or '.join(sorted(following))}")

@@ -50,11 +50,12 @@ def arguments(field: GraphQLField) -> Mapping[str, str]:
 
     def paths(name: str, given: Any) -> Iterator[tuple[str, str]]:
         named = get_named_type(given)
+        path = f"{name}.0" if _is_list(given) else name
         if isinstance(named, GraphQLInputObjectType):
             for inner, each in named.fields.items():
-                yield from paths(f"{name}.{inner}", each.type)
+                yield from paths(f"{path}.{inner}", each.type)
         else:
-            yield f"{name}.0" if _is_list(given) else name, named.name
+            yield path, named.name
 
     return {path: of for name, argument in field.args.items() for path, of in paths(name, argument.type)}
 

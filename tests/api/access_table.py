@@ -52,11 +52,19 @@ class Placed:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """An argument takes the id of a section that must be free, or one on which the principal has a role."""
+
+    argument: str
+    action: Action
+
+
+@dataclass(frozen=True)
 class Case:
     """A way to call a field: its arguments, and what it requires, in the order in which it is decided."""
 
     arguments: Mapping[str, Any]
-    needs: Sequence[Need | Placed] = ()
+    needs: Sequence[Need | Placed | Taken] = ()
     lists: Sequence[str] = ()
     """The kinds of objects that a list shows."""
     changes: bool = False
@@ -219,6 +227,23 @@ TABLE: Mapping[str, Sequence[Case]] = {
             {"sectionId": Of("section"), "version": 1, "expectedVersion": 1, "summary": "Why"},
             [Need(Action.EDIT, "sectionId")],
         )
+    ],
+    "syncDocument": [
+        Case(
+            {
+                "docId": Of("document"),
+                "title": "A title",
+                "sections": [{**_FIELDS, "id": New("section")}],
+                "expectedVersion": 1,
+            },
+            [Need(Action.EDIT, "docId")],
+            changes=True,
+        ),
+        Case(
+            {"docId": Of("document"), "sections": [{"id": Of("section")}]},
+            [Need(Action.READ, "docId"), Need(Action.EDIT, "docId"), Taken("sections.0.id", Action.EDIT)],
+            changes=True,
+        ),
     ],
     "placeSection": [
         Case(

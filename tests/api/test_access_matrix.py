@@ -10,7 +10,7 @@ import pytest
 from db.connection.database import Database
 from db.principals import Role
 from tests.api.access_operations import FIELDS, KINDS, UNLIMITED, arguments, operation
-from tests.api.access_table import TABLE, Beside, Case, Cursor, New, Of, Placed, filled, leaves
+from tests.api.access_table import TABLE, Beside, Case, Cursor, New, Of, Placed, Taken, filled, leaves
 from tests.api.access_world import PLACES, PRINCIPALS, Who, World, may
 from tests.conftest import Serve
 from tests.support.asgi_socket import asgi_socket
@@ -40,6 +40,12 @@ def expected(who: Who, case: Case, places: Places) -> str:
         if isinstance(need, Placed):
             if len({places[path] for path in need.arguments or places}) > 1:
                 return "SECTION_NOT_IN_DOCUMENT"
+        elif isinstance(need, Taken):
+            if who.role_on("section", places[need.argument]) is None:
+                is_there = PLACES[places[need.argument]] == who.workspace
+                return "ID_TAKEN" if is_there else SUCCESS
+            if not may(who.role_on("section", places[need.argument]), need.action):
+                return "FORBIDDEN"
         elif need.argument is None:
             if not may(who.role, need.action):
                 return "FORBIDDEN"

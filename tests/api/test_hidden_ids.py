@@ -9,7 +9,7 @@ import pytest
 from db import ids
 from db.connection.database import Database
 from tests.api.access_operations import KINDS, UNLIMITED, operation
-from tests.api.access_table import LISTS_OF_IDS, TABLE, Beside, Case, New, Of, filled, leaves
+from tests.api.access_table import LISTS_OF_IDS, TABLE, Beside, Case, New, Of, Taken, filled, leaves
 from tests.api.access_world import PREFIXES, PRINCIPALS, Who, World
 from tests.conftest import Serve
 from tests.support.client import Served
@@ -30,6 +30,9 @@ NEW = re.compile(r"(?:\b|(?<=_))[0-9A-HJKMNP-TV-Z]{26}\b|mgl?_[\w-]{43}|20\d\d-\
 
 Ids = Mapping[str, tuple[str, str]]
 """For each argument, by path: the id of a hidden or visible object, and a missing id or the same visible one."""
+
+SHARING = ("importDocument", "copySection", "syncDocument")
+"""The mutations that take the same id for a new object as others before them, and so need another one."""
 
 
 def missing(kind: str, number: int) -> str:
@@ -54,15 +57,14 @@ def choices(world: World, who: Who, places: tuple[str, str], name: str, case: Ca
         if isinstance(value, New):
             # In the workspace, an id is taken by a hidden object too (docs/decisions/0028): ids are unique there.
             other = (
-                world.id(f"taken_{kind}", "open" if name in ("importDocument", "copySection") else hidden)
-                if who.workspace == "other"
-                else absent
+                world.id(f"taken_{kind}", "open" if name in SHARING else hidden) if who.workspace == "other" else absent
             )
             options[path] = [(other, absent), (f"{absent}new", f"{absent}new")]
             continue
         visible = world.id(kind, seen)
         options[path] = [(visible, visible)]
-        if who.role_on(kind, hidden) is None:
+        may_be_new = any(isinstance(need, Taken) and need.argument == path for need in case.needs)  # as for `New`
+        if who.role_on(kind, hidden) is None and not may_be_new:
             options[path].append((world.id(kind, hidden), absent))
     for chosen in product(*options.values()):
         if any(one != other for one, other in chosen):
