@@ -20,6 +20,7 @@ from db.reading.statements import ROWS_AT_ONCE
 from db.reading.visibility import Viewer, Workspace
 
 NEWEST_FIRST = Order("documents", (Document.created_at, Document.id), newest_first=True)
+BY_DOCUMENT = Order("placements", (Placement.document_id,))
 READING_ORDER = Order("sections", (Placement.position, Placement.section_id))
 
 
@@ -72,6 +73,11 @@ def _of_sections(dialect: str, selected: Selection | None, viewer: Viewer) -> Or
     return Origin(query, {Document: placed})
 
 
+def _placements(_dialect: str, _selected: Selection | None, viewer: Viewer) -> Origin:
+    query = select(Placement).join(Document, visibility.placed_in_document())
+    return Origin(query.where(visibility.readable_document(viewer)), {Placement: Placement})
+
+
 def _sections(_dialect: str, _selected: Selection | None, viewer: Viewer) -> Origin:
     query = _sections_of_readable_documents(viewer.workspace)
     return Origin(query, {Section: Section, Placement: Placement})
@@ -86,6 +92,15 @@ DOCUMENTS = Listing(NEWEST_FIRST, [Document], _in_workspace, _edge)
 
 DOCUMENTS_OF_SECTIONS = Listing(NEWEST_FIRST, [Document], _of_sections, _edge, Placement.section_id)
 """The documents that hold a section, the newest first."""
+
+PLACEMENTS_OF_SECTIONS = Listing(
+    BY_DOCUMENT,
+    [Placement],
+    _placements,
+    lambda placement, key: Edge(placement, BY_DOCUMENT, key),
+    Placement.section_id,
+)
+"""The placements of a section, ordered by the ids of their documents."""
 
 SECTIONS = Listing(
     READING_ORDER,

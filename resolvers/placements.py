@@ -7,14 +7,16 @@ import strawberry
 from strawberry import argument
 
 from db import ids
-from db.documents import SectionEdge
+from db.documents import BY_DOCUMENT, SectionEdge
 from db.models import Document, Placement, Section
 from db.placements import LAST, At, Side
 from db.reading.loader import AwaitableOrValue, Loaded
-from resolvers.arguments import DocId, Fields, NewSectionId, Prefixed, SectionId, optional
+from db.reading.paging import Connection
+from resolvers.arguments import After, Before, DocId, Fields, First, Last, NewSectionId, Prefixed, SectionId, optional
 from resolvers.context import Info, Parents
 from services import documents, placements, sections
 from services.outcomes import BadArgument, ErrorCode
+from services.paging import page
 from services.placements import (
     CopySectionResult,
     CopySectionSuccess,
@@ -74,6 +76,21 @@ def sections_of_placements(
     info: Info, placements: Parents[Placement]
 ) -> AwaitableOrValue[Sequence[Loaded[Section | None]]]:
     return sections.of_ids(info.context.store, [placement.section_id for placement in placements])
+
+
+async def placements_of_sections(
+    info: Info,
+    placed: Parents[Section],
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> Sequence[Loaded[Connection[Placement]]]:
+    return await placements.of_sections(info.context.store, placed, page(BY_DOCUMENT, first, after, last, before))
+
+
+async def are_shared(info: Info, placed: Parents[Section]) -> Sequence[Loaded[bool]]:
+    return await placements.are_shared(info.context.store, placed)
 
 
 async def place_section(info: Info, doc_id: DocId, section_id: SectionId, at: Position = None) -> PlaceSectionResult:

@@ -9,6 +9,7 @@ from strawberry.scalars import JSON
 from db import models
 from db.principals import Role
 from resolvers import access, users
+from resolvers import placements as resolvers_of_placements
 from resolvers import revisions as resolvers_of_revisions
 from resolvers import sections as resolvers
 from schema.access import VIEWER_CAN, VIEWER_ROLE, Rights
@@ -22,6 +23,7 @@ from services import sections
 
 if TYPE_CHECKING:
     from schema.chats import ChatSession
+    from schema.placements import Placement
 
 input_of(resolvers.Changes, "SectionChanges", "What to change of a section.")
 input_of(resolvers.NewSection, "SectionInput", "A section, as you have it.")
@@ -59,6 +61,14 @@ class Section(View, Node):
     )
     documents: Connection[Document] = batched_by(
         resolvers.documents_of_sections, "The documents that contain the section and that you may see, newest first."
+    )
+    placements: Connection[Annotated["Placement", strawberry.lazy("schema.placements")]] = batched_by(
+        resolvers_of_placements.placements_of_sections,
+        "The placements of the section in documents that you may see, ordered by the ids of the documents.",
+    )
+    is_shared: bool = batched_by(
+        resolvers_of_placements.are_shared,
+        "Whether several documents that you may see hold the section: a change of its text changes all of them.",
     )
     revisions: Connection[SectionRevision] = batched_by(resolvers_of_revisions.revisions_of_sections, REVISIONS)
     revision: SectionRevision | None = batched_by(resolvers_of_revisions.sections_at, REVISION)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from db import ids, placements
 from db.anchors import Anchor
@@ -11,6 +12,7 @@ from db.locks import lock_for_share
 from db.models import Placement, Section
 from db.placements import LAST, Arrangement, At, Side
 from db.reading.loader import Loaded
+from db.reading.paging import Connection, Page, counted
 from db.store import Store, Transaction
 from services import access, storage, validation
 from services.access import Action
@@ -260,6 +262,21 @@ async def remove_section(store: Store, document_id: str, section_id: str) -> Rem
         return RemoveSectionSuccess(section, document_id)
 
     return await store.transact(remove)
+
+
+async def of_sections(store: Store, sections: Sequence[Section], page: Page) -> Sequence[Loaded[Connection[Placement]]]:
+    """Return, for each section, a page of its placements in documents that the principal may read."""
+    pages = await store.load.pages_of_placements.load_many([(section.id, page) for section in sections])
+    return [
+        counted(found, partial(store.load.counts_of_documents.get, section.id))
+        for section, found in zip(sections, pages, strict=True)
+    ]
+
+
+async def are_shared(store: Store, sections: Sequence[Section]) -> Sequence[Loaded[bool]]:
+    """Return, for each section, whether several documents that the principal may read hold it."""
+    counts = await store.load.counts_of_documents.load_many([section.id for section in sections])
+    return [count if isinstance(count, Exception) else count > 1 for count in counts]
 
 
 async def edges(store: Store, placed: Sequence[Placement]) -> Sequence[Loaded[SectionEdge | None]]:

@@ -23,6 +23,7 @@ from db.models import (
     DocumentRevision,
     Grant,
     Message,
+    Placement,
     Section,
     SectionRevision,
     ShareLink,
@@ -119,6 +120,11 @@ class Loaders:
     def pages_of_documents(self) -> Loader[PageKey, Connection[Document]]:
         """Pages of the documents that hold sections."""
         return self._pages(documents.DOCUMENTS_OF_SECTIONS)
+
+    @cached_property
+    def pages_of_placements(self) -> Loader[PageKey, Connection[Placement]]:
+        """Pages of the placements of sections."""
+        return self._pages(documents.PLACEMENTS_OF_SECTIONS)
 
     @cached_property
     def counts_of_sections(self) -> Loader[str, int]:

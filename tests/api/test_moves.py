@@ -260,3 +260,26 @@ async def test_moves_keep_the_order_of_a_plain_list_and_positions_short(
             place = {Side.FIRST: 0, Side.LAST: len(order)}.get(side, order.index(beside) + (side is Side.AFTER))
             order.insert(place, moved)
             assert await arrangement.order() == order
+
+
+async def test_a_section_tells_where_it_stands_to_those_who_may_know(
+    serve: Serve, client: Client, document: str, sections: list[str]
+) -> None:
+    query = """
+    query ($id: ID!) {
+      section(id: $id) {
+        isShared placements(first: 5) { totalCount edges { node { document { id } section { id } position isCopy } } }
+      }
+    }
+    """
+    other = await create_document(client)
+    await arrange(client, PLACE, other, sectionId=sections[0])
+    await set_access(client, other, "RESTRICTED")
+    async with serve(Principal("rita", "local", Role.READER)) as rita:
+        for asking, documents in ((client, {document, other}), (rita, {document})):
+            found = (await asking(query, id=sections[0]))["section"]
+            assert found["isShared"] is (len(documents) > 1)
+            assert found["placements"]["totalCount"] == len(documents)
+            nodes = [edge["node"] for edge in found["placements"]["edges"]]
+            assert {node["document"]["id"] for node in nodes} == documents
+            assert all(node["section"] == {"id": sections[0]} and not node["isCopy"] for node in nodes)

@@ -105,7 +105,7 @@ async def test_every_field_can_be_selected_alone_and_reads_its_column_alone(
         assert columns, (field, statements)
         assert without_keys(columns) - allowed == set(), field
         assert (
-            name in ("messages", "documents", "sections", "grants", "shareLinks", "revisions")
+            name in ("messages", "documents", "sections", "grants", "shareLinks", "revisions", "placements")
             or allowed - {(MODELS[kind], "id")} <= columns
         ), field
 
