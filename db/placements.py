@@ -1,10 +1,7 @@
 """Placements: the sections of a document in their order, and the transaction that arranges them."""
 
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum
-from itertools import chain
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal, select, tuple_, update
@@ -13,13 +10,11 @@ from db import positions, revisions
 from db.inserts import values
 from db.locks import Transaction, lock_for_change, lock_for_share
 from db.models import Document, FormerPlacement, Placement, Section, attributes
-from db.positions import Malformed
+from db.positions import LONGEST_POSITION, Malformed
 from db.reading import visibility
 from db.reading.sql_arrays import any_of
+from db.rearranging import Held, Plan, plan
 from db.revisions import Change
-
-LONGEST_POSITION = 48
-"""The length beyond which no position is made: instead, all sections of the document get new positions."""
 
 _ORDER = (Placement.position, Placement.section_id)
 
@@ -52,16 +47,6 @@ class _Gap(NamedTuple):
 
     def holds(self, position: str) -> bool:
         return (self.start is None or self.start < position) and (self.end is None or position < self.end)
-
-
-class Plan(NamedTuple):
-    """How a document gets another order: the ids of the sections that are placed, moved and removed."""
-
-    placed: Sequence[str]
-    moved: Sequence[str]
-    removed: Sequence[str]
-    positions: Mapping[str, str]
-    """The new positions, of placed and moved sections and, if there was no room between two, of all others."""
 
 
 class Arrangement:
@@ -155,18 +140,7 @@ class Arrangement:
         is_live = visibility.live_section(self._transaction.workspace_id)
         query = select(*_ORDER, is_live).join(Section, visibility.placed_section()).where(*self._here)
         rows = (await self._session.execute(query.order_by(*_ORDER))).all()
-        wanted = _with_trashed(wanted, [(section_id, live) for _, section_id, live in rows])
-        there = {section_id: (number, position) for number, (position, section_id, _) in enumerate(rows)}
-        held = [section_id for section_id in wanted if section_id in there]
-        staying = {held[n] for n in longest_increasing([there[section_id][0] for section_id in held])}
-        wanted_ids = set(wanted)
-        made = _positions(wanted, {section_id: there[section_id][1] for section_id in staying})
-        return Plan(
-            placed=[section_id for section_id in wanted if section_id not in there],
-            moved=[section_id for section_id in held if section_id not in staying],
-            removed=[section_id for section_id in there if section_id not in wanted_ids],
-            positions={each: at for each, at in made.items() if each not in there or there[each][1] != at},
-        )
+        return plan(wanted, [Held(*row) for row in rows])
 
     async def lock_removed(self, plan: Plan) -> None:
         """Lock the placements that a plan removes: they precede sections in the lock order."""
@@ -318,61 +292,6 @@ async def record_removals(transaction: Transaction, document_id: str, section_id
         .execution_options(synchronize_session=False)
     )
     return recorded.scalars().all()
-
-
-def longest_increasing(numbers: Sequence[int]) -> Sequence[int]:
-    """Return the places of a longest increasing subsequence of different numbers."""
-    ends: list[int] = []  # of the best subsequence of each length, the place of its last number
-    smallest: list[int] = []
-    before: list[int | None] = []
-    for place, number in enumerate(numbers):
-        length = bisect_left(smallest, number)
-        before.append(ends[length - 1] if length else None)
-        smallest[length : length + 1] = [number]
-        ends[length : length + 1] = [place]
-    found: list[int] = []
-    last = ends[-1] if ends else None
-    while last is not None:
-        found.append(last)
-        last = before[last]
-    return found[::-1]
-
-
-def _with_trashed(wanted: Sequence[str], there: Sequence[tuple[str, bool]]) -> Sequence[str]:
-    """Return an order with the trashed sections of a document, each behind the same section as now: they stay.
-
-    `there` has the ids of its sections in their order, and whether each is not trashed.
-    """
-    known, behind, last = set(wanted), defaultdict[str, list[str]](list), ""
-    for section_id, is_live in there:
-        if not is_live:
-            behind[last].append(section_id)
-        elif section_id in known:
-            last = section_id
-    return [*behind[""], *chain.from_iterable((section_id, *behind[section_id]) for section_id in wanted)]
-
-
-def _positions(wanted: Sequence[str], staying: Mapping[str, str]) -> Mapping[str, str]:
-    """Return positions for an order in which some sections keep theirs, or new ones for all if there is no room."""
-    made: dict[str, str] = {}
-    start: str | None = None
-    run: list[str] = []
-    try:
-        for section_id in [*wanted, None]:
-            if section_id is not None and section_id not in staying:
-                run.append(section_id)
-                continue
-            end = None if section_id is None else staying[section_id]
-            if end is not None and start is not None and end <= start:
-                raise Malformed(start, end)
-            made |= zip(run, positions.between(start, end, len(run)), strict=True)
-            if section_id is not None and end is not None:
-                made[section_id], start, run = end, end, []
-        if all(len(position) <= LONGEST_POSITION for position in made.values()):
-            return made
-    except Malformed:
-        pass
-    return dict(zip(wanted, positions.after(None, len(wanted)), strict=True))
 
 
 def _between(gap: _Gap) -> str | None:

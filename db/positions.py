@@ -6,6 +6,9 @@ from fractional_indexing import FIError, generate_n_keys_between
 from sqlalchemy import ColumnElement, and_, case, func
 from sqlalchemy.orm import InstrumentedAttribute
 
+LONGEST_POSITION = 48
+"""The length beyond which no position is made: instead, all sections of the document get new positions."""
+
 _SMALLEST = "A" + "0" * 26
 """The smallest key: no key sorts before it."""
 

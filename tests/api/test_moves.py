@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from db import placements
+from db import placements, positions, rearranging
 from db.connection.database import Database
 from db.placements import At, Side
 from db.principals import Principal, Role
@@ -234,12 +234,13 @@ def _place(edge: dict[str, Any]) -> tuple[bytes, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("longest", [placements.LONGEST_POSITION, 6])
+@pytest.mark.parametrize("longest", [positions.LONGEST_POSITION, 6])
 async def test_moves_keep_the_order_of_a_plain_list_and_positions_short(
     database: Database, longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a smaller limit, all sections get new positions every few moves."""
-    monkeypatch.setattr(placements, "LONGEST_POSITION", longest)
+    for module in (placements, rearranging):
+        monkeypatch.setattr(module, "LONGEST_POSITION", longest)
     document = await factories.document(database)
     order = [(await factories.section(database, id=f"sec_{number}")).id for number in range(8)]
     random = Random(longest)  # noqa: S311 - no secret

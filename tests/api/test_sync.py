@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from db.connection.database import Database
-from db.placements import longest_increasing
 from db.principals import Principal, Role
+from db.rearranging import longest_increasing
 from services import limits
 from tests.api.arranging import PLACE, arrange
 from tests.api.operations import (
