@@ -33,8 +33,8 @@ def answered(caller: socket.socket) -> bool:
     return False
 
 
+@pytest.mark.thorough
 def test_a_connection_waits_longer_for_its_next_request_than_pools_do(tmp_path: Path) -> None:
-    assert Settings.model_fields["keep_alive_seconds"].default > PROXYS_OWN_S
     url = f"sqlite:///{tmp_path}/marginalia.db"
     with running_process(url, "--workers", "2") as server, connect(server) as caller:
         assert answered(caller)
@@ -42,9 +42,11 @@ def test_a_connection_waits_longer_for_its_next_request_than_pools_do(tmp_path: 
         assert answered(caller)
 
 
-def test_a_setting_says_how_long_a_connection_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_setting_says_how_long_a_connection_is_kept(tmp_path: Path, workers: str) -> None:
+    assert Settings.model_fields["keep_alive_seconds"].default > PROXYS_OWN_S
     url = f"sqlite:///{tmp_path}/marginalia.db"
-    with running_process(url, keep_alive_seconds=1) as server, connect(server) as caller:
+    with running_process(url, "--workers", workers, keep_alive_seconds=1) as server, connect(server) as caller:
         assert answered(caller)
         assert caller.recv(1_000) == b"", "it is closed within the time that the socket of the test waits"
 
