@@ -34,7 +34,7 @@ from tests.support.thorough import thorough
 # Where a field fails at once, graphql-core leaves behind what it has begun beside it.
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 
-CASES = 20_000 if thorough() else 500
+CASES = 20_000 if thorough() else 200
 PORTION = 100
 RULES = [rule for rule in specified_rules if rule not in (NoUnusedFragmentsRule, NoUnusedVariablesRule)]
 SEED = int(os.environ.get("MARGINALIA_TEST_SEED", 0))

@@ -35,7 +35,10 @@ Ends = Callable[[], Awaitable[None]]
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-@pytest.fixture(params=["expiry", "revoked key", "revoked link", "expired key"])
+ENDS = ["expiry", "revoked key", "revoked link", "expired key"]
+
+
+@pytest.fixture(params=ENDS)
 async def credential(
     request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[str, str, str, Ends]:
@@ -78,7 +81,15 @@ async def in_time() -> AsyncIterator[None]:
     assert time.monotonic() - began < IN_TIME_S
 
 
-@pytest.mark.parametrize("accept", [EVENTS, MULTIPART])
+@pytest.mark.parametrize(
+    ("credential", "accept"),
+    [
+        *((ends, EVENTS) for ends in ENDS),
+        ("expiry", MULTIPART),
+        *(pytest.param(ends, MULTIPART, marks=pytest.mark.thorough) for ends in ENDS[1:]),
+    ],
+    indirect=["credential"],
+)
 async def test_a_stream_over_http_ends(client: Served, credential: tuple[str, str, str, Ends], accept: str) -> None:
     token, document, code, ends = credential
     body = {"query": OPENED, "variables": {"d": document}}
