@@ -72,7 +72,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "uniform", lambda _least, _most: 0)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=str)
+@pytest.mark.parametrize(
+    "command", [pytest.param(each, id=str(each), marks=[pytest.mark.thorough] * each.rare) for each in COMMANDS]
+)
 async def test_a_fault_at_any_step_leaves_all_as_it_was_or_all_done(
     database: Database, struck: Database, struck_in_a_hurry: Database, command: Command
 ) -> None:
