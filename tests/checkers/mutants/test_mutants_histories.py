@@ -35,6 +35,7 @@ async def wrong_without(part: str, servers: list[Served], database: Database) ->
     return load.wrong()
 
 
+@pytest.mark.thorough  # as the load on several processes finds each time
 async def test_with_all_safeguards_nothing_is_wrong(servers: list[Served], database: Database) -> None:
     load = Load(servers, database)
     await load.run(SECONDS)
