@@ -122,6 +122,7 @@ async def test_nothing_is_left_of_an_import_whose_id_is_taken(client: Client, da
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it is not asked
 async def test_an_import_past_a_published_limit_leaves_nothing(client: Client, database: Database) -> None:
     reasons = {
         "x" * 4_000_001: "is longer than 4,000,000 characters",

@@ -126,7 +126,7 @@ async def test_sections_that_stand_elsewhere_are_kept_by_every_portion(client: C
     assert await violations(database) == []
 
 
-@pytest.mark.parametrize("portions", range(1, 6))
+@pytest.mark.parametrize("portions", [1, 3, *(pytest.param(each, marks=pytest.mark.thorough) for each in (2, 4, 5))])
 async def test_what_a_purge_that_was_killed_has_left_is_whole_and_the_next_one_takes_it(
     client: Served, database: Database, monkeypatch: pytest.MonkeyPatch, portions: int
 ) -> None:

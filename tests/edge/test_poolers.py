@@ -56,7 +56,11 @@ def submits(sent: bytes) -> int:
 
 @pytest.fixture(
     scope="module",
-    params=[("transaction", ""), ("transaction", IGNORED), ("session", IGNORED)],
+    params=[
+        ("transaction", ""),
+        ("transaction", IGNORED),
+        pytest.param(("session", IGNORED), marks=pytest.mark.thorough),
+    ],
     ids=lambda param: f"{param[0]}-{'ignoring' if param[1] else 'refusing'}",
 )
 def pooler(request: pytest.FixtureRequest, postgres_server: str) -> Iterator[PgBouncer]:
