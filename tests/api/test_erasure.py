@@ -43,6 +43,8 @@ MESSAGES = "query ($id: ID!) { chatSession(id: $id) { messages(first: 50) { edge
 CANARY = "canary7f3a"
 """What everything of the erased user holds: their id, name, avatar, texts and client ids."""
 
+pytestmark = pytest.mark.slow
+
 OWNER = Principal("olga", "local", Role.OWNER)
 PERSON = Principal(f"{CANARY}-id", "local", Role.OWNER)
 

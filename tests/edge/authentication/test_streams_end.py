@@ -32,6 +32,8 @@ IN_TIME_S = 6
 
 Ends = Callable[[], Awaitable[None]]
 
+pytestmark = pytest.mark.slow  # the sessions of streams are looked at twice a second
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
