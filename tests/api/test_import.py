@@ -212,6 +212,7 @@ async def test_while_many_imports_wait_more_are_told_to_come_again(client: Clien
 DEEP_QUOTES = "".join(f"{'> ' * (90 - level % 90)}a\n" for level in range(10_000))
 
 
+@pytest.mark.slow
 async def test_an_import_that_takes_too_long_leaves_its_thread_free(
     serve: Serve, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +224,7 @@ async def test_an_import_that_takes_too_long_leaves_its_thread_free(
     assert await rows(database) == [0, 0, 0]
 
 
+@pytest.mark.slow
 async def test_an_export_that_takes_too_long_leaves_its_thread_free(serve: Serve) -> None:
     async with serve(query_seconds=0.5) as client:
         document = await create_document(client)

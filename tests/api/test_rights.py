@@ -168,6 +168,7 @@ async def everybody(serve: Serve, world: World) -> AsyncIterator[Everybody]:
         yield each(client)
 
 
+@pytest.mark.slow
 async def test_each_principal_sees_what_the_rule_says_and_nothing_else(everybody: Everybody) -> None:
     async for who, principal, client in everybody:
         for name in DOCUMENTS:

@@ -80,6 +80,7 @@ async def test_no_value_of_an_argument_breaks_a_field(client: Client, world: Wor
                 assert codes(answer) <= {"BAD_REQUEST", "BAD_USER_INPUT"}, f"{what} for {name} of {field}: {answer}"
 
 
+@pytest.mark.slow
 async def test_every_field_works_when_all_is_good(client: Client, world: World) -> None:
     tried = fields()
     for field in tried:
@@ -163,6 +164,7 @@ async def test_an_id_that_is_none_cannot_be_chosen(client: Client, world: World)
             assert (outcome["__typename"], outcome["violations"][0]["path"]) == ("InvalidInput", ["id"])
 
 
+@pytest.mark.slow
 async def test_a_text_that_cannot_be_kept_is_named(client: Client, world: World) -> None:
     calls: list[tuple[str, dict[str, Any], list[str]]] = [
         (operations.CREATE_DOCUMENT, {"title": "A title"}, ["title", "description"]),

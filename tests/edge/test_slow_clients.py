@@ -83,6 +83,7 @@ async def test_a_request_that_trickles_in_has_no_more_time() -> None:
         assert reading.result().startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_a_hurry")
 async def test_a_connection_between_requests_has_the_time_of_keep_alive() -> None:
     async with serving(greet) as (address, _), connected(address) as (reader, writer), asyncio.timeout(SECONDS):
@@ -97,6 +98,7 @@ async def test_a_connection_between_requests_has_the_time_of_keep_alive() -> Non
             assert (await reader.read()).endswith(b"ok")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_a_hurry")
 async def test_a_client_has_time_while_it_waits_for_us() -> None:
     go_on = asyncio.Event()
@@ -146,6 +148,7 @@ async def test_pings_whose_pongs_nobody_reads_are_not_read_either() -> None:
         assert not connection.transport.is_reading()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_a_hurry")
 async def test_a_socket_goes_on_when_its_pongs_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "WRITE_STALL_TIMEOUT_S", 60.0)

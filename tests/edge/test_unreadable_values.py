@@ -137,6 +137,7 @@ def names(message: str, bad: Bad, row: str) -> bool:
     return f"{bad.table}.{bad.column} of the row local, " in message and row in message
 
 
+@pytest.mark.slow
 @of_engine([*IN_SQLITE, *IN_POSTGRESQL])
 async def test_a_value_that_cannot_be_read_is_a_fault_of_its_field_and_the_doctor_names_it(
     client: Client, database: Database, log: Log, bad: Bad

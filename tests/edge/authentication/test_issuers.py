@@ -143,6 +143,7 @@ async def test_callers_share_a_fetch(serve: Serve, issuer: Issuer) -> None:
     assert issuer.asked == {DISCOVERY: 1, "/keys": 1}
 
 
+@pytest.mark.slow
 async def test_a_rotation_loses_no_one(serve: Serve, issuer: Issuer) -> None:
     async with serve(**settings(issuer)) as client:
         old = issuer.sign(KEYS[0])
@@ -155,6 +156,7 @@ async def test_a_rotation_loses_no_one(serve: Serve, issuer: Issuer) -> None:
         assert await viewer(client, old) == U1
 
 
+@pytest.mark.slow
 async def test_an_outage_loses_no_one(serve: Serve, log: Log) -> None:
     async with serving(Issuer(*KEYS)) as issuer, serve(**settings(issuer)) as client:
         issuer.override["/keys"] = response(b"", "500 Internal Server Error")
@@ -178,6 +180,7 @@ async def test_an_outage_loses_no_one(serve: Serve, log: Log) -> None:
     assert len(downs) == 2, "each outage is told once"
 
 
+@pytest.mark.slow
 async def test_old_keys_are_kept_while_the_issuer_is_gone(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     _set(monkeypatch, "max_age", 0.0)
     issuer = Issuer(*KEYS)
