@@ -7,12 +7,12 @@ with few switches are played; with MARGINALIA_TEST_THOROUGH=1 more of them, in s
 """
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from tests.checkers.reference_model import Call, Margin, Verb
-from tests.checkers.schedules.scheduler import ANOTHER, Stage, staged
+from tests.checkers.schedules.scheduler import ANOTHER, staged
 from tests.support.thorough import thorough
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -125,12 +125,6 @@ def least(state: Margin, call: Call) -> int:
     return 1 if call.verb is Verb.PEEK or (call.verb is Verb.ENSURE and finds) else 3
 
 
-@pytest.fixture
-async def stage(database_url: str) -> AsyncIterator[Stage]:
-    async with staged(database_url, actors=5) as stage:
-        yield stage
-
-
 @pytest.mark.parametrize(
     ("state", "actors", "switches"),
     [
@@ -140,9 +134,10 @@ async def stage(database_url: str) -> AsyncIterator[Stage]:
     ],
 )
 async def test_every_schedule_comes_to_an_end_that_one_thing_at_a_time_explains(
-    stage: Stage, state: str, actors: str, switches: int | None
+    database_url: str, state: str, actors: str, switches: int | None
 ) -> None:
-    explored = await stage.explore(STATES[state], parts(actors), switches=switches)
+    async with staged(database_url, actors=len(parts(actors))) as stage:
+        explored = await stage.explore(STATES[state], parts(actors), switches=switches)
     _log.info("%s, %s, switches %s: %d schedules", state, actors, switches, explored.schedules)
     if explored.wrong:
         wrong, first = len(explored.wrong), explored.wrong[0]
