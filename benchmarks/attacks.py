@@ -29,9 +29,6 @@ FILES = 1_024
 SECONDS = 14.0
 """How long each attack lasts: longer than the server waits for a slow client."""
 
-DOCUMENTS = 100
-"""How many documents there are, of 100 sections each but for the first."""
-
 READERS = 50
 MARKDOWN = "# A\n\n" + "x" * 250_000
 LARGE = "query ($s: ID!) { section(id: $s) {" + " ".join(f"c{n}: content" for n in range(40)) + "} }"
@@ -195,7 +192,7 @@ async def prepare(address: str) -> tuple[str, str]:
         client = Client(http)
         large = await operations.import_document(client, MARKDOWN)
         many = "".join(f"# S{number}\n\n" for number in range(100))
-        for _ in range(DOCUMENTS - 1):
+        for _ in range(99):
             await operations.import_document(client, many)
         (section, *_) = await operations.section_ids(client, large)
         await operations.ensure_chat(client, large, section)

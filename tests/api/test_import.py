@@ -143,6 +143,9 @@ async def test_an_import_past_a_published_limit_leaves_nothing(client: Client, d
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True
+)
 async def test_an_import_at_a_published_limit_is_accepted(client: Client) -> None:
     document = await import_document(client, f"# {'x' * 1_000_000}\n\n{'y' * 1_000_000}\n")
     assert await sections(client, document) == [("x" * 1_000_000, 1, "y" * 1_000_000)]

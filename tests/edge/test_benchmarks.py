@@ -33,7 +33,6 @@ from benchmarks.servers import KINDS, PEERS, CannotStart, Server
 from benchmarks.setup import Setup
 from benchmarks.workloads import WORKLOADS
 from tests.support.processes import ROOT, running_process
-from tests.support.thorough import thorough
 
 PYTHON = [kind for kind in KINDS.values() if not servers.needs_node(kind)]
 NODE = [kind for kind in KINDS.values() if servers.needs_node(kind)]
@@ -244,12 +243,10 @@ def test_a_stack_belongs_to_the_innermost_place_that_has_a_step() -> None:
     assert frame_categories.category([("somewhere.py", "else")]) == frame_categories.OTHER
 
 
-def test_attacks_are_measured(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    names = list(attacks.ATTACKS) if thorough() else ["no attack", "50 readers of 10 MB"]
-    if not thorough():
-        monkeypatch.setattr(attacks, "DOCUMENTS", 3)
-    attacks.run(ROOT, seconds=0.5, names=names)
+@pytest.mark.thorough
+def test_attacks_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    attacks.run(ROOT, seconds=0.5, names=list(attacks.ATTACKS))
 
     lines = capsys.readouterr().out.splitlines()[3:]
-    assert [line[:26].strip() for line in lines] == names
+    assert [line[:26].strip() for line in lines] == list(attacks.ATTACKS)
     assert [line.split()[-5] for line in lines] == ["0"] * len(lines), "no request of the other client failed"

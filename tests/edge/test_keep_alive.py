@@ -51,7 +51,7 @@ def test_a_setting_says_how_long_a_connection_is_kept(tmp_path: Path, workers: s
         assert caller.recv(1_000) == b"", "it is closed within the time that the socket of the test waits"
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.thorough), "2"])
 def test_the_end_of_a_server_does_not_wait_for_connections_without_a_request(tmp_path: Path, workers: str) -> None:
     url = f"sqlite:///{tmp_path}/marginalia.db"
     with running_process(url, "--workers", workers, keep_alive_seconds=3600) as server, connect(server) as caller:

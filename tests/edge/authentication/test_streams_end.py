@@ -86,8 +86,11 @@ async def in_time() -> AsyncIterator[None]:
 @pytest.mark.parametrize(
     ("credential", "accept"),
     [
-        *((ends, EVENTS) for ends in ENDS),
+        ("expiry", EVENTS),
         ("expiry", MULTIPART),
+        ("revoked key", EVENTS),
+        # All of them end a socket.
+        *(pytest.param(ends, EVENTS, marks=pytest.mark.thorough) for ends in ENDS[2:]),
         *(pytest.param(ends, MULTIPART, marks=pytest.mark.thorough) for ends in ENDS[1:]),
     ],
     indirect=["credential"],
