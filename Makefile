@@ -37,8 +37,8 @@ quick: setup ## run the fast in-process tests on SQLite
 test: setup ## run every test, on SQLite and PostgreSQL
 	$(PYTEST)
 
-thorough: setup ## run the searches for races, crashes and faults in full: about an hour
-	MARGINALIA_TEST_THOROUGH=1 $(PYTEST) tests/checkers tests/engine
+thorough: setup ## run every case of every test, and the searches for races, crashes and faults in full: over an hour
+	MARGINALIA_TEST_THOROUGH=1 $(PYTEST)
 
 upstream: setup ## test the library behaviour that we rely on, after a version change in pyproject.toml
 	$(BIN)/python -m pytest tests/upstream

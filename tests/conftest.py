@@ -20,6 +20,7 @@ from marginalia.settings import Settings
 from tests.support import compiled, databases, postgres
 from tests.support.acting import Acting, PrincipalProvider
 from tests.support.client import Served
+from tests.support.thorough import thorough
 
 Serve = Callable[..., AbstractAsyncContextManager[Served]]
 """Serves an application on the test's database, as a principal, or whoever `who` tells, and with settings of choice."""
@@ -45,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m is applied
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of the slow rooms and those that start processes, and leave out those of the other database."""
+    """Mark the tests of the slow rooms and those that start processes; choose which ones run, and in which order."""
     for item in items:
         if marker := ROOMS.get(item.path.relative_to(FOLDER).parts[0]):
             item.add_marker(marker)
@@ -53,9 +54,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("process")
     if engine := config.getoption("--engine"):
         (other,) = set(ENGINES) - {engine}
-        left_out = [item for item in items if _engine(item) == other]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if _engine(item) != other]
+        _leave_out([item for item in items if _engine(item) == other], config, items)
+    if not thorough():
+        _leave_out([item for item in items if item.get_closest_marker("thorough")], config, items)
+    if workers := getattr(config, "workerinput", {}).get("workercount"):
+        items[:] = _long_first(items, workers)
+
+
+def _leave_out(left_out: list[pytest.Item], config: pytest.Config, items: list[pytest.Item]) -> None:
+    config.hook.pytest_deselected(items=left_out)
+    gone = set(left_out)
+    items[:] = [item for item in items if item not in gone]
+
+
+def _long_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Order tests so that each worker begins with long ones: what is left in the end is short and can be shared.
+
+    Each worker gets a stretch of the list, and takes from the end of another one's when it is done with its own.
+    """
+    is_long = [any(item.get_closest_marker(name) for name in ("slow", "process")) for item in items]
+    kinds = [[item for item, long in zip(items, is_long, strict=True) if long is kind] for kind in (True, False)]
+    return [item for worker in range(workers) for kind in kinds for item in _stretch(kind, worker, workers)]
+
+
+def _stretch(items: list[pytest.Item], worker: int, workers: int) -> list[pytest.Item]:
+    return items[len(items) * worker // workers : len(items) * (worker + 1) // workers]
 
 
 def _starts_processes(item: pytest.Item) -> bool:

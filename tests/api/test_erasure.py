@@ -44,6 +44,8 @@ MESSAGES = "query ($id: ID!) { chatSession(id: $id) { messages(first: 50) { edge
 CANARY = "canary7f3a"
 """What everything of the erased user holds: their id, name, avatar, texts and client ids."""
 
+pytestmark = pytest.mark.slow
+
 OWNER = Principal("olga", "local", Role.OWNER)
 PERSON = Principal(f"{CANARY}-id", "local", Role.OWNER)
 
@@ -238,7 +240,10 @@ async def test_owners_can_erase_themselves(serve: Serve, owner: Client, chat: st
     assert (await listed(owner))[0]["actor"] == erased["user"]
 
 
-@pytest.mark.parametrize("role", [Role.READER, Role.COMMENTER, Role.EDITOR, None])
+@pytest.mark.parametrize(
+    "role",
+    [*(pytest.param(role, marks=pytest.mark.thorough) for role in (Role.READER, Role.COMMENTER)), Role.EDITOR, None],
+)
 async def test_only_owners_erase(serve: Serve, owner: Client, chat: str, database: Database, role: Role | None) -> None:
     before = await held(database, CANARY)
     async with serve(Principal(PERSON.user_id, "local", role)) as person:
@@ -293,7 +298,7 @@ async def test_an_export_has_everything_that_a_user_wrote(owner: Client, chat: s
     assert not any("digest" in record for records in found.values() for record in records)
 
 
-@pytest.mark.parametrize("role", [Role.READER, Role.EDITOR, None])
+@pytest.mark.parametrize("role", [pytest.param(Role.READER, marks=pytest.mark.thorough), Role.EDITOR, None])
 async def test_owners_and_the_person_may_export(
     owner: Client, chat: str, database: Database, role: Role | None
 ) -> None:

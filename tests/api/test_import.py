@@ -123,6 +123,7 @@ async def test_nothing_is_left_of_an_import_whose_id_is_taken(client: Client, da
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it is not asked
 async def test_an_import_past_a_published_limit_leaves_nothing(client: Client, database: Database) -> None:
     reasons = {
         "x" * 4_000_001: "is longer than 4,000,000 characters",
@@ -143,6 +144,9 @@ async def test_an_import_past_a_published_limit_leaves_nothing(client: Client, d
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True
+)
 async def test_an_import_at_a_published_limit_is_accepted(client: Client) -> None:
     document = await import_document(client, f"# {'x' * 1_000_000}\n\n{'y' * 1_000_000}\n")
     assert await sections(client, document) == [("x" * 1_000_000, 1, "y" * 1_000_000)]
@@ -212,6 +216,7 @@ async def test_while_many_imports_wait_more_are_told_to_come_again(client: Clien
 DEEP_QUOTES = "".join(f"{'> ' * (90 - level % 90)}a\n" for level in range(10_000))
 
 
+@pytest.mark.slow
 async def test_an_import_that_takes_too_long_leaves_its_thread_free(
     serve: Serve, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +228,7 @@ async def test_an_import_that_takes_too_long_leaves_its_thread_free(
     assert await rows(database) == [0, 0, 0]
 
 
+@pytest.mark.slow
 async def test_an_export_that_takes_too_long_leaves_its_thread_free(serve: Serve) -> None:
     async with serve(query_seconds=0.5) as client:
         document = await create_document(client)

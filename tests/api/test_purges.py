@@ -130,7 +130,8 @@ async def test_sections_that_stand_elsewhere_are_kept_by_every_portion(client: C
     assert await violations(database) == []
 
 
-@pytest.mark.parametrize("portions", range(1, 6))
+@pytest.mark.slow
+@pytest.mark.parametrize("portions", [1, 3, *(pytest.param(each, marks=pytest.mark.thorough) for each in (2, 4, 5))])
 async def test_what_a_purge_that_was_killed_has_left_is_whole_and_the_next_one_takes_it(
     client: Served, database: Database, monkeypatch: pytest.MonkeyPatch, portions: int
 ) -> None:
@@ -146,7 +147,8 @@ async def test_what_a_purge_that_was_killed_has_left_is_whole_and_the_next_one_t
     assert [await count(database, table) for table in ("documents", "sections", "messages")] == [0] * 3
 
 
-@pytest.mark.parametrize("portions", [1, 3])
+@pytest.mark.slow
+@pytest.mark.parametrize("portions", [pytest.param(1, marks=pytest.mark.thorough), 3])
 async def test_the_doctor_tells_of_a_purge_that_nobody_goes_on_with_and_ends_it(
     client: Served, database: Database, monkeypatch: pytest.MonkeyPatch, portions: int
 ) -> None:

@@ -1,6 +1,6 @@
 """Who may see and do what: reads, lists, counts and ensures agree with the rule, for every kind of principal."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -129,6 +129,8 @@ async def world(database: Database) -> World:
     return made
 
 
+Everybody = AsyncIterator[tuple[str, Principal, Client]]
+
 BY_ID = """
 query ($document: ID!, $section: ID!, $chat: ID!, $ids: [ID!]!) {
   document(id: $document) { id }
@@ -151,53 +153,65 @@ query ($id: ID!) {
 """
 
 
-@pytest.mark.parametrize("who", PRINCIPALS)
-async def test_each_principal_sees_what_the_rule_says_and_nothing_else(serve: Serve, world: World, who: str) -> None:
-    principal = PRINCIPALS[who]
-    async with serve(principal) as client:
+@pytest.fixture
+async def everybody(serve: Serve, world: World) -> AsyncIterator[Everybody]:
+    """Give one principal after the other, by name, with a client that asks as that one."""
+    asking = STRANGER
+
+    async def each(client: Client) -> Everybody:
+        nonlocal asking
+        for who, principal in PRINCIPALS.items():
+            asking = principal
+            yield who, principal, client
+
+    async with serve(who=lambda: asking) as client:
+        yield each(client)
+
+
+@pytest.mark.slow
+async def test_each_principal_sees_what_the_rule_says_and_nothing_else(everybody: Everybody) -> None:
+    async for who, principal, client in everybody:
         for name in DOCUMENTS:
             found = await client(
                 BY_ID, document=f"doc_{name}", section=f"sec_in_{name}", chat=f"chat_in_{name}", ids=[f"doc_{name}"]
             )
-            assert (found["document"] is not None) == sees_document(principal, name), name
-            assert (found["nodes"][0] is not None) == sees_document(principal, name), name
+            assert (found["document"] is not None) == sees_document(principal, name), (who, name)
+            assert (found["nodes"][0] is not None) == sees_document(principal, name), (who, name)
         for name in SECTIONS:
             ids = [f"sec_{name}", f"chat_{name}", f"msg_{name}"]
             found = await client(BY_ID, document="doc_x", section=ids[0], chat=ids[1], ids=ids)
             expected = role_on_section(principal, name) is not None
             shown = [found["section"], found["chatSession"], *found["nodes"]]
-            assert [each is not None for each in shown] == [expected] * 5, name
+            assert [each is not None for each in shown] == [expected] * 5, (who, name)
         listed = (await client(LIST))["documents"]
         expected_documents = {
             f"doc_{name}": role_on_document(principal, name) for name in DOCUMENTS if sees_document(principal, name)
         }
         roles = {edge["node"]["id"]: Role[edge["node"]["viewerRole"]] for edge in listed["edges"]}
-        assert roles == expected_documents
-        assert listed["totalCount"] == len(expected_documents)
+        assert roles == expected_documents, who
+        assert listed["totalCount"] == len(expected_documents), who
 
 
-@pytest.mark.parametrize("who", PRINCIPALS)
-async def test_what_lies_around_a_section_is_seen_by_the_same_rule(serve: Serve, world: World, who: str) -> None:
-    principal = PRINCIPALS[who]
-    async with serve(principal) as client:
+async def test_what_lies_around_a_section_is_seen_by_the_same_rule(everybody: Everybody) -> None:
+    async for who, principal, client in everybody:
         for name in SECTIONS:
             role = role_on_section(principal, name)
             section = (await client(DOCUMENTS_OF, id=f"sec_{name}"))["section"]
             if role is None:
-                assert section is None, name
+                assert section is None, (who, name)
                 continue
             seen = {f"doc_{each}" for each in SECTIONS[name]["documents"] if sees_document(principal, each)}
-            assert {edge["node"]["id"] for edge in section["documents"]["edges"]} == seen, name
-            assert section["documents"]["totalCount"] == len(seen)
-            assert section["viewerRole"] == section["chat"]["viewerRole"] == role.name, name
+            assert {edge["node"]["id"] for edge in section["documents"]["edges"]} == seen, (who, name)
+            assert section["documents"]["totalCount"] == len(seen), (who, name)
+            assert section["viewerRole"] == section["chat"]["viewerRole"] == role.name, (who, name)
             assert section["viewerCan"] == {
                 "comment": role >= Role.COMMENTER,
                 "edit": role >= Role.EDITOR,
                 "useTrash": role >= Role.EDITOR,
                 "purge": role >= Role.OWNER,
-            }
+            }, (who, name)
             through = section["chat"]["document"]
-            assert (through is not None) == sees_document(principal, "restricted"), name
+            assert (through is not None) == sees_document(principal, "restricted"), (who, name)
             assert [edge["node"]["chat"]["id"] for edge in section["chat"]["messages"]["edges"]] == [f"chat_{name}"]
 
 
@@ -210,28 +224,29 @@ async def code(client: Client, operation: str, **variables: Any) -> str:
     return str(answer.get("code", "a chat"))
 
 
-@pytest.mark.parametrize("has_chat", [True, False])
-@pytest.mark.parametrize("who", PRINCIPALS)
-async def test_an_ensure_follows_the_rules_in_their_order(
-    serve: Serve, database: Database, world: World, who: str, has_chat: bool
-) -> None:
-    principal = PRINCIPALS[who]
-    if not has_chat:
-        async with database.begin() as session:
-            for kind in (Message, ChatSession):
-                await session.execute(kind.__table__.delete())  # type: ignore[attr-defined]
-    async with serve(principal) as client:
+@pytest.mark.slow
+async def test_an_ensure_of_a_chat_that_is_there_follows_the_rules_in_their_order(everybody: Everybody) -> None:
+    async for who, principal, client in everybody:
         for document in DOCUMENTS:
             for section in SECTIONS:
-                if has_chat or section not in ("in_open", "shared"):  # others are opened at once, by the first document
-                    continue
+                found = await code(client, ENSURE_CHAT, docId=f"doc_{document}", sectionId=f"sec_{section}")
+                expected = outcome_of_ensure(principal, document, section, has_chat=True)
+                assert found == expected, (who, document, section)
+
+
+async def test_an_ensure_that_opens_nothing_follows_the_rules_in_their_order(
+    everybody: Everybody, database: Database
+) -> None:
+    async with database.begin() as session:
+        for kind in (Message, ChatSession):
+            await session.execute(kind.__table__.delete())  # type: ignore[attr-defined]
+    async for who, principal, client in everybody:
+        for document in DOCUMENTS:
+            for section in ("in_open", "shared"):
                 expected = outcome_of_ensure(principal, document, section, has_chat=False)
                 if expected != "a chat":
                     found = await code(client, ENSURE_CHAT, docId=f"doc_{document}", sectionId=f"sec_{section}")
-                    assert found == expected, (document, section)
-            for section in SECTIONS if has_chat else ():
-                found = await code(client, ENSURE_CHAT, docId=f"doc_{document}", sectionId=f"sec_{section}")
-                assert found == outcome_of_ensure(principal, document, section, has_chat=True), (document, section)
+                    assert found == expected, (who, document, section)
 
 
 async def test_a_hidden_object_answers_and_costs_as_a_missing_one(serve: Serve, world: World) -> None:

@@ -58,13 +58,15 @@ def other_address(address: str, database_url: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_client_can_do_all_it_offers(script: str, address: str) -> None:
-    passes(script, address=address)
+def test_a_client_can_do_all_it_offers(script: str, address: str, other_address: str) -> None:
+    """Shows: a subscription hears of what another server of the same database did."""
+    passes(script, address=address, other_address=other_address)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("script", SUBSCRIBERS)
-def test_a_subscription_hears_of_what_another_server_did(script: str, address: str, other_address: str) -> None:
-    passes("--test-name-pattern=subscription$", script, address=address, other_address=other_address)
+def test_a_subscription_hears_of_what_its_own_server_did(script: str, address: str) -> None:
+    passes("--test-name-pattern=subscription$", script, address=address)
 
 
 @pytest.mark.usefixtures("packages")

@@ -59,13 +59,15 @@ def test_under_a_prefix_the_page_asks_for_nothing_outside(page: Page, address: s
     assert opened.value.url == f"{address}/graphql".replace("http", "ws", 1)
 
 
-def test_the_first_tab_runs_and_its_answer_shows(page: Page, tmp_path: Path) -> None:
+def test_the_first_tab_runs_and_its_answer_shows_beside_the_documentation(page: Page, tmp_path: Path) -> None:
     expect(page).to_have_title("Marginalia")
     expect(page.locator(".graphiql-tab-button")).to_have_text(TABS)
     expect(page.locator(".marginalia-bar")).to_have_count(0)  # nobody has to sign in here
     page.locator(".graphiql-execute-button").click()
     answers(page, '"__typename": "ImportDocumentSuccess"')
     page.screenshot(path=os.environ.get("MARGINALIA_SCREENSHOT", tmp_path / "explorer.png"))
+    page.locator("button[aria-label='Show Documentation Explorer']").click()
+    expect(page.locator(".graphiql-doc-explorer")).to_contain_text("EnsureSectionChatResult", timeout=20_000)
 
 
 def test_the_tabs_show_the_way(page: Page) -> None:
@@ -132,8 +134,3 @@ def test_a_subscription_shows_what_others_do(page: Page, address: str, tmp_path:
     answers(page, chat)
     page.screenshot(path=os.environ.get("MARGINALIA_SCREENSHOT_OF_A_SUBSCRIPTION", tmp_path / "subscription.png"))
     page.locator(".graphiql-execute-button").click()
-
-
-def test_the_documentation_of_the_schema_shows(page: Page) -> None:
-    page.locator("button[aria-label='Show Documentation Explorer']").click()
-    expect(page.locator(".graphiql-doc-explorer")).to_contain_text("EnsureSectionChatResult", timeout=20_000)

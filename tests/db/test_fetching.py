@@ -39,6 +39,7 @@ async def one(database: Database) -> int:
     return int(number)
 
 
+@pytest.mark.slow
 async def test_fetches_share_the_connections_of_sessions(narrow: Database) -> None:
     assert await one(narrow) == 1
     async with narrow.read() as session:

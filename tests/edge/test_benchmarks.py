@@ -36,6 +36,8 @@ from tests.support.processes import ROOT, running_process
 
 PYTHON = [kind for kind in KINDS.values() if not servers.needs_node(kind)]
 NODE = [kind for kind in KINDS.values() if servers.needs_node(kind)]
+EVERYDAY = {"ensure", "document-20", "subscribers"}
+"""The workloads that are tried in each run: the others differ from them in what is asked, not in how."""
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,10 @@ def peers(prepared: Setup) -> Iterator[Sequence[Server]]:
         yield [stack.enter_context(servers.running(kind, prepared)) for kind in NODE]
 
 
-@pytest.mark.parametrize("name", compare.NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in EVERYDAY else pytest.mark.thorough) for name in compare.NAMES],
+)
 def test_the_servers_in_python_give_equal_answers_in_every_workload(
     name: str, in_python: Sequence[Server], plan: Plan
 ) -> None:
@@ -86,7 +91,7 @@ def test_the_servers_in_python_give_equal_answers_in_every_workload(
     assert report.text(name, "A title", measured).count("\n") == len(measured) + 2
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # `make bench` itself insists on equal answers
 @pytest.mark.parametrize("name", compare.NAMES)
 def test_the_peers_give_our_answers_in_every_workload(
     name: str, in_python: Sequence[Server], peers: Sequence[Server], plan: Plan
@@ -96,7 +101,7 @@ def test_the_peers_give_our_answers_in_every_workload(
     assert measured.keys() == {servers.OURS, *(kind.name for kind in NODE)}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.usefixtures("peers")
 def test_all_engines_execute_to_the_same_answer() -> None:
     timings = execution.measure([1, 2], 0.01)
@@ -238,6 +243,7 @@ def test_a_stack_belongs_to_the_innermost_place_that_has_a_step() -> None:
     assert frame_categories.category([("somewhere.py", "else")]) == frame_categories.OTHER
 
 
+@pytest.mark.thorough
 def test_attacks_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
     attacks.run(ROOT, seconds=0.5, names=list(attacks.ATTACKS))
 

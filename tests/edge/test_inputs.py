@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -88,19 +89,18 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path, monkeypa
         files.read_bytes(tmp_path / "pipe", most=10)
 
 
-@pytest.mark.parametrize(
-    "args", [("import", "pipe"), ("import-legacy", "pipe"), ("serve", "--port", "0"), ("migrate",)]
-)
-def test_no_command_waits_for_ever_for_a_pipe(tmp_path: Path, args: tuple[str, ...]) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    settings = {"trusted_documents": "pipe"} if args[0] == "serve" else {}
-    if args[0] == "migrate":
-        os.mkfifo(tmp_path / ".env")
+def test_no_command_waits_for_ever_for_a_pipe(tmp_path: Path) -> None:
+    def ended(args: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        folder = tmp_path / args[0]
+        folder.mkdir()
+        os.mkfifo(folder / (".env" if args == ("migrate",) else "pipe"))
+        return run_in(folder, *args, **({"trusted_documents": "pipe"} if args[0] == "serve" else {}))
 
-    ended = run_in(tmp_path, *args, **settings)
-
-    assert ended.returncode in (1, 2)
-    assert "is a pipe, and nothing came out of it" in ended.stderr
+    commands = [("import", "pipe"), ("import-legacy", "pipe"), ("serve", "--port", "0"), ("migrate",)]
+    with ThreadPoolExecutor(len(commands)) as pool:  # each waits for seconds
+        for args, each in zip(commands, pool.map(ended, commands), strict=True):
+            assert each.returncode in (1, 2), args
+            assert "is a pipe, and nothing came out of it" in each.stderr, args
 
 
 def test_what_comes_out_of_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:

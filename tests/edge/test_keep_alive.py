@@ -33,8 +33,8 @@ def answered(caller: socket.socket) -> bool:
     return False
 
 
+@pytest.mark.thorough
 def test_a_connection_waits_longer_for_its_next_request_than_pools_do(tmp_path: Path) -> None:
-    assert Settings.model_fields["keep_alive_seconds"].default > PROXYS_OWN_S
     url = f"sqlite:///{tmp_path}/marginalia.db"
     with running_process(url, "--workers", "2") as server, connect(server) as caller:
         assert answered(caller)
@@ -42,14 +42,16 @@ def test_a_connection_waits_longer_for_its_next_request_than_pools_do(tmp_path: 
         assert answered(caller)
 
 
-def test_a_setting_says_how_long_a_connection_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_setting_says_how_long_a_connection_is_kept(tmp_path: Path, workers: str) -> None:
+    assert Settings.model_fields["keep_alive_seconds"].default > PROXYS_OWN_S
     url = f"sqlite:///{tmp_path}/marginalia.db"
-    with running_process(url, keep_alive_seconds=1) as server, connect(server) as caller:
+    with running_process(url, "--workers", workers, keep_alive_seconds=1) as server, connect(server) as caller:
         assert answered(caller)
         assert caller.recv(1_000) == b"", "it is closed within the time that the socket of the test waits"
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.thorough), "2"])
 def test_the_end_of_a_server_does_not_wait_for_connections_without_a_request(tmp_path: Path, workers: str) -> None:
     url = f"sqlite:///{tmp_path}/marginalia.db"
     with running_process(url, "--workers", workers, keep_alive_seconds=3600) as server, connect(server) as caller:

@@ -115,9 +115,10 @@ async def test_they_can_be_switched_off(serve: Serve) -> None:
         assert (await client.http.get("/metrics")).status_code == 404
 
 
-@pytest.fixture
-def workers(tmp_path: Path) -> Iterator[Server]:
-    with running_process(f"sqlite:///{tmp_path}/marginalia.db", "--workers", "2", event_seconds=0.05) as server:
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("workers")
+    with running_process(f"sqlite:///{folder}/marginalia.db", "--workers", "2", event_seconds=0.05) as server:
         until(lambda: len(processes(server)) == 2, 60)  # each imports all of it anew, on a machine that may be busy
         yield server
 

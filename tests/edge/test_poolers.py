@@ -56,7 +56,11 @@ def submits(sent: bytes) -> int:
 
 @pytest.fixture(
     scope="module",
-    params=[("transaction", ""), ("transaction", IGNORED), ("session", IGNORED)],
+    params=[
+        ("transaction", ""),
+        ("transaction", IGNORED),
+        pytest.param(("session", IGNORED), marks=pytest.mark.thorough),
+    ],
     ids=lambda param: f"{param[0]}-{'ignoring' if param[1] else 'refusing'}",
 )
 def pooler(request: pytest.FixtureRequest, postgres_server: str) -> Iterator[PgBouncer]:
@@ -144,7 +148,11 @@ async def test_a_write_waits_for_a_lock_no_longer_than_it_may(
         assert (await post(client, world.chat, "A text", "a-post"))["__typename"] == "PostMessageSuccess"
 
 
-async def test_a_read_that_waits_too_long_is_given_up_and_cancelled(pooled: Database, database: Database) -> None:
+async def test_a_read_that_waits_too_long_is_given_up_and_cancelled(
+    pooled_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.connection.retry.CONNECT_TIMEOUT_S", 2.0)
+    pooled = Database(pooled_url, lock_timeout=0.3)
     async with database.begin() as session:
         await session.execute(text("LOCK TABLE documents IN ACCESS EXCLUSIVE MODE"))
         with pytest.raises(DatabaseUnavailable):
@@ -154,6 +162,7 @@ async def test_a_read_that_waits_too_long_is_given_up_and_cancelled(pooled: Data
         await until_waiting(database, 0)
     async with pooled.read() as reading:
         await reading.execute(text("SELECT 1 FROM documents"))
+    await pooled.close()
 
 
 async def test_a_hot_ensure_is_one_round_trip_and_a_transaction_brings_its_settings_along(

@@ -38,7 +38,13 @@ def file(database_url: str, tmp_path: Path) -> Path:
     return Path(shutil.copy(database_url.removeprefix("sqlite:///"), folder / "read-only.db"))
 
 
-@pytest.mark.parametrize(("of_file", "of_folder"), [(FILE, FOLDER), (FILE, WRITABLE), (0o600, FOLDER)])
+@pytest.mark.parametrize(
+    ("of_file", "of_folder"),
+    [
+        (FILE, FOLDER),
+        *(pytest.param(*rights, marks=pytest.mark.thorough) for rights in ((FILE, WRITABLE), (0o600, FOLDER))),
+    ],
+)
 def test_the_doctor_looks_at_what_is_read_only(file: Path, of_file: int, of_folder: int) -> None:
     file.chmod(of_file)
     file.parent.chmod(of_folder)

@@ -10,6 +10,7 @@ from tests.support import factories
 from tests.support.concurrent_callers import ensure
 
 UNAVAILABLE = {"__typename": "TemporarilyUnavailable"}
+ONE_UNAVAILABLE = 'marginalia_database_unavailable_total{type="mutation"} 1.0'
 
 # As if somebody else were always faster: the insert is lost, and what won is not there.
 LOSE = (
@@ -22,15 +23,17 @@ LOSE = (
 async def test_what_was_tried_again_and_what_was_given_up_is_counted(serve: Serve, database: Database) -> None:
     document = await factories.document(database)
     section = await factories.section(database, document)
-    async with serve(lock_timeout=5) as client:
+    async with serve(lock_timeout=0.5) as client:
         async with database.begin() as session:
             await session.execute(text("SELECT 1 FROM sections FOR UPDATE"))
             assert await ensure(client, document.id, section.id) == UNAVAILABLE
-        async with database.begin() as session:
-            for statement in LOSE:
-                await session.execute(text(statement))
+        assert ONE_UNAVAILABLE in (await client.http.get("/metrics")).text
+    async with database.begin() as session:
+        for statement in LOSE:
+            await session.execute(text(statement))
+    async with serve(lock_timeout=5) as client:
         assert await ensure(client, document.id, section.id) == UNAVAILABLE
         figures = (await client.http.get("/metrics")).text
 
-    assert 'marginalia_database_unavailable_total{type="mutation"} 2.0' in figures
+    assert ONE_UNAVAILABLE in figures
     assert f'marginalia_retries_total{{type="mutation"}} {MAX_ATTEMPTS - 1}.0' in figures

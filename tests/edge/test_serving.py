@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from marginalia import server as serving
 from marginalia.startup import SOUND_SQLITE
 from tests.support import signed_in
-from tests.support.processes import ROOT, Server, environment, running_process
+from tests.support.processes import ROOT, Server, environment, running, running_process
 
 COUNT = "{ documents(first: 100) { edges { node { id createdAt } } } }"
 
@@ -125,7 +125,7 @@ def unstartable() -> Starlette:
     return Starlette(lifespan=lifespan)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_a_server_whose_processes_cannot_start_does_not_end_well(workers: int) -> None:
     application = f"{unstartable.__module__}:{unstartable.__name__}"
     run = f"lambda: None, workers={workers}, reload=False, application={application!r}"
@@ -153,8 +153,21 @@ def test_with_tokens_other_machines_are_served(url: str) -> None:
             assert asked.status_code == status
 
 
+IMPATIENT = "; ".join(
+    [
+        "import sys",
+        "from marginalia.cli.commands import main",
+        "from marginalia.transports import uploads",
+        "uploads.PIECE_TIMEOUT_S = 1.0",
+        "sys.argv[0] = 'marginalia'",
+        "main()",
+    ]
+)
+
+
 def test_a_request_that_does_not_end_does_not_keep_a_server(url: str) -> None:
-    with running_process(url) as server:
+    command = [sys.executable, "-c", IMPATIENT, "serve", "--port", "0", "--database", url]
+    with running(command, environment()) as server:
         address = urlsplit(server.address)
         with socket.create_connection((address.hostname, address.port), timeout=20) as caller:
             caller.sendall(b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")

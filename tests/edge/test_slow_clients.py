@@ -17,6 +17,13 @@ from tests.edge.protocols import anyio_backend as anyio_backend
 from tests.edge.protocols import in_a_hurry as in_a_hurry
 from tests.edge.sockets import SECONDS, Write, deaf, frame, handshake
 
+on_uvloop = pytest.mark.parametrize(
+    "anyio_backend",
+    [pytest.param(True, id="uvloop"), pytest.param(False, id="asyncio", marks=pytest.mark.thorough)],
+    indirect=True,
+)
+"""For what takes a second: on the other loop in a thorough run."""
+
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
 
@@ -83,6 +90,8 @@ async def test_a_request_that_trickles_in_has_no_more_time() -> None:
         assert reading.result().startswith(b"HTTP/1.1 408 ")
 
 
+@on_uvloop
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_a_hurry")
 async def test_a_connection_between_requests_has_the_time_of_keep_alive() -> None:
     async with serving(greet) as (address, _), connected(address) as (reader, writer), asyncio.timeout(SECONDS):
@@ -97,6 +106,7 @@ async def test_a_connection_between_requests_has_the_time_of_keep_alive() -> Non
             assert (await reader.read()).endswith(b"ok")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_a_hurry")
 async def test_a_client_has_time_while_it_waits_for_us() -> None:
     go_on = asyncio.Event()
@@ -122,6 +132,7 @@ async def test_a_reader_that_takes_nothing_is_cut(path: str) -> None:
         await until(lambda: not state.connections and not state.tasks)
 
 
+@on_uvloop
 @pytest.mark.slow
 @pytest.mark.usefixtures("in_a_hurry")
 async def test_a_reader_that_takes_little_by_little_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,6 +146,7 @@ async def test_a_reader_that_takes_little_by_little_is_served(monkeypatch: pytes
     assert received > len(MUCH)
 
 
+@on_uvloop
 @pytest.mark.slow
 async def test_pings_whose_pongs_nobody_reads_are_not_read_either() -> None:
     ping = frame(b"x" * 125, Opcode.PING) * 1_000
@@ -146,6 +158,7 @@ async def test_pings_whose_pongs_nobody_reads_are_not_read_either() -> None:
         assert not connection.transport.is_reading()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_a_hurry")
 async def test_a_socket_goes_on_when_its_pongs_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "WRITE_STALL_TIMEOUT_S", 60.0)

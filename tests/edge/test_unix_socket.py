@@ -49,7 +49,7 @@ async def over_a_socket(path: Path) -> object:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.thorough)])
 def test_a_server_answers_on_a_unix_socket(tmp_path: Path, path: Path, workers: str) -> None:
     with running_process(f"sqlite:///{tmp_path}/m.db", "--uds", str(path), "--workers", workers, "--demo") as server:
         assert f"Socket    {path}\n" in server.output

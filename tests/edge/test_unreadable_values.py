@@ -127,12 +127,24 @@ def shown_ids(value: Any) -> set[str]:
     return set().union(*(shown_ids(each) for each in value)) if isinstance(value, list) else set()
 
 
+async def named(database: Database) -> list[str]:
+    """Return what the doctor says of values."""
+    return [each.message async for each in doctor.checks()[doctor.VALUES](Scanner(database))]
+
+
+def names(message: str, bad: Bad, row: str) -> bool:
+    """Tell whether a message names table, row and column."""
+    return f"{bad.table}.{bad.column} of the row local, " in message and row in message
+
+
+@pytest.mark.slow
 @of_engine([*IN_SQLITE, *IN_POSTGRESQL])
-async def test_a_value_that_cannot_be_read_is_a_fault_of_its_field(
+async def test_a_value_that_cannot_be_read_is_a_fault_of_its_field_and_the_doctor_names_it(
     client: Client, database: Database, log: Log, bad: Bad
 ) -> None:
     documents = await filled(client)
     before = await client(EVERYTHING, id=documents[1])
+    assert await named(database) == []
     row = await put(database, bad)
 
     answer = await client.result(EVERYTHING, id=documents[1])
@@ -150,26 +162,20 @@ async def test_a_value_that_cannot_be_read_is_a_fault_of_its_field(
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"INTERNAL"}
     assert "PIRATE" not in log.text
     assert "yesterday" not in log.text
+    (found,) = await named(database)
+    assert names(found, bad, row)
 
 
 @of_engine(NOT_SHOWN)
-async def test_a_value_that_cannot_be_read_and_is_not_asked_for_does_no_harm(
+async def test_a_value_that_cannot_be_read_and_is_not_asked_for_does_no_harm_and_the_doctor_names_it(
     client: Client, database: Database, bad: Bad
 ) -> None:
     documents = await filled(client)
     before = await client(EVERYTHING, id=documents[1])
-    await put(database, bad)
-    assert await client(EVERYTHING, id=documents[1]) == before
-
-
-@of_engine([*IN_SQLITE, *IN_POSTGRESQL, *NOT_SHOWN])
-async def test_the_doctor_names_table_row_and_column(client: Client, database: Database, bad: Bad) -> None:
-    await filled(client)
-    assert [each async for each in doctor.checks()[doctor.VALUES](Scanner(database))] == []
     row = await put(database, bad)
-    (found,) = [each async for each in doctor.checks()[doctor.VALUES](Scanner(database))]
-    assert f"{bad.table}.{bad.column} of the row local, " in found.message
-    assert row in found.message
+    assert await client(EVERYTHING, id=documents[1]) == before
+    (found,) = await named(database)
+    assert names(found, bad, row)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -31,8 +31,22 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 CHARACTERS = {"three bytes": "日", "a surrogate pair": "😀", "a control character": "\x01"}
 FORMS = {"escaped": True, "raw": False}
 
-characters = pytest.mark.parametrize("character", CHARACTERS.values(), ids=CHARACTERS)
-forms = pytest.mark.parametrize("escaped", FORMS.values(), ids=FORMS)
+LARGEST = {("escaped", "a surrogate pair"), ("raw", "three bytes")}
+"""Those with the most bytes a character: tried in each run."""
+
+characters = pytest.mark.parametrize(
+    ("escaped", "character"),
+    [
+        pytest.param(
+            FORMS[form],
+            CHARACTERS[name],
+            id=f"{form}-{name}",
+            marks=() if (form, name) in LARGEST else pytest.mark.thorough,
+        )
+        for form in FORMS
+        for name in CHARACTERS
+    ],
+)
 
 IMPORT = """mutation ($markdown: String!) { importDocument(markdown: $markdown) {
   __typename ... on ImportDocumentSuccess { document { id } } ... on Error { message }
@@ -79,7 +93,6 @@ def test_the_limits_have_room_for_the_longest_text_in_the_longest_operation() ->
 
 @on_sqlite
 @characters
-@forms
 async def test_the_longest_document_is_imported(client: Served, character: str, escaped: bool) -> None:
     markdown = longest_document(character)
     assert len(markdown) == MARKDOWN_LENGTH
@@ -92,7 +105,6 @@ async def test_the_longest_document_is_imported(client: Served, character: str, 
 
 
 @characters
-@forms
 async def test_the_longest_text_of_a_section_and_of_a_message_arrive(
     client: Served, character: str, escaped: bool
 ) -> None:
@@ -110,7 +122,6 @@ async def test_the_longest_text_of_a_section_and_of_a_message_arrive(
 
 @on_sqlite
 @characters
-@forms
 async def test_the_longest_text_of_an_operation_arrives(client: Served, character: str, escaped: bool) -> None:
     character = character if character.isprintable() else "\t"
     query = "{ __typename } #"
@@ -137,7 +148,6 @@ async def remote(server: Server) -> AsyncIterator[Client]:
 
 
 @characters
-@forms
 async def test_the_longest_texts_arrive_over_a_socket(
     server: Server, remote: Client, character: str, escaped: bool
 ) -> None:

@@ -42,20 +42,20 @@ async def run_all(cache: OperationCache, first: int, last: int) -> None:
 
 
 def test_what_is_evicted_leaves_no_memory_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operation_cache, "KEPT_CHARACTERS", 200_000)
+    monkeypatch.setattr(operation_cache, "KEPT_CHARACTERS", 100_000)
     cache = OperationCache(graphql_schema(), Limits())
-    asyncio.run(run_all(cache, 0, 100))
+    asyncio.run(run_all(cache, 0, 50))
     tracemalloc.start()
     try:
-        asyncio.run(run_all(cache, 100, 200))
+        asyncio.run(run_all(cache, 50, 100))
         gc.collect()
         full = tracemalloc.get_traced_memory()[0]
-        asyncio.run(run_all(cache, 200, 350))
+        asyncio.run(run_all(cache, 100, 175))
         gc.collect()
         grown = tracemalloc.get_traced_memory()[0] - full
     finally:
         tracemalloc.stop()
-    assert len(cache) < 100
+    assert len(cache) < 50
     assert grown < 0.2 * full
 
 

@@ -168,7 +168,7 @@ async def test_nothing_of_another_workspace_is_found_or_touched(database: Databa
     assert await one(database, Section.chat_session_id, Section.workspace_id == "other") == theirs.chat_session_id
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7])
+@pytest.mark.parametrize("size", [1, *(pytest.param(each, marks=pytest.mark.thorough) for each in (2, 3)), 7])
 async def test_a_table_is_walked_along_in_stretches_and_each_row_found_once(
     database: Database, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:

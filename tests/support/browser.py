@@ -40,6 +40,9 @@ def launched() -> Iterator[Browser]:
         browser.close()
 
 
+_IS_READ = "tab => Object.entries(localStorage).some(([key, text]) => key.endsWith(':query') && text.includes(tab))"
+
+
 def is_ours(url: str, address: str) -> bool:
     """Whether a request of a page goes to a server, or nowhere."""
     return url.startswith((f"{address}/", "data:", "blob:"))
@@ -54,7 +57,8 @@ def run(page: Page, tab: str) -> None:
     """Run the operation of a tab."""
     page.locator(".graphiql-tab-button", has_text=tab).click()
     expect(page.locator(".graphiql-query-editor")).to_contain_text(tab, timeout=20_000)
-    page.wait_for_timeout(1_500)  # GraphiQL reads the name of the operation a moment after it shows the text
+    # GraphiQL reads the name of the operation a moment after it shows the text, and keeps the text at the same time.
+    page.wait_for_function(_IS_READ, arg=tab)
     page.locator(".graphiql-execute-button").click()
 
 

@@ -31,6 +31,8 @@ class Command:
     again: object
     repeatable: bool = True
     """Whether doing it twice is the same as doing it once."""
+    rare: bool = False
+    """Whether its steps are those of another one: it is tried in a thorough run only."""
 
     def __str__(self) -> str:
         return self.name
@@ -84,8 +86,12 @@ COMMANDS = [
     Command("post", _post("chat_found", "New", None), "Message New", "Message New", repeatable=False),
     Command("post with a client id", _post("chat_found", "New", "new"), "Message New", "Message New"),
     Command("post that was posted", _post("chat_found", "Old", "old"), "Message Old", "Message Old"),
-    Command("post of another text", _post("chat_found", "New", "old"), "ClientIdConflict", "ClientIdConflict"),
-    Command("post to nothing", _post("chat_none", "New", None), "ChatSessionNotFound", "ChatSessionNotFound"),
+    Command(
+        "post of another text", _post("chat_found", "New", "old"), "ClientIdConflict", "ClientIdConflict", rare=True
+    ),
+    Command(
+        "post to nothing", _post("chat_none", "New", None), "ChatSessionNotFound", "ChatSessionNotFound", rare=True
+    ),
     Command(
         "create document",
         _with(documents.create_document, "A", None, "doc_made"),
@@ -109,6 +115,7 @@ COMMANDS = [
         _with(sections.create_section, WHOLE, {"title": "A"}, LAST, "sec_bare"),
         "IdTaken",
         "IdTaken",
+        rare=True,
     ),
     Command(
         "place", _with(placements.place_section, OTHER, "sec_bare", LAST), "PlaceSectionSuccess", "PlaceSectionSuccess"
@@ -121,15 +128,32 @@ COMMANDS = [
         _with(placements.remove_section, OTHER, "sec_bare"),
         "SectionNotInDocument",
         "SectionNotInDocument",
+        rare=True,
     ),
     Command("trash document", _with(trash.trash_document, WHOLE), "TrashDocumentSuccess", "TrashDocumentSuccess"),
     Command(
-        "restore document", _with(trash.restore_document, GONE), "RestoreDocumentSuccess", "RestoreDocumentSuccess"
+        "restore document",
+        _with(trash.restore_document, GONE),
+        "RestoreDocumentSuccess",
+        "RestoreDocumentSuccess",
+        rare=True,
     ),
     Command("purge document", _with(trash.purge_document, GONE), "PurgeDocumentSuccess", "DocumentNotFound"),
-    Command("purge document in use", _with(trash.purge_document, WHOLE), "NotInTrash", "NotInTrash"),
-    Command("trash section", _with(trash.trash_section, "sec_found"), "TrashSectionSuccess", "TrashSectionSuccess"),
-    Command("restore section", _with(trash.restore_section, TRASHED), "RestoreSectionSuccess", "RestoreSectionSuccess"),
+    Command("purge document in use", _with(trash.purge_document, WHOLE), "NotInTrash", "NotInTrash", rare=True),
+    Command(
+        "trash section",
+        _with(trash.trash_section, "sec_found"),
+        "TrashSectionSuccess",
+        "TrashSectionSuccess",
+        rare=True,
+    ),
+    Command(
+        "restore section",
+        _with(trash.restore_section, TRASHED),
+        "RestoreSectionSuccess",
+        "RestoreSectionSuccess",
+        rare=True,
+    ),
     Command("purge section", _with(trash.purge_section, TRASHED), "PurgeSectionSuccess", "SectionNotFound"),
-    Command("purge section in use", _with(trash.purge_section, "sec_found"), "NotInTrash", "NotInTrash"),
+    Command("purge section in use", _with(trash.purge_section, "sec_found"), "NotInTrash", "NotInTrash", rare=True),
 ]

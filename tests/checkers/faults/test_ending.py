@@ -99,7 +99,16 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("database_url", "workers"),
+    [
+        ("sqlite", 1),
+        ("postgresql", 2),
+        pytest.param("sqlite", 2, marks=pytest.mark.thorough),
+        pytest.param("postgresql", 1, marks=pytest.mark.thorough),
+    ],
+    indirect=["database_url"],
+)
 async def test_whoever_posts_while_a_server_is_told_to_stop_has_an_answer_or_was_not_heard(
     database: Database, database_url: str, anchor: tuple[str, str], workers: int
 ) -> None:

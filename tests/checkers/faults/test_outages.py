@@ -21,7 +21,8 @@ from tests.support.processes import Server, running_process
 
 _log = logging.getLogger(__name__)
 
-PAUSE = 10.0
+PAUSE = RECOVERY + 1.0
+"""For how long a database stands still: for longer than it may take to see that."""
 
 
 @pytest.fixture(scope="module")

@@ -115,6 +115,9 @@ async def test_servers_of_the_version_before_serve_on_while_and_after_the_schema
     assert (await command("doctor", database_url)).stdout == "Nothing found.\n"
 
 
+@pytest.mark.parametrize(
+    "database_url", [pytest.param("sqlite", marks=pytest.mark.thorough), "postgresql"], indirect=True
+)
 async def test_a_schema_that_asks_for_newer_code_takes_older_servers_out_and_says_why(
     database_url: str, anchor: tuple[str, str], tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from tests.checkers.isolation.load import Load
 from tests.support.invariants import violations
 from tests.support.thorough import thorough
 
-OPERATIONS = 10_000 if thorough() else 1_000
+OPERATIONS = 10_000 if thorough() else 600
 
 _log = logging.getLogger(__name__)
 

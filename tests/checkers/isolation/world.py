@@ -82,7 +82,8 @@ class Home:
         if subject.startswith("doc_"):
             documents = {**self.rights.documents, **self.made}
             rights = Rights(workspace_id, documents, self.rights.sections, self.rights.grants)
-            return rights.sees_document(principal, subject)
+            # What others of the workspace never made was made by somebody who was taken for one of them.
+            return subject in documents and rights.sees_document(principal, subject)
         return self.rights.sees_section(principal, subject)
 
     def trashed(self, principal: Principal) -> Sequence[str]:

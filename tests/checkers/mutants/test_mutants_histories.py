@@ -17,6 +17,10 @@ from tests.support.client import Served
 
 SECONDS = 2.0
 
+on_one = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True
+)
+
 
 @pytest.fixture
 async def servers(serve: Serve) -> AsyncIterator[list[Served]]:
@@ -35,6 +39,7 @@ async def wrong_without(part: str, servers: list[Served], database: Database) ->
     return load.wrong()
 
 
+@pytest.mark.thorough  # as the load on several processes finds each time
 async def test_with_all_safeguards_nothing_is_wrong(servers: list[Served], database: Database) -> None:
     load = Load(servers, database)
     await load.run(SECONDS)
@@ -50,6 +55,7 @@ async def test_a_second_chat_is_found_where_the_constraint_is_gone(servers: list
     assert any("nothing explains ensure" in line for line in wrong)
 
 
+@on_one
 async def test_those_who_lost_and_do_not_look_again_are_found(
     servers: list[Served], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,6 +65,7 @@ async def test_those_who_lost_and_do_not_look_again_are_found(
     assert any(line.startswith("ensure") for line in load.wrong())
 
 
+@on_one
 async def test_those_who_remember_for_a_moment_what_they_read_are_found(
     servers: list[Served], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,7 +52,7 @@ def of_other_workspaces(load: Load, leak: str) -> bool:
     return any(f"('{each}', " in leak for each in load.world if each != here)
 
 
-@pytest.mark.parametrize("name", ["document", "section"])
+@pytest.mark.parametrize("name", ["document", pytest.param("section", marks=pytest.mark.thorough)])
 async def test_a_lost_workspace_predicate_is_found(load: Load, mutant: pytest.MonkeyPatch, name: str) -> None:
     """Shows: that workspaces are apart is due to the predicate, as the ids are the same."""
 
@@ -64,6 +64,7 @@ async def test_a_lost_workspace_predicate_is_found(load: Load, mutant: pytest.Mo
     assert of_other_workspaces(load, await leaks(load))
 
 
+@pytest.mark.thorough
 async def test_a_lookup_without_its_workspace_is_found(load: Load, mutant: pytest.MonkeyPatch) -> None:
     def of_all(viewer: Viewer) -> Any:
         return select(Document).where(Document.deleted_at.is_(None), visibility.usable_document(viewer))
@@ -87,6 +88,7 @@ async def test_rights_of_whoever_asked_first_are_found(load: Load, mutant: pytes
     assert "by ensure" in load.leaks[0]
 
 
+@pytest.mark.thorough
 async def test_grants_on_another_document_are_found(load: Load, mutant: pytest.MonkeyPatch) -> None:
     def grants(viewer: Viewer, _document_id: Any) -> Any:
         own = and_(Grant.workspace_id == viewer.workspace, Grant.user_id == viewer.user)
@@ -127,6 +129,7 @@ async def test_named_documents_that_are_ignored_are_found(load: Load, mutant: py
     assert "role=None" in await leaks(load)
 
 
+@pytest.mark.thorough
 async def test_a_role_that_is_too_low_for_the_trash_is_found(load: Load, mutant: pytest.MonkeyPatch) -> None:
     of = Viewer.of
     mutant.setattr(Viewer, "of", lambda principal, _least=Role.READER: of(principal))

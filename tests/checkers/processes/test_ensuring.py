@@ -10,7 +10,7 @@ from tests.support.concurrent_callers import assert_one_chat, chats_of, ensure_t
 from tests.support.invariants import violations
 from tests.support.thorough import thorough
 
-ROUNDS = 50 if thorough() else 3
+ROUNDS = 50 if thorough() else 2
 AT_ONCE = 200
 
 

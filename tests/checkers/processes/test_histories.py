@@ -10,7 +10,7 @@ from tests.support.client import Client
 from tests.support.invariants import violations
 from tests.support.thorough import seconds, thorough
 
-SECONDS = seconds(20 if thorough() else 4)
+SECONDS = seconds(20 if thorough() else 3)
 
 SEEN = {
     *("CREATED", "FOUND", "SectionNotInDocument", "SectionNotFound", "DocumentNotFound"),

@@ -13,8 +13,9 @@ from tests.support import factories
 from tests.support.client import Client
 from tests.support.concurrent_callers import ensure, many_sections, place, post, remove
 from tests.support.invariants import violations
+from tests.support.thorough import thorough
 
-SECONDS, ENOUGH = 4, 12
+SECONDS, ENOUGH = 20 if thorough() else 2, 12
 """For how long at least, and how much must have been repaired until then: a slow machine takes longer for it."""
 
 PATIENCE = 60

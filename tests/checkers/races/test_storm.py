@@ -18,10 +18,11 @@ from tests.support import factories
 from tests.support.client import Client
 from tests.support.concurrent_callers import ensure, many_sections, place, post, remove
 from tests.support.invariants import violations
+from tests.support.thorough import thorough
 
 _log = logging.getLogger(__name__)
 
-SECONDS = 5
+SECONDS = 20 if thorough() else 3
 TYPED = {
     "CREATED",
     "FOUND",

@@ -15,7 +15,7 @@ from tests.support.thorough import thorough
 _log = logging.getLogger(__name__)
 
 PROFILE = settings(
-    max_examples=400 if thorough() else 20,
+    max_examples=400 if thorough() else 14,
     stateful_step_count=50,
     # The same calls every time: what fails here fails again.
     derandomize=True,

@@ -81,6 +81,7 @@ async def test_expired_and_revoked_secrets_are_refused_alike(client: Served, dat
     assert await users(database) == {}
 
 
+@pytest.mark.slow
 async def test_a_revoked_key_is_refused_soon(client: Served, database: Database) -> None:
     secret, _ = await api_key(database)
     assert isinstance(await viewer(client, secret), dict)
@@ -128,6 +129,7 @@ async def test_a_name_that_is_not_utf_8_is_refused(client: Served, database: Dat
     assert await viewer(client, secret, marginalia_guest_name=name) == 401
 
 
+@pytest.mark.slow
 async def test_a_busy_key_is_read_once_a_second(client: Served, database: Database) -> None:
     secret, _ = await api_key(database)
     await viewer(client, secret)

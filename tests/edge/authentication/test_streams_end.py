@@ -32,10 +32,15 @@ IN_TIME_S = 6
 
 Ends = Callable[[], Awaitable[None]]
 
+pytestmark = pytest.mark.slow  # the sessions of streams are looked at twice a second
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-@pytest.fixture(params=["expiry", "revoked key", "revoked link", "expired key"])
+ENDS = ["expiry", "revoked key", "revoked link", "expired key"]
+
+
+@pytest.fixture(params=ENDS)
 async def credential(
     request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[str, str, str, Ends]:
@@ -78,7 +83,18 @@ async def in_time() -> AsyncIterator[None]:
     assert time.monotonic() - began < IN_TIME_S
 
 
-@pytest.mark.parametrize("accept", [EVENTS, MULTIPART])
+@pytest.mark.parametrize(
+    ("credential", "accept"),
+    [
+        ("expiry", EVENTS),
+        ("expiry", MULTIPART),
+        ("revoked key", EVENTS),
+        # All of them end a socket.
+        *(pytest.param(ends, EVENTS, marks=pytest.mark.thorough) for ends in ENDS[2:]),
+        *(pytest.param(ends, MULTIPART, marks=pytest.mark.thorough) for ends in ENDS[1:]),
+    ],
+    indirect=["credential"],
+)
 async def test_a_stream_over_http_ends(client: Served, credential: tuple[str, str, str, Ends], accept: str) -> None:
     token, document, code, ends = credential
     body = {"query": OPENED, "variables": {"d": document}}
