@@ -32,7 +32,7 @@ from resolvers.arguments import (
     optional,
 )
 from resolvers.context import Info, Parents
-from services import documents, exports, limits
+from services import documents, exports, html, limits
 from services.documents import (
     CreateDocumentResult,
     CreateDocumentSuccess,
@@ -81,6 +81,10 @@ async def sections_of_documents(
 
 async def markdown_of_documents(info: Info, parents: Parents[Document]) -> Sequence[str | BaseException]:
     return await exports.markdown_of(info.context.store, parents)
+
+
+async def html_of_documents(info: Info, parents: Parents[Document]) -> Sequence[str | BaseException]:
+    return await html.of_documents(info.context.store, parents)
 
 
 async def create_document(

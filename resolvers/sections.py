@@ -29,7 +29,7 @@ from resolvers.arguments import (
 )
 from resolvers.context import Info, Parents
 from resolvers.placements import Position, at_of
-from services import chats, documents, limits, sections
+from services import chats, documents, html, limits, sections
 from services.paging import page
 from services.sections import CreateSectionResult, CreateSectionSuccess, UpdateSectionResult
 
@@ -86,6 +86,10 @@ async def documents_of_sections(
     before: Before = None,
 ) -> Sequence[Loaded[Connection[Document]]]:
     return await sections.documents_of(info.context.store, placed, page(NEWEST_FIRST, first, after, last, before))
+
+
+async def html_of_sections(info: Info, placed: Parents[Section]) -> Sequence[str | Exception]:
+    return await html.of_sections(placed)
 
 
 async def create_section(info: Info, doc_id: DocId, section: SectionInput, at: Position = None) -> CreateSectionResult:

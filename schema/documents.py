@@ -73,6 +73,12 @@ class Document(View, Node):
         "The share links of this document, newest first, with those that expired or were revoked; empty unless you may "
         "edit it.",
     )
+    html: str = batched_by(
+        resolvers.html_of_documents,
+        "The whole document as HTML that is safe to show: CommonMark with tables and strikethrough, without the front "
+        "matter. HTML in the texts is shown as text. A text that takes too long is shown as it was written.",
+        cost=1_000,
+    )
     markdown: str = batched_by(
         resolvers.markdown_of_documents,
         "The whole document as CommonMark, with its front matter. Importing it again creates equal sections. Sections "

@@ -42,6 +42,12 @@ class Section(View, Node):
     )
     level: int = field("The level of the heading, 1 to 6.")
     content: str = field("The text below the heading, as Markdown, stored unchanged.", cost=5)
+    content_html: str = batched_by(
+        resolvers.html_of_sections,
+        "The text below the heading as HTML that is safe to show, as Document.html.",
+        reads=["level", "content", "link_definitions"],
+        cost=100,
+    )
     status: models.SectionStatus = field("The editorial status of the section.")
     tags: list[str] = field("Labels for grouping, in the order they were given.")
     details: JSON = field("A caller-defined JSON object, stored unchanged.", name="metadata")

@@ -9,6 +9,8 @@ MARKDOWN_BLOCKS = 200_000
 IMPORTED_SECTIONS = 10_000
 IMPORT_SECONDS = 10
 """Processor time for parsing."""
+RENDER_SECONDS = 5
+"""Processor time for making HTML of a text; one that takes longer is shown as it was written."""
 PENDING_IMPORT_LENGTH = 4 * MARKDOWN_LENGTH
 """The most characters of running and waiting imports in a process."""
 PENDING_EXPORT_LENGTH = 50 * MARKDOWN_LENGTH

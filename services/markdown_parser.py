@@ -154,6 +154,8 @@ class _State(StateBlock):
 
 
 def _counted(rule: Rule) -> Rule:
+    """Return a rule for blocks that counts its calls."""
+
     def call(state: StateBlock, start: int, end: int, silent: bool) -> bool:
         state.env["budget"].tick()
         return rule(state, start, end, silent)
@@ -163,7 +165,11 @@ def _counted(rule: Rule) -> Rule:
 
 @cache
 def _parser() -> MarkdownIt:
-    """Return a block parser that counts every rule call."""
+    return bounded_parser()
+
+
+def bounded_parser() -> MarkdownIt:
+    """Return a CommonMark parser that counts every call of a rule for blocks, with the budget in its environment."""
     parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING})
     interrupts = ["paragraph", "reference", "blockquote", "list"]
     interrupted: dict[str, tuple[Rule, list[str]]] = {
