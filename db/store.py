@@ -5,11 +5,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from db import anchors, api_keys, audit, documents, messages, people, trash, workspaces
+from db import anchors, api_keys, audit, documents, finding, messages, people, trash, workspaces
 from db.anchors import Anchor, AnchorKey, AnchorLoader, SectionChat
 from db.audit import AuditFilter
 from db.connection.database import Database
 from db.doctor.scanner import Scanner
+from db.finding import Filter, OrderBy
 from db.ids import is_findable
 from db.locks import Transaction as Transaction
 from db.models import ApiKey, AuditEntry, Document, Message, Trashable, User
@@ -121,6 +122,16 @@ class Store:
     async def documents(self, page: Page) -> Connection[Document]:
         """Read a page of the documents that the principal may read. Raises `DatabaseUnavailable`."""
         return await documents.DOCUMENTS.page(self._database, self._viewer, page, self._selected)
+
+    async def found(self, kind: type[Trashable], by: OrderBy, wanted: Filter, page: Page) -> Connection[Trashable]:
+        """Read a page of the documents or sections that match a filter. Raises `DatabaseUnavailable`."""
+        listing = finding.FOUND[kind, by]
+        return await listing.page(self._database, self._viewer, page, self._selected, wanted.parameters)
+
+    async def count_found(self, kind: type[Trashable], wanted: Filter) -> int:
+        """Count the documents or sections that match a filter. Raises `DatabaseUnavailable`."""
+        async with self._database.read() as session:
+            return await finding.count(session, self._viewer, self._database.dialect, kind, wanted)
 
     async def count_documents(self) -> int:
         """Count the documents that the principal may read. Raises `DatabaseUnavailable`."""

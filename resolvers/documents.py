@@ -6,7 +6,7 @@ from typing import Annotated
 from strawberry import argument
 from strawberry.scalars import JSON
 
-from db.documents import NEWEST_FIRST, READING_ORDER
+from db.documents import READING_ORDER
 from db.models import Document, Section
 from db.reading.loader import AwaitableOrValue, Loaded
 from db.reading.paging import Connection, Edge
@@ -19,10 +19,8 @@ from resolvers.arguments import (
     DocId,
     ExpectedVersion,
     Fields,
-    First,
     FirstSections,
     ImportTitle,
-    Last,
     LastSections,
     Markdown,
     NewAccess,
@@ -59,12 +57,6 @@ DocumentChanges = Annotated[Changes, argument(description="What to change. A fie
 
 def document(info: Info, id: DocId) -> AwaitableOrValue[Document | None]:
     return documents.document(info.context.store, id)
-
-
-async def all_documents(
-    info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-) -> Connection[Document]:
-    return await documents.documents(info.context.store, page(NEWEST_FIRST, first, after, last, before))
 
 
 async def sections_of_documents(

@@ -155,9 +155,6 @@ class Queries:
     document: Document | None = resolved_by(
         resolvers.document, "The document with this id; null if it does not exist or you may not see it."
     )
-    documents: Connection[Document] | None = resolved_by(
-        resolvers.all_documents, "The documents of your workspace, newest first; null only if an error occurred."
-    )
 
 
 @strawberry.type

@@ -193,11 +193,6 @@ def document(store: Store, document_id: str) -> AwaitableOrValue[Document | None
     return store.load.documents.get(document_id)
 
 
-async def documents(store: Store, page: Page) -> Connection[Document]:
-    """Return a page of the documents of the workspace, newest first."""
-    return (await store.documents(page)).counted_by(store.count_documents)
-
-
 def edge(document: Document) -> Edge[Document]:
     """Return the edge of a document in the connection of the workspace."""
     return Edge(document, arrangement.NEWEST_FIRST, (document.created_at, document.id))

@@ -63,8 +63,9 @@ class Document(Revised):
     __tablename__ = "documents"
     __table_args__ = (
         one_of("access", DocumentAccess),
-        # The order of the document list, read newest first.
+        # The orders of the document list, read newest first.
         Index(None, "workspace_id", "created_at", "id"),
+        Index(None, "workspace_id", "updated_at", "id"),
         of_trash(),
     )
 
@@ -87,6 +88,9 @@ class Section(Revised):
     __table_args__ = (
         CheckConstraint("level BETWEEN 1 AND 6", name="level"),
         one_of("status", SectionStatus),
+        # The orders of the section list (db/finding.py).
+        Index(None, "workspace_id", "created_at", "id"),
+        Index(None, "workspace_id", "updated_at", "id"),
         of_trash(),
     )
 

@@ -82,6 +82,7 @@ _PLACES: Sequence[Mapping[str, Any]] = (
     {"before": Of("section")},
     {"after": Of("section")},
 )
+_FILTER = {"titleContains": "", "tags": ["a tag"], "updatedSince": LONG_AGO, "createdBy": Of("user")}
 _BESIDE: Sequence[Mapping[str, Any]] = (
     {"first": True},
     {"last": True},
@@ -128,7 +129,22 @@ TABLE: Mapping[str, Sequence[Case]] = {
     "node": [Case({"id": Of(kind)}, [Need(action, "id")]) for kind, action in _NODES.items()],
     "nodes": [Case({"ids": [Of(kind)]}, [Need(action, "ids.0")]) for kind, action in _NODES.items()],
     "document": _one(Action.READ, "id", "document"),
-    "documents": _pages(Action.READ, "document", "taken_document"),
+    "documents": [
+        *_pages(Action.READ, "document", "taken_document"),
+        Case({"first": 100, "orderBy": "UPDATED", "filter": _FILTER}, [Need(Action.READ)], lists=["document"]),
+    ],
+    "sections": [
+        *_pages(Action.READ, "section", "quiet_section", "taken_section"),
+        Case(
+            {
+                "first": 100,
+                "orderBy": "UPDATED",
+                "filter": {**_FILTER, "status": "DRAFT", "hasChat": True, "isPlaced": True},
+            },
+            [Need(Action.READ)],
+            lists=["section"],
+        ),
+    ],
     "section": _one(Action.READ, "id", "section"),
     "chatSession": _one(Action.READ, "id", "chat"),
     "trashedDocuments": _pages(Action.USE_TRASH, "trashed_document"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 from db import ids
 from db.connection.database import Database
@@ -170,19 +171,23 @@ class World:
 
     def _rows(self, place: str) -> list[list[Base]]:
         there, text = {"workspace_id": PLACES[place]}, self.text(place)
-        made = {**there, "created_by": self.id("user", place).removeprefix(ids.USER)}
+        made: dict[str, Any] = {**there, "created_by": self.id("user", place).removeprefix(ids.USER)}
+        labelled = {**made, "tags": ["a tag"]}
         document = self.id("document", place)
         trashed = datetime.now(UTC)
         access = {} if place in ("open", "theirs") else {"access": "RESTRICTED"}
         documents = [
-            Document(id=document, title=text, **access, **made),
+            Document(id=document, title=text, **access, **labelled),
             Document(id=self.id("trashed_document", place), title=text, deleted_at=trashed, **access, **made),
             Document(id=self.id("taken_document", place), title=text, **{**made, "access": "RESTRICTED"}),
         ]
         standing = ("section", "quiet_section", "trashed_section")
         sections = [
             Section(
-                id=self.id(kind, place), title=text, deleted_at=trashed if kind == "trashed_section" else None, **made
+                id=self.id(kind, place),
+                title=text,
+                deleted_at=trashed if kind == "trashed_section" else None,
+                **labelled,
             )
             for kind in standing
         ]

@@ -1,4 +1,4 @@
-"""The earlier states of documents and sections, who made the current one, and the former positions of sections.
+"""The earlier states of documents and sections, who made the current one, former positions, and orders of lists.
 
 Revision ID: 0007
 Revises: 0006
@@ -16,6 +16,9 @@ branch_labels = None
 depends_on = None
 # Earlier code would change texts without keeping their states, and could not purge what has revisions.
 compatible_from = "0007"
+
+ORDERS = (("documents", "updated_at"), ("sections", "created_at"), ("sections", "updated_at"))
+"""The orders in which lists are read."""
 
 JSON = sa.JSON().with_variant(JSONB(), "postgresql")
 
@@ -61,10 +64,14 @@ def upgrade() -> None:
         _of("section"),
     )
     op.create_index(None, "former_placements", ["workspace_id", "section_id"])
+    for table, column in ORDERS:
+        op.create_index(None, table, ["workspace_id", column, "id"])
 
 
 def downgrade() -> None:
-    """Drop the tables and the columns."""
+    """Drop the tables, the columns and the indexes."""
+    for table, column in ORDERS:
+        op.drop_index(f"{table}_workspace_id_{column}_id_idx", table)
     for table in ("former_placements", "document_revisions", "section_revisions"):
         op.drop_table(table)
     op.drop_column("document_sections", "since_version")
