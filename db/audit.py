@@ -1,7 +1,7 @@
 """The audit: security-relevant acts, written in the transactions of the acts, and listed with filters."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -14,7 +14,7 @@ from db.locks import Transaction
 from db.models import AuditEntry
 from db.reading.listings import Listing, Origin
 from db.reading.paging import Edge, Order
-from db.times import UtcDateTime
+from db.times import EARLIEST, LATEST, UtcDateTime, clamped
 
 
 class AuditAction(StrEnum):
@@ -40,10 +40,6 @@ class AuditOutcome(StrEnum):
     FORBIDDEN = "FORBIDDEN"
 
 
-_EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
-_LATEST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
-
-
 @dataclass(frozen=True)
 class AuditFilter:
     """What entries must have in common. None: anything."""
@@ -64,8 +60,8 @@ class AuditFilter:
             "actor": self.actor,
             "action": self.action,
             "subject_id": self.subject_id,
-            "since": min(max(self.since or _EARLIEST, _EARLIEST), _LATEST),
-            "until": min(max(self.until or _LATEST, _EARLIEST), _LATEST),
+            "since": clamped(self.since or EARLIEST),
+            "until": clamped(self.until or LATEST),
         }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -32,9 +32,7 @@ from db.reading.paging import Edge, Order
 from db.reading.rows import Selection
 from db.reading.sql_arrays import TextArray
 from db.reading.visibility import Viewer
-from db.times import UtcDateTime
-
-_EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
+from db.times import EARLIEST, UtcDateTime, clamped
 
 
 class OrderBy(StrEnum):
@@ -60,7 +58,7 @@ class Filter:
         return {
             "title_contains": _folded(self.title_contains or ""),
             "tags": list(self.tags or ()),
-            "updated_since": max(self.updated_since or _EARLIEST, _EARLIEST),
+            "updated_since": clamped(self.updated_since or EARLIEST),
             "created_by": self.created_by,
         }
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal, select, tuple_, update
 
 from db import positions, revisions
+from db.ids import is_findable
 from db.inserts import values
 from db.locks import Transaction, lock_for_change, lock_for_share
 from db.models import Document, FormerPlacement, Placement, Section, attributes
@@ -241,6 +242,8 @@ class Arrangement:
                 return _Gap(None, await self._session.scalar(select(func.min(Placement.position)).where(*others)))
             case Side.LAST:
                 return _Gap(await self._session.scalar(select(func.max(Placement.position)).where(*others)), None)
+        if not is_findable(at.neighbour or ""):
+            return None
         beside = select(*_ORDER).where(*others, Placement.section_id == at.neighbour)
         neighbour = (await self._session.execute(beside)).one_or_none()
         if neighbour is None:

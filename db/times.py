@@ -1,7 +1,7 @@
 """Times: UTC, from the database's clock, the same on every engine."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect
@@ -10,6 +10,14 @@ from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from db.reading.unreadable import Unreadable
+
+EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
+
+
+def clamped(moment: datetime) -> datetime:
+    """Return a time, or the closest one that has a UTC time."""
+    return min(max(moment, EARLIEST), LATEST)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

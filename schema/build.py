@@ -75,7 +75,9 @@ def sdl() -> str:
     """Return the schema in SDL, as committed in `schema.graphql`."""
     # Strawberry's printer omits the description of the schema itself.
     roots = "schema {\n  query: Query\n  mutation: Mutation\n  subscription: Subscription\n}"
-    return f'"""\n{DESCRIPTION}\n"""\n{roots}\n\n{build_schema().as_str()}\n'
+    # @oneOf belongs to the specification, so its definition is left out, as that of @skip is.
+    types = build_schema().as_str().replace("directive @oneOf on INPUT_OBJECT\n\n", "")
+    return f'"""\n{DESCRIPTION}\n"""\n{roots}\n\n{types}\n'
 
 
 def _simplify(schema: strawberry.Schema, kind: GraphQLObjectType) -> None:

@@ -5,6 +5,7 @@ import strawberry
 from db import models
 from resolvers import placements as resolvers
 from schema.documents import Document, DocumentSectionEdge
+from schema.nodes import Node
 from schema.results import result_of
 from schema.sections import Section
 from schema.view import View, batched_by, field, input_of
@@ -25,7 +26,7 @@ input_of(
 
 
 @strawberry.type(description="The placement of a section in a document, at a position.")
-class Placement(View):
+class Placement(View, Node):
     """A placement."""
 
     represents = models.Placement

@@ -7,7 +7,7 @@ from strawberry.scalars import JSON
 
 from db import models
 from resolvers import revisions as resolvers
-from schema.nodes import Connection
+from schema.nodes import Connection, Node
 from schema.users import User
 from schema.view import View, batched_by, enum_of, field
 from services import diffs
@@ -68,7 +68,7 @@ class Diff(View):
 
 
 @strawberry.type(description="The state of a section at one version. It never changes.")
-class SectionRevision(View):
+class SectionRevision(View, Node):
     """An earlier or the present state of a section."""
 
     represents = models.SectionRevision
@@ -88,7 +88,7 @@ class SectionRevision(View):
 
 
 @strawberry.type(description="The state of a document at one version. It never changes.")
-class DocumentRevision(View):
+class DocumentRevision(View, Node):
     """An earlier or the present state of a document."""
 
     represents = models.DocumentRevision

@@ -124,7 +124,7 @@ async def of_documents(store: Store, documents: Sequence[Document], page: Page) 
 
 async def grant(store: Store, grant_id: str) -> Grant | None:
     """Return the grant with this id, if the principal may share its document."""
-    parts = ids.parts_of_grant(grant_id)
+    parts = ids.parts_of_pair(ids.GRANT, grant_id)
     if parts is None:
         return None
     document = await store.load.documents.load(parts[0])

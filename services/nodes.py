@@ -6,13 +6,39 @@ from functools import partial
 
 from db import ids
 from db.connection.errors import DatabaseUnavailable
-from db.models import ApiKey, AuditEntry, ChatSession, Document, Grant, Message, Section, ShareLink
+from db.models import (
+    ApiKey,
+    AuditEntry,
+    ChatSession,
+    Document,
+    DocumentRevision,
+    Grant,
+    Message,
+    Placement,
+    Section,
+    SectionRevision,
+    ShareLink,
+)
 from db.store import Store
-from services import api_keys, audit, grants, limits, share_links, users
+from services import api_keys, audit, grants, limits, placements, revisions, share_links, users
 from services.outcomes import BadArgument
 from services.users import User, Workspace
 
-Node = Document | Section | ChatSession | Message | Grant | ShareLink | ApiKey | AuditEntry | User | Workspace
+Node = (
+    Document
+    | Section
+    | ChatSession
+    | Message
+    | Grant
+    | ShareLink
+    | ApiKey
+    | AuditEntry
+    | Placement
+    | SectionRevision
+    | DocumentRevision
+    | User
+    | Workspace
+)
 
 
 async def node(store: Store, node_id: str) -> Node | None:
@@ -26,6 +52,9 @@ async def node(store: Store, node_id: str) -> Node | None:
         ids.GRANT: partial(grants.grant, store),
         ids.API_KEY: partial(api_keys.api_key, store),
         ids.AUDIT_ENTRY: partial(audit.entry, store),
+        ids.PLACEMENT: partial(placements.placement, store),
+        ids.SECTION_REVISION: partial(revisions.section_revision, store),
+        ids.DOCUMENT_REVISION: partial(revisions.document_revision, store),
     }
     if node_id == ids.WORKSPACE + store.workspace_id:
         return await users.workspace(store)

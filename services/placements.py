@@ -264,6 +264,12 @@ async def remove_section(store: Store, document_id: str, section_id: str) -> Rem
     return await store.transact(remove)
 
 
+async def placement(store: Store, placement_id: str) -> Placement | None:
+    """Return the placement with this id, if the principal may read its document and its section."""
+    parts = ids.parts_of_pair(ids.PLACEMENT, placement_id)
+    return None if parts is None else (await store.anchor(*parts)).placement
+
+
 async def of_sections(store: Store, sections: Sequence[Section], page: Page) -> Sequence[Loaded[Connection[Placement]]]:
     """Return, for each section, a page of its placements in documents that the principal may read."""
     pages = await store.load.pages_of_placements.load_many([(section.id, page) for section in sections])

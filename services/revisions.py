@@ -4,6 +4,7 @@ from asyncio import gather
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
+from db import ids
 from db.documents import SectionText
 from db.models import Document, DocumentRevision, Placement, Section, SectionRevision
 from db.principals import Role
@@ -53,6 +54,24 @@ async def documents_at(
     may = await _of_documents(store, documents)
     found = await store.load.document_versions.load_many([(document.id, version) for document in documents])
     return [each if is_shown else None for each, is_shown in zip(found, may, strict=True)]
+
+
+async def section_revision(store: Store, revision_id: str) -> SectionRevision | None:
+    """Return the state of a section with this id, if the principal may read it."""
+    parts = ids.parts_of_revision(ids.SECTION_REVISION, revision_id)
+    section = await store.load.sections.load(parts[0]) if parts else None
+    if parts is None or section is None or not all(await _of_sections(store, [section])):
+        return None
+    return await store.load.section_versions.load(parts)
+
+
+async def document_revision(store: Store, revision_id: str) -> DocumentRevision | None:
+    """Return the state of a document with this id, if the principal may read it."""
+    parts = ids.parts_of_revision(ids.DOCUMENT_REVISION, revision_id)
+    document = await store.load.documents.load(parts[0]) if parts else None
+    if parts is None or document is None or not all(await _of_documents(store, [document])):
+        return None
+    return await store.load.document_versions.load(parts)
 
 
 async def sections_then(

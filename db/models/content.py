@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db import ids
 from db.models.base import NULLABLE_JSON, Owned, derived_from, of_trash, one_of
 
 CHAT_OF_SECTION_KEY = "chat_sessions_section_key"
@@ -144,6 +145,11 @@ class Placement(Owned):
     is_copy: Mapped[bool] = mapped_column(server_default=false())
     # The version of the document in which the section came to this position.
     since_version: Mapped[int] = mapped_column(server_default=text("1"))
+
+    @derived_from("document_id", "section_id")
+    def id(self) -> str:
+        """Return the id for clients; it is stored nowhere."""
+        return ids.of_pair(ids.PLACEMENT, self.document_id, self.section_id)
 
 
 class ChatSession(Owned):

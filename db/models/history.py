@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import ForeignKeyConstraint, Index, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db import ids
 from db.models.base import NULLABLE_JSON, Owned, derived_from
 
 
@@ -38,6 +39,11 @@ class SectionRevision(Revision):
     details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
     link_definitions: Mapped[dict[str, Any] | None] = mapped_column(NULLABLE_JSON)
 
+    @derived_from("section_id", "version")
+    def id(self) -> str:
+        """Return the id for clients; it is stored nowhere."""
+        return ids.of_revision(ids.SECTION_REVISION, self.section_id, self.version)
+
     @derived_from("title")
     def heading(self) -> str:
         """Return the title as shown to people; empty if there was none."""
@@ -57,6 +63,11 @@ class DocumentRevision(Revision):
     description: Mapped[str | None]
     tags: Mapped[list[str]] = mapped_column(server_default=text("'[]'"))
     details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
+
+    @derived_from("document_id", "version")
+    def id(self) -> str:
+        """Return the id for clients; it is stored nowhere."""
+        return ids.of_revision(ids.DOCUMENT_REVISION, self.document_id, self.version)
 
 
 class FormerPlacement(Owned):

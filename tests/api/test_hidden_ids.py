@@ -72,7 +72,10 @@ def choices(world: World, who: Who, places: tuple[str, str], name: str, case: Ca
 
 
 async def response(client: Served, name: str, case: Case, chosen: Ids, which: int) -> tuple[str, list[str]]:
-    """Return the bytes of a response with the ids replaced by the names of their arguments, and the statements."""
+    """Return the bytes of a response with the ids replaced by the names of their arguments, and the statements.
+
+    The statements are sorted: those of fields that are resolved at the same time come in any order.
+    """
     given = filled(case.arguments, {path: each[which] for path, each in chosen.items()})
     given = {argument: value for argument, value in given.items() if argument not in ("after", "before")}
     with counted(client.database) as statements:
@@ -84,7 +87,7 @@ async def response(client: Served, name: str, case: Case, chosen: Ids, which: in
     for path, each in sorted(chosen.items(), key=lambda item: -len(item[1][which])):
         for shown in (each[which], each[which].removeprefix(ids.USER)):  # the longer one first
             text = text.replace(shown, f"<{path}>")
-    return NEW.sub("<new>", text), statements
+    return NEW.sub("<new>", text), sorted(statements)
 
 
 @pytest.mark.slow

@@ -7,6 +7,9 @@ import { ENDPOINT, newDocument, newSection, openChat } from "./marginalia.mjs";
 
 export const schema = buildSchema(readFileSync(new URL("../../schema.graphql", import.meta.url), "utf8"));
 
+/** Whole texts, made anew for each answer. */
+const COSTLY = ["markdown", "html", "contentHtml"];
+
 /** The lists of which mutations answer with an edge, by the type of the edge. */
 const LISTS = {
   DocumentEdge: { name: "Documents", parent: null, field: "documents", page: "first: 100" },
@@ -16,6 +19,7 @@ const LISTS = {
 
 /** What else a success tells of an object that holds the list. */
 const ALSO = {
+  copySection: "document { id version updatedAt }",
   createSection: "document { id version updatedAt }",
   placeSection: "placement { document { id version updatedAt } }",
   postMessage: "chat { id messageCount updatedAt }",
@@ -27,11 +31,14 @@ export const lists = Object.entries(LISTS).map(([edgeType, list]) => ({
   query: query({ ...list, edgeType }, ""),
 }));
 
-/** Every mutation whose success has an edge: its name, the field of the edge, the list, its text and its errors. */
+/** The mutations whose edge is of what was in the list before. */
+const MOVES = ["moveSection", "replaceSection"];
+
+/** Every mutation whose success has a new edge: its name, the field of the edge, the list, its text and its errors. */
 export const mutations = Object.values(schema.getMutationType().getFields()).flatMap((field) => {
   const possible = getNamedType(field.type).getTypes();
   const success = possible.find((type) => LISTS[edgeOf(type)?.type]);
-  if (!success) return [];
+  if (!success || MOVES.includes(field.name)) return [];
   const errors = possible.filter((type) => type !== success);
   const { name: edge, type: edgeType } = edgeOf(success);
   const list = lists.find((each) => each.edgeType === edgeType);
@@ -144,10 +151,19 @@ const CALLS = {
     return { accepted, refused: { InvalidInput: { ...accepted, markdown: "\0" }, IdTaken } };
   },
   createSection: ({ document, section }) => {
-    const accepted = { docId: document.id, title: "A *title*", content: "Text.", level: 2, id: newId("sec") };
+    const made = { title: "A *title*", content: "Text.", level: 2, id: newId("sec") };
+    const accepted = { docId: document.id, section: made };
+    const DocumentNotFound = { ...accepted, docId: "doc_none" };
+    const IdTaken = { ...accepted, section: { ...made, id: section.id } };
+    const InvalidInput = { ...accepted, section: { ...made, level: 7 } };
+    return { accepted, refused: { InvalidInput, IdTaken, DocumentNotFound } };
+  },
+  copySection: ({ document, section, elsewhere }) => {
+    const accepted = { docId: document.id, sectionId: elsewhere.id, id: newId("sec") };
     const DocumentNotFound = { ...accepted, docId: "doc_none" };
     const IdTaken = { ...accepted, id: section.id };
-    return { accepted, refused: { InvalidInput: { ...accepted, level: 7 }, IdTaken, DocumentNotFound } };
+    const SectionNotInDocument = { ...accepted, at: { after: "sec_none" } };
+    return { accepted, refused: { DocumentNotFound, IdTaken, SectionNotInDocument } };
   },
   placeSection: ({ document, elsewhere }) => {
     const accepted = { docId: document.id, sectionId: elsewhere.id };
@@ -258,7 +274,7 @@ function selection(edgeType) {
     ({ type, args }) => isLeafType(getNamedType(type)) && args.length === 0,
   );
   // The Markdown of a whole document is no part of a list.
-  const names = leaves.map(({ name }) => name).filter((name) => name !== "markdown");
+  const names = leaves.map(({ name }) => name).filter((name) => !COSTLY.includes(name));
   return `${Object.keys(fields).join(" ")} node { ${names.join(" ")} }`;
 }
 

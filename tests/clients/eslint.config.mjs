@@ -16,13 +16,14 @@ const exceptions = {
       exceptions: {
         types: [
           ...errors, // a failure is an answer, not a thing: the ids in it are those of what it is about
+          "Diff", // what changed between two states with ids
+          "DiffPart", // a part of it
           "EnsuredSectionChat", // what one of many ensures did; its section and its chat have ids
           "Examination", // an answer of the doctor
           "Finding", // what it says of things with ids, until they are right
           "InputViolation", // a part of a failure
           "PageInfo", // Relay's own: a part of a page
           "Purged", // what is gone for good
-          "Placement", // the fact that two things with ids belong together; the two ids name it
           "Rights", // what the caller may do with a thing that has an id
           "SectionChatOpened", // an event, told once; its chat has an id
           "Viewer", // who is asking, in this very request; its user and its workspace have ids

@@ -38,7 +38,8 @@ const artifact = (text) => require(`./${/edges\w+/.exec(text)[0]}.graphql.js`);
 test("Relay: every creation and postMessage compiles with @appendEdge", () => {
   assert.equal(all.status, 0, all.said);
   const names = mutations.map(({ name }) => name).sort();
-  assert.deepEqual(names, ["createDocument", "createSection", "importDocument", "placeSection", "postMessage"]);
+  const creations = ["copySection", "createDocument", "createSection", "importDocument", "placeSection"];
+  assert.deepEqual(names, [...creations, "postMessage"]);
   for (const mutation of mutations) {
     const handled = JSON.stringify(artifact(mutation.text).operation.selections);
     assert.match(handled, new RegExp(`"handle":"appendEdge","key":"","kind":"LinkedHandle","name":"${mutation.edge}"`));

@@ -16,6 +16,8 @@ WAYS = {
     "Mutation": "mutation ({variables}) {{ {call} }}",
     "Document": "query ($inDocument: ID!, {variables}) {{ document(id: $inDocument) {{ {call} }} }}",
     "Section": "query ($inSection: ID!, {variables}) {{ section(id: $inSection) {{ {call} }} }}",
+    "DocumentRevision": "query ($inDocument: ID!, {variables}) "
+    "{{ document(id: $inDocument) {{ revision(version: 1) {{ {call} }} }} }}",
     "ChatSession": "query ($inChat: ID!, {variables}) {{ chatSession(id: $inChat) {{ {call} }} }}",
 }
 
@@ -79,6 +81,9 @@ class World(NamedTuple):
             document, section = self.spare_document, self.spare_section
         elif field.name.startswith("purge"):
             document, section = self.trashed_document, self.trashed_section
+        elif field.name == "replaceSection":
+            document, section = self.spare_document, self.spare_section
+        filters = {"documents": {"titleContains": "a"}, "sections": {"status": "DRAFT"}}
         values: dict[str, Any] = {
             "docId": document,
             "sectionId": section,
@@ -100,7 +105,18 @@ class World(NamedTuple):
             "kind": "SERVICE",
             "expiresAt": None,
             "access": "RESTRICTED",
-            "filter": {"action": "GRANT_ROLE", "actor": "somebody"},
+            "filter": filters.get(field.name, {"action": "GRANT_ROLE", "actor": "somebody"}),
+            "orderBy": "UPDATED",
+            "at": {"last": True},
+            "section": {"title": "A title"},
+            "sections": [{"id": section, "title": "A title"}],
+            "changes": {"title": "A title"},
+            "replacementId": self.section,
+            "expectedVersion": None,
+            "summary": "Why",
+            "version": 1,
+            "from": 1,
+            "to": None,
             "first": 2,
             "after": None,
             "last": None,

@@ -216,7 +216,7 @@ def test_migrate_makes_a_database_that_can_be_served(empty_database_url: str) ->
     first = run("migrate", "--database", empty_database_url, fresh=True)
     second = run("migrate", "--database", empty_database_url)
 
-    assert (first.returncode, first.stdout, first.stderr) == (0, "The schema went from none to 0006.\n", "")
+    assert (first.returncode, first.stdout, first.stderr) == (0, "The schema went from none to 0007.\n", "")
     assert (second.returncode, second.stdout, second.stderr) == (0, "The schema is up to date.\n", "")
     if empty_database_url.startswith("postgresql"):
         serve = [*COMMAND, "serve", "--port", "0", "--database", empty_database_url]

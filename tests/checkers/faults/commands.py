@@ -7,7 +7,7 @@ from typing import Any
 from db.models import ChatSession
 from db.placements import LAST
 from db.store import Store
-from services import chats, documents, messages, placements, sections, trash
+from services import chats, documents, messages, placements, sections, sync, trash
 from services.chats import EnsureDocumentChatsSuccess, EnsureSectionChatsSuccess
 from services.messages import PostMessageSuccess
 
@@ -129,6 +129,33 @@ COMMANDS = [
         "SectionNotInDocument",
         "SectionNotInDocument",
         rare=True,
+    ),
+    Command(
+        "update section",
+        _with(sections.update_section, "sec_found", {"content": "New"}, None, None),
+        "UpdateSectionSuccess",
+        "UpdateSectionSuccess",
+    ),
+    Command(
+        "move", _with(placements.move_section, WHOLE, "sec_found", LAST), "MoveSectionSuccess", "MoveSectionSuccess"
+    ),
+    Command(
+        "replace",
+        _with(placements.replace_section, WHOLE, "sec_found", "sec_bare"),
+        "ReplaceSectionSuccess",
+        "SectionNotInDocument",
+    ),
+    Command(
+        "copy",
+        _with(placements.copy_section, WHOLE, "sec_found", None, "sec_copied"),
+        "CopySectionSuccess",
+        "CopySectionSuccess",
+    ),
+    Command(
+        "sync",
+        _with(sync.sync_document, WHOLE, "New", [("sec_synced", {"title": "A"}), ("sec_found", {"level": 2})], None),
+        "SyncDocumentSuccess",
+        "SyncDocumentSuccess",
     ),
     Command("trash document", _with(trash.trash_document, WHOLE), "TrashDocumentSuccess", "TrashDocumentSuccess"),
     Command(

@@ -9,7 +9,10 @@ from typing import Any
 from db.connection.database import Database
 from tests.checkers.faults.commands import GONE, OTHER, TRASHED, WHOLE
 
-_TABLES = ("messages", "chat_sessions", "document_sections", "sections", "documents")
+_TABLES = (
+    *("messages", "chat_sessions", "document_sections", "former_placements", "section_revisions"),
+    *("document_revisions", "sections", "documents"),
+)
 
 _SECTIONS = {
     "sec_found": "chat_found",

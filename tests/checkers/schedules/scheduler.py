@@ -35,7 +35,13 @@ _OF_TRASH = {
 _BLOCKED = "SELECT pid, pg_blocking_pids(pid) FROM unnest($1::int[]) AS pid"
 
 
-_EMPTY = "DELETE FROM chat_sessions; DELETE FROM document_sections; DELETE FROM sections; DELETE FROM documents"
+_EMPTY = "; ".join(
+    f"DELETE FROM {table}"  # noqa: S608 - our own names
+    for table in (
+        *("chat_sessions", "document_sections", "former_placements", "section_revisions", "document_revisions"),
+        *("sections", "documents"),
+    )
+)
 _ROWS = """
 INSERT INTO {} (workspace_id, id, title, created_by, deleted_at)
 SELECT 'local', id, 'A title', 'me', CASE WHEN id = ANY ($2::text[]) THEN now() END FROM unnest($1::text[]) AS id
