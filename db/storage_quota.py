@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from db.connection.database import Database
 from db.connection.errors import DatabaseUnavailable
-from db.models import Document, Message, Section
+from db.models import Document, DocumentRevision, Message, Section, SectionRevision
 
 COUNT_INTERVAL_S = 60.0
 """How old a count may be before the next write in its workspace starts another."""
@@ -29,8 +29,10 @@ TEXTS: tuple[tuple[InstrumentedAttribute[Any], ...], ...] = (
     (Document.title, Document.description),
     (Section.title, Section.content, Section.link_definitions),
     (Message.content,),
+    (DocumentRevision.title, DocumentRevision.description),
+    (SectionRevision.title, SectionRevision.content, SectionRevision.link_definitions),
 )
-"""The columns whose bytes are counted, by table: what is in the trash counts too, until it is purged."""
+"""The columns whose bytes are counted, by table: what is in the trash and earlier versions count too."""
 
 _log = structlog.stdlib.get_logger("marginalia.storage")
 

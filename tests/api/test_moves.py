@@ -28,6 +28,7 @@ from tests.conftest import Serve
 from tests.support import factories
 from tests.support.client import Client
 from tests.support.invariants import violations
+from tests.support.thorough import thorough
 
 
 @pytest.fixture
@@ -248,7 +249,7 @@ async def test_moves_keep_the_order_of_a_plain_list_and_positions_short(
         arrangement = await factories.arrangement(session, document)
         for section in order:
             await arrangement.place(section)
-        for _ in range(300):
+        for _ in range(50_000 if thorough() else 300):
             moved, beside = random.sample(order, 2) if random.random() < 0.5 else order[-1:-3:-1]
             side = random.choice(list(Side))
             is_end = side in (Side.FIRST, Side.LAST)

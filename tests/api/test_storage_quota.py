@@ -63,6 +63,11 @@ async def test_bytes_of_text_are_counted_wherever_they_are(
     assert found is not None
     assert (found.used_bytes, found.limit_bytes) == (200 + 7 + 500 + 1 + 400, LIMIT)
     assert await used(quota, clock, "another") is None
+    changed = await documents.update_document(store, full.document.id, {"description": "new"}, None, None)
+    assert isinstance(changed, documents.UpdateDocumentSuccess)
+    after = await used(quota, clock)
+    assert after is not None
+    assert after.used_bytes == found.used_bytes + 1 + 3, "the earlier version counts: its title and description"
 
 
 async def test_a_full_workspace_refuses_text_and_nothing_else(

@@ -13,7 +13,16 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.browser import answers, is_ours, launched, run, shows_editors
 from tests.support.processes import running_server
 
-TABS = ["ImportDocument", "ListSections", "EnsureSectionChat", "PostMessage", "ReadChat", "FollowChats"]
+TABS = [
+    "ImportDocument",
+    "ListSections",
+    "EnsureSectionChat",
+    "PostMessage",
+    "ReadChat",
+    "EditSection",
+    "SyncDocument",
+    "FollowChats",
+]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +91,7 @@ def test_the_tabs_show_the_way(page: Page) -> None:
 
 
 def test_the_tabs_go_on_with_what_the_first_one_made(page: Page) -> None:
-    for _ in range(2):  # also the second time, when they hold the ids of the first
+    for is_new in ("true", "false"):  # also the second time, when they hold the ids of the first
         run(page, "ImportDocument")
         answers(page, '"__typename": "ImportDocumentSuccess"')
         run(page, "ListSections")
@@ -94,6 +103,10 @@ def test_the_tabs_go_on_with_what_the_first_one_made(page: Page) -> None:
         answers(page, '"seq": 1')
         run(page, "ReadChat")
         answers(page, '"content": "Is the mill *still* there?"')
+        run(page, "EditSection")
+        answers(page, '"contentHtml": "<p>Tea, <em>shoes</em> and nothing else.</p>')
+        run(page, "SyncDocument")
+        answers(page, f'"isChanged": {is_new}')
 
 
 def test_on_a_phone_the_answer_is_as_wide_as_the_screen(page: Page, tmp_path: Path) -> None:
