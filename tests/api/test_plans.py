@@ -115,6 +115,7 @@ async def warm(client: Served) -> tuple[str, str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.fresh
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_a_server_that_was_warm_before_a_bulk_load_visits_what_it_needs(
     client: Served, database: Database, database_url: str, warm: tuple[str, str, str]

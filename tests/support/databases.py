@@ -22,7 +22,7 @@ def migrated(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
         yield f"sqlite:///{file}"
     else:
         pool: postgres.Pool = request.getfixturevalue("postgres_pool")
-        with pool.database() as url:
+        with pool.fresh() if request.node.get_closest_marker("fresh") else pool.database() as url:
             yield url
 
 

@@ -176,6 +176,12 @@ class Pool:
         else:
             self._drop(url)
 
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """Give the URL of a database that no test had before, and drop it afterwards."""
+        with database(self._server_url, self._template) as url:
+            yield url
+
     def close(self) -> None:
         """Drop all that are left."""
         while self._empty:

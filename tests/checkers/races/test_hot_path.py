@@ -14,7 +14,7 @@ from tests.support.concurrent_callers import ensure, ensure_together, kinds
 from tests.support.counting import counted
 from tests.support.thorough import thorough
 
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+pytestmark = [pytest.mark.fresh, pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)]
 
 
 @pytest.fixture
