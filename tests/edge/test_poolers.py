@@ -73,7 +73,8 @@ def pooler(request: pytest.FixtureRequest, postgres_server: str) -> Iterator[PgB
 
 @pytest.fixture
 def database_url(postgres_pool: postgres.Pool) -> Iterator[str]:
-    with postgres_pool.database() as url:
+    # Not one that another test had: its connections were ended, and the pooler may not have noticed yet.
+    with postgres_pool.fresh() as url:
         yield url
 
 
