@@ -88,6 +88,7 @@ async def test_documents_are_listed_by_their_last_change(client: Client, documen
 async def test_pages_of_what_is_found_have_each_once(client: Client) -> None:
     for number in range(7):
         await edit_document(client, await create_document(client, f"Title {number}"), {"tags": ["a"]})
+        await asyncio.sleep(0.002)  # as above
     for by in ("CREATED", "UPDATED"):
 
         async def read(by: str = by, **page: Any) -> Any:
