@@ -52,7 +52,7 @@ class Revised(Owned):
     __abstract__ = True
 
     version: Mapped[int] = mapped_column(server_default=text("1"))
-    # Of the current state: who made it (null: whoever created the row), why, and whether a machine wrote it.
+    # Who made the present state, and why. Null while nobody has changed the row since it was created.
     edited_by: Mapped[str | None]
     change_summary: Mapped[str | None]
     is_generated: Mapped[bool] = mapped_column(server_default=false())
