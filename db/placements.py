@@ -1,6 +1,6 @@
 """Placements: the sections of a document in their order, and the transaction that arranges them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple, Self
 
@@ -154,18 +154,13 @@ class Arrangement:
         if not plan.positions and not plan.removed:
             return
         await self._change()
-        put = [section_id for section_id in plan.positions if section_id not in set(plan.placed)]
+        placed = set(plan.placed)
+        put = {section_id: at for section_id, at in plan.positions.items() if section_id not in placed}
         await self._keep(*self._here, any_of(Placement.section_id, [*plan.removed, *put]))
         gone = delete(Placement).where(*self._here, any_of(Placement.section_id, plan.removed))
         await self._session.execute(gone.execution_options(synchronize_session=False))
-        connection = await self._session.connection()  # the ORM treats an executemany update differently
         if put:
-            await connection.execute(
-                update(Placement)
-                .where(*self._here, Placement.section_id == bindparam("placed"))
-                .values(position=bindparam("made"), since_version=self.document.version),
-                [{"placed": section_id, "made": plan.positions[section_id]} for section_id in put],
-            )
+            await self._put_all(put)
         if plan.placed:
             common = {
                 "workspace_id": self.document.workspace_id,
@@ -222,13 +217,16 @@ class Arrangement:
         """Give all sections new, short positions in the same order."""
         ordered = await self.order()
         await self._keep(*self._here)
-        made = positions.after(None, len(ordered))
+        await self._put_all(dict(zip(ordered, positions.after(None, len(ordered)), strict=True)))
+
+    async def _put_all(self, made: Mapping[str, str]) -> None:
+        """Give placed sections other positions, by section id."""
         connection = await self._session.connection()  # the ORM treats an executemany update differently
         await connection.execute(
             update(Placement)
             .where(*self._here, Placement.section_id == bindparam("placed"))
             .values(position=bindparam("made"), since_version=self.document.version),
-            [{"placed": section_id, "made": position} for section_id, position in zip(ordered, made, strict=True)],
+            [{"placed": section_id, "made": position} for section_id, position in made.items()],
         )
 
     async def _gap(self, at: At, without: str = "") -> _Gap | None:
